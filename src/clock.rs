@@ -1,0 +1,64 @@
+//! Owns time: the only module that reads it.
+//!
+//! All times are UNIX nanoseconds of `CLOCK_REALTIME`, because that is the clock of the kernel's
+//! receive stamps, and a latency is only honest between two readings of one clock. The read goes
+//! through the vDSO and is no system call where the clock source is `tsc`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Tells UNIX nanoseconds.
+pub trait Clock: Clone + Send + 'static {
+    /// Returns the time. May step when the machine's clock is set.
+    fn now_ns(&self) -> u64;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    /// Hot path: no allocation; no system call where the vDSO serves the clock source.
+    fn now_ns(&self) -> u64 {
+        // Before 1970 or after 2554 the reading saturates: nothing here depends on more.
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A clock that stands until it is moved, for tests and simulations. Clones show the same time.
+///
+/// # Examples
+///
+/// ```
+/// use ringtape::clock::{Clock, ManualClock};
+///
+/// let clock = ManualClock::new(1_000);
+/// let seen_by_a_stage = clock.clone();
+/// clock.advance(500);
+/// assert_eq!(seen_by_a_stage.now_ns(), 1_500);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    /// Makes a clock that shows `now_ns`.
+    #[must_use]
+    pub fn new(now_ns: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(now_ns)))
+    }
+
+    /// Moves the clock on by `by_ns`.
+    pub fn advance(&self, by_ns: u64) {
+        // Relaxed: the time is a value by itself and orders nothing else.
+        self.0.fetch_add(by_ns, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now_ns(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,68 @@
+//! Owns what the user implements.
+
+use crate::record::{DeadLetter, Event, Gap, Sequence, Session};
+
+/// Where and when a record is, beside its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// Our number of the record on its bus.
+    pub sequence: Sequence,
+    /// UNIX nanoseconds at which the datagram was received.
+    pub ts_recv_ns: u64,
+    /// True on the last record that is ready now: the moment to act on what was gathered.
+    pub end_of_batch: bool,
+}
+
+/// A strategy, a recorder, a monitor: whatever wants the records of a bus.
+///
+/// All calls come from one thread, in the order of the bus, live and in replay alike. A panic in
+/// any of them ends this subscription, is reported with its name and sequence, and touches nobody
+/// else.
+///
+/// # Examples
+///
+/// ```
+/// use ringtape::handler::{At, Handler};
+/// use ringtape::market::MarketEvent;
+/// use ringtape::record::Gap;
+///
+/// #[derive(Default)]
+/// struct Count {
+///     events: u64,
+///     missing: u64,
+/// }
+///
+/// impl Handler<MarketEvent> for Count {
+///     fn on_event(&mut self, _: &MarketEvent, _: At) {
+///         self.events += 1;
+///     }
+///     fn on_gap(&mut self, gap: Gap) {
+///         self.missing += gap.count();
+///     }
+/// }
+/// ```
+pub trait Handler<E: Event>: Send + 'static {
+    /// Called once before the first record, on the thread and core where all calls will come.
+    fn on_start(&mut self) {}
+
+    /// Called for each event.
+    fn on_event(&mut self, event: &E, at: At);
+
+    /// Called where numbers are missing: the feed's, or records that this subscriber's own ring
+    /// had no room for ([`GapCause::Overrun`](crate::record::GapCause::Overrun)). Has no default:
+    /// what to do about lost data is a decision.
+    fn on_gap(&mut self, gap: Gap);
+
+    /// Called where a venue's session starts or ends.
+    fn on_session(&mut self, session: &Session, at: At) {
+        _ = (session, at);
+    }
+
+    /// Called for a venue message of a type that the decoder does not know.
+    fn on_dead_letter(&mut self, letter: &DeadLetter, at: At) {
+        _ = (letter, at);
+    }
+
+    /// Called once after the last record.
+    fn on_stop(&mut self) {}
+}

@@ -1,0 +1,100 @@
+//! Owns the batch: where records get their numbers before they are published.
+
+use super::{DeadLetter, Event, Gap, Record, Sequence, Session};
+
+/// Records that are numbered but not yet published, in a buffer of fixed capacity.
+///
+/// A feed writes what a datagram brought into a batch; `bus::Publisher` hands the batch to its
+/// subscribers and clears it. The numbers go on from batch to batch: dense, from
+/// [`Sequence::FIRST`].
+///
+/// # Examples
+///
+/// ```
+/// use ringtape::market::MarketEvent;
+/// use ringtape::record::{Batch, Gap, GapCause};
+///
+/// let mut batch = Batch::<MarketEvent>::with_capacity(8);
+/// batch.push_gap(0, Gap { first: 1, last: 1, cause: GapCause::Absent, feed: 1 });
+/// assert_eq!(batch.records()[0].sequence().get(), 1);
+/// batch.clear();
+/// batch.push_gap(0, Gap { first: 2, last: 2, cause: GapCause::Absent, feed: 1 });
+/// assert_eq!(batch.records()[0].sequence().get(), 2);
+/// ```
+#[derive(Debug)]
+pub struct Batch<E: Event> {
+    records: Vec<Record<E>>,
+    next: Sequence,
+}
+
+impl<E: Event> Batch<E> {
+    /// Makes a batch that holds up to `capacity` records; it never grows.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { records: Vec::with_capacity(capacity), next: Sequence::FIRST }
+    }
+
+    /// Adds an event.
+    ///
+    /// Hot path: no allocation, no system call, O(1).
+    ///
+    /// # Panics
+    ///
+    /// Like every `push_*`: when the batch is full. Who fills a batch sizes it for the worst
+    /// datagram (`feed::Feed::records_max`), so this is a bug, not a condition of the world.
+    pub fn push_event(&mut self, ts_recv_ns: u64, event: &E) {
+        let sequence = self.spend();
+        self.records.push(Record::event(sequence, ts_recv_ns, event));
+    }
+
+    /// Adds a gap.
+    pub fn push_gap(&mut self, ts_recv_ns: u64, gap: Gap) {
+        let sequence = self.spend();
+        self.records.push(Record::gap(sequence, ts_recv_ns, gap));
+    }
+
+    /// Adds a session mark.
+    pub fn push_session(&mut self, ts_recv_ns: u64, session: Session) {
+        let sequence = self.spend();
+        self.records.push(Record::session(sequence, ts_recv_ns, session));
+    }
+
+    /// Adds a dead letter.
+    pub fn push_dead_letter(&mut self, ts_recv_ns: u64, letter: DeadLetter) {
+        let sequence = self.spend();
+        self.records.push(Record::dead_letter(sequence, ts_recv_ns, letter));
+    }
+
+    fn spend(&mut self) -> Sequence {
+        assert!(
+            self.records.len() < self.records.capacity(),
+            "invariant: a batch is sized for the most records that one datagram can bring"
+        );
+        let sequence = self.next;
+        self.next = sequence.next();
+        sequence
+    }
+
+    /// Returns the records that wait to be published, in order.
+    #[must_use]
+    pub fn records(&self) -> &[Record<E>] {
+        &self.records
+    }
+
+    /// Forgets the records; their numbers stay spent.
+    pub fn clear(&mut self) {
+        self.records.clear();
+    }
+
+    /// Returns the number that the next record will get.
+    #[must_use]
+    pub fn next_sequence(&self) -> Sequence {
+        self.next
+    }
+
+    /// Returns how many more records fit.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.records.capacity() - self.records.len()
+    }
+}

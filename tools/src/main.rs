@@ -1,0 +1,3 @@
+//! The `ringtape` command line.
+
+fn main() {}
