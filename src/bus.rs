@@ -1,0 +1,483 @@
+//! Owns the bus: one publisher, one total order, one `rtrb` ring for each subscriber.
+//!
+//! A slow subscriber can hurt only itself, unless it was attached as [`Contract::Lossless`]. Each
+//! record is copied once into each ring, because a ring with many readers would couple them.
+//!
+//! Nothing here blocks and nothing reads a clock: a full ring of a lossless subscriber leaves a
+//! *backlog*, and whoever drives the publisher does not take in more until it is gone. So a
+//! publisher and its slowest subscriber can share one thread.
+//!
+//! ```text
+//!             ┌ batch: numbered, not yet handed over ┐    ring        ┌────────────┐
+//!  feed ────► │ 4711 4712 4713                       │ ══════════════► Subscriber │
+//!             └──────────────────────────────────────┘ ══════════════► Subscriber │
+//!                       Publisher::commit                             └────────────┘
+//! ```
+
+use crate::counters::Counter;
+use crate::error::{Error, Result};
+use crate::record::{Batch, Event, Gap, GapCause, Record, Sequence};
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What happens when a subscriber's ring is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contract {
+    /// The publisher never waits. What does not fit is lost to this subscriber, who sees it
+    /// in-band as [`Delivery::Overrun`].
+    Lossy,
+    /// The publisher waits, and with it the feed: the kernel's socket buffer absorbs.
+    Lossless,
+}
+
+/// When the datagram behind some records passed the ingest stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Passage {
+    /// UNIX nanoseconds at which its batch was seen.
+    pub seen_ns: u64,
+    /// UNIX nanoseconds at which its records were committed.
+    pub published_ns: u64,
+}
+
+/// A passage and the last record that it applies to.
+#[derive(Clone, Copy, Debug)]
+struct PassageMark {
+    last: Sequence,
+    passage: Passage,
+}
+
+/// How a subscriber is attached.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription {
+    /// What happens when the ring is full.
+    pub contract: Contract,
+    /// Records that the ring holds; each takes 64 bytes.
+    pub capacity: usize,
+    /// Whether each datagram's [`Passage`] travels beside its records, for the hops of a latency
+    /// report. Costs a second, smaller ring and one more commit for each datagram.
+    pub passages: bool,
+}
+
+impl Default for Subscription {
+    /// Lossy, 16,384 records (1 MiB), with passages.
+    fn default() -> Self {
+        Self { contract: Contract::Lossy, capacity: 16_384, passages: true }
+    }
+}
+
+/// What one subscription's publisher side has done; the other half of the books is
+/// [`Taken`]. Written by the publisher.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// Records that were put into the ring.
+    pub handed: Counter,
+    /// Records for which the ring had no room.
+    pub overrun: Counter,
+    /// Records published after the subscriber had gone.
+    pub after_end: Counter,
+}
+
+/// What one subscription's subscriber side has done. Written by the subscriber.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Records that were delivered in full.
+    pub handled: Counter,
+    /// Records that were found missing, by the hole in the numbering.
+    pub overrun: Counter,
+}
+
+/// Both halves of one subscription's books.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// By the publisher.
+    pub given: Given,
+    /// By the subscriber, on cache lines of its own.
+    pub taken: crossbeam_utils::CachePadded<Taken>,
+}
+
+impl Books {
+    /// Returns the account of the subscription. Final once publisher and subscriber have ended.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        let (given, taken) = (&self.given, &self.taken);
+        let published = given.handed.get() + given.overrun.get() + given.after_end.get();
+        let handled = taken.handled.get();
+        Account {
+            published,
+            handled,
+            overrun: given.overrun.get(),
+            overrun_seen: taken.overrun.get(),
+            left_behind: given.handed.get().saturating_sub(handled) + given.after_end.get(),
+        }
+    }
+}
+
+/// One subscription's part of the loss ledger: `published = handled + overrun + left_behind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Records that the publisher numbered since this subscription began.
+    pub published: u64,
+    /// Records that were delivered.
+    pub handled: u64,
+    /// Records that did not fit the ring, as the publisher counted them.
+    pub overrun: u64,
+    /// The same as the subscriber counted them, by the holes in the numbering.
+    pub overrun_seen: u64,
+    /// Records that a stop or a panic of the handler left undelivered.
+    pub left_behind: u64,
+}
+
+impl Account {
+    /// Returns whether the books close: every published record is accounted for, and both sides
+    /// counted the same overruns (unless the subscriber ended before it could see them).
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.published == self.handled + self.overrun + self.left_behind
+            && (self.overrun == self.overrun_seen
+                || self.left_behind > 0 && self.overrun_seen < self.overrun)
+    }
+}
+
+/// Shared by a publisher and its subscribers.
+#[derive(Debug, Default)]
+struct End {
+    /// The number after the last record, once the publisher has ended; 0 before.
+    next: AtomicU64,
+}
+
+/// The writing end of a bus.
+///
+/// # Examples
+///
+/// ```
+/// use ringtape::bus::{Delivery, Passage, Publisher, Subscription};
+/// use ringtape::market::MarketEvent;
+/// use ringtape::record::{Content, Gap, GapCause};
+///
+/// let mut publisher = Publisher::<MarketEvent>::new(64);
+/// let mut subscriber = publisher.subscribe(Subscription::default())?;
+///
+/// let gap = Gap { first: 1, last: 3, cause: GapCause::Absent, feed: 1 };
+/// publisher.batch().push_gap(0, gap);
+/// assert!(publisher.commit(Passage::default()));
+///
+/// let delivered = subscriber.poll(16, |delivery| match delivery {
+///     Delivery::Record { record, .. } => assert_eq!(record.content(), Content::Gap(gap)),
+///     Delivery::Overrun(_) => unreachable!(),
+/// });
+/// assert_eq!(delivered, 1);
+/// # Ok::<(), ringtape::error::Error>(())
+/// ```
+pub struct Publisher<E: Event> {
+    batch: Batch<E>,
+    lanes: Vec<Lane<E>>,
+    end: Arc<End>,
+}
+
+/// One subscriber as the publisher sees it.
+struct Lane<E> {
+    ring: Producer<Record<E>>,
+    passages: Option<Producer<PassageMark>>,
+    contract: Contract,
+    books: Arc<Books>,
+    /// How many records of the batch this lane is done with.
+    done: usize,
+}
+
+impl<E: Event> Publisher<E> {
+    /// Makes a bus without subscribers whose batch holds up to `batch_capacity` records.
+    #[must_use]
+    pub fn new(batch_capacity: usize) -> Self {
+        Self {
+            batch: Batch::with_capacity(batch_capacity),
+            lanes: Vec::new(),
+            end: Arc::default(),
+        }
+    }
+
+    /// Attaches a subscriber; it gets every record that is numbered from now on. Allocates the
+    /// ring and touches all of its memory, so that no record meets a page fault.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for a capacity of zero or of more than 2³⁰ records.
+    pub fn subscribe(&mut self, subscription: Subscription) -> Result<Subscriber<E>> {
+        let capacity = subscription.capacity;
+        if !(1..=1 << 30).contains(&capacity) {
+            return Err(Error::config(
+                format!("a ring of {capacity} records"),
+                "choose between 1 and 1073741824; 16384 is usual",
+            ));
+        }
+        let (mut ring, consumer) = RingBuffer::new(capacity);
+        touch(&mut ring);
+        // A mark stands for at least one record in the ring, so as many marks as records suffice.
+        let (mark_producer, mark_consumer) = if subscription.passages {
+            let (mut producer, consumer) = RingBuffer::new(capacity);
+            touch(&mut producer);
+            (Some(producer), Some(consumer))
+        } else {
+            (None, None)
+        };
+        let books = Arc::<Books>::default();
+        self.lanes.push(Lane {
+            ring,
+            passages: mark_producer,
+            contract: subscription.contract,
+            books: Arc::clone(&books),
+            done: self.batch.records().len(),
+        });
+        Ok(Subscriber {
+            ring: consumer,
+            marks: mark_consumer,
+            mark: PassageMark { last: Sequence::default(), passage: Passage::default() },
+            expected: self.batch.next_sequence(),
+            books,
+            end: Arc::clone(&self.end),
+        })
+    }
+
+    /// Returns the batch to write to. What is written becomes visible with the next
+    /// [`commit`](Self::commit).
+    pub fn batch(&mut self) -> &mut Batch<E> {
+        &mut self.batch
+    }
+
+    /// Hands the batch to every subscriber, with one release store each, and empties it. Returns
+    /// false if a lossless subscriber's ring is too full for the rest: then there is a backlog,
+    /// and the caller commits again before it takes in more.
+    ///
+    /// Hot path: no allocation, no system call, no waiting.
+    #[must_use = "a backlog means: take in nothing more before it is gone"]
+    pub fn commit(&mut self, passage: Passage) -> bool {
+        let records = self.batch.records();
+        if records.is_empty() {
+            return true;
+        }
+        let mut all_done = true;
+        for lane in &mut self.lanes {
+            lane.hand_over(records, passage);
+            all_done &= lane.done == records.len();
+        }
+        if all_done {
+            self.batch.clear();
+            for lane in &mut self.lanes {
+                lane.done = 0;
+            }
+        }
+        all_done
+    }
+
+    /// Returns whether records wait for room in a lossless subscriber's ring.
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
+        !self.batch.records().is_empty()
+    }
+}
+
+impl<E: Event> Lane<E> {
+    fn hand_over(&mut self, records: &[Record<E>], passage: Passage) {
+        let rest = &records[self.done..];
+        if rest.is_empty() {
+            return;
+        }
+        let given = &self.books.given;
+        if self.ring.is_abandoned() {
+            given.after_end.add(rest.len() as u64);
+            self.done = records.len();
+            return;
+        }
+        let fits = match self.ring.cached_slots() {
+            cached if cached >= rest.len() => rest.len(),
+            _ => self.ring.slots().min(rest.len()),
+        };
+        if let (Some(passages), Some(last)) = (&mut self.passages, rest[..fits].last()) {
+            // Before the records, whose release store then covers the mark as well.
+            let mark = PassageMark { last: last.sequence(), passage };
+            assert!(
+                passages.push(mark).is_ok(),
+                "invariant: every mark in its ring stands for a record in the other"
+            );
+        }
+        let (handed, refused) = self.ring.push_partial_slice(&rest[..fits]);
+        assert!(refused.is_empty(), "invariant: only this publisher fills the ring");
+        given.handed.add(handed.len() as u64);
+        self.done += fits;
+        if self.contract == Contract::Lossy && fits < rest.len() {
+            // Their numbers are spent all the same: the hole is how the subscriber learns of it.
+            given.overrun.add((rest.len() - fits) as u64);
+            self.done = records.len();
+        }
+    }
+}
+
+impl<E: Event> Drop for Publisher<E> {
+    /// Ends the bus. Subscribers get what is in their rings, then learn the final number, so that
+    /// a loss at the very end is not invisible.
+    fn drop(&mut self) {
+        // A backlog that was never committed is not lost without a trace either: it is numbered,
+        // so it counts as an overrun on both sides.
+        let records = self.batch.records();
+        for lane in &self.lanes {
+            let given = &lane.books.given;
+            let gone = lane.ring.is_abandoned();
+            let count = if gone { &given.after_end } else { &given.overrun };
+            count.add((records.len() - lane.done) as u64);
+        }
+        // Release pairs with the acquire in `Subscriber::poll`; the rings are dropped after it.
+        self.end.next.store(self.batch.next_sequence().get(), Ordering::Release);
+    }
+}
+
+impl<E: Event> fmt::Debug for Publisher<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher")
+            .field("next", &self.batch.next_sequence())
+            .field("subscribers", &self.lanes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes the whole ring once, so that its pages are there before the first record.
+fn touch<T: Copy>(ring: &mut Producer<T>) {
+    let capacity = ring.buffer().capacity();
+    if let Ok(mut chunk) = ring.write_chunk_uninit(capacity) {
+        // Zeros, not `uninit`: the compiler may leave out a write of nothing. The chunk is
+        // dropped without a commit and the slots stay empty.
+        let (first, second) = chunk.as_mut_slices();
+        first.fill(MaybeUninit::zeroed());
+        second.fill(MaybeUninit::zeroed());
+    }
+}
+
+/// What a subscriber is given.
+#[derive(Debug)]
+pub enum Delivery<'a, E: Event> {
+    /// A record.
+    Record {
+        /// The record, still in the ring.
+        record: &'a Record<E>,
+        /// When its datagram passed the ingest stage, where the subscription asked for it.
+        passage: Option<Passage>,
+        /// True on the last record that is ready now.
+        end_of_batch: bool,
+    },
+    /// Records that this subscriber's ring had no room for. Comes before the record after them.
+    Overrun(Gap),
+}
+
+/// A reading end of a bus.
+pub struct Subscriber<E> {
+    ring: Consumer<Record<E>>,
+    marks: Option<Consumer<PassageMark>>,
+    /// The latest mark taken; applies to the records up to its `last`.
+    mark: PassageMark,
+    /// The number that comes next if nothing is missing.
+    expected: Sequence,
+    books: Arc<Books>,
+    end: Arc<End>,
+}
+
+impl<E: Event> Subscriber<E> {
+    /// Hands over at most `limit` records that are ready, in order, with each hole in the
+    /// numbering before the record that reveals it. Returns how many deliveries there were; 0
+    /// means that nothing is ready.
+    ///
+    /// If `each` panics, the record it was given and those after it stay in the ring and count
+    /// as left behind.
+    ///
+    /// Hot path: no allocation, no system call.
+    pub fn poll(&mut self, limit: usize, mut each: impl FnMut(Delivery<'_, E>)) -> usize {
+        // `slots` reads the line that the publisher writes: only when the last look is used up.
+        let ready = match self.ring.cached_slots() {
+            0 => self.ring.slots(),
+            cached => cached,
+        };
+        if ready == 0 {
+            return self.poll_end(each);
+        }
+        let taken = &self.books.taken;
+        let count = ready.min(limit);
+        let Ok(chunk) = self.ring.read_chunk(count) else {
+            unreachable!("invariant: only this subscriber empties the ring");
+        };
+        let (first, second) = chunk.as_slices();
+        let mut deliveries = 0;
+        let mut left = ready;
+        for record in first.iter().chain(second) {
+            left -= 1;
+            let sequence = record.sequence();
+            if sequence != self.expected {
+                let gap = overrun(self.expected, sequence);
+                taken.overrun.add(gap.count());
+                each(Delivery::Overrun(gap));
+                deliveries += 1;
+            }
+            self.expected = sequence.next();
+            let passage = self.marks.as_mut().map(|marks| {
+                while self.mark.last < sequence {
+                    match marks.pop() {
+                        Ok(mark) => self.mark = mark,
+                        Err(_) => unreachable!("invariant: a record's mark is pushed before it"),
+                    }
+                }
+                self.mark.passage
+            });
+            each(Delivery::Record { record, passage, end_of_batch: left == 0 });
+            taken.handled.add(1);
+            deliveries += 1;
+        }
+        chunk.commit_all();
+        deliveries
+    }
+
+    /// Delivers the loss at the very end, once, when the publisher has gone and the ring is empty.
+    fn poll_end(&mut self, mut each: impl FnMut(Delivery<'_, E>)) -> usize {
+        // `is_abandoned` acquires what the publisher did before it dropped the ring, so a ring
+        // that is empty after it stays empty, and the final number is there.
+        if !self.ring.is_abandoned() || self.ring.slots() > 0 {
+            return 0;
+        }
+        let next = Sequence::new(self.end.next.load(Ordering::Acquire));
+        if self.expected >= next {
+            return 0;
+        }
+        let gap = overrun(self.expected, next);
+        self.expected = next;
+        self.books.taken.overrun.add(gap.count());
+        each(Delivery::Overrun(gap));
+        1
+    }
+
+    /// Returns whether everything was delivered and the publisher has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_abandoned()
+            && self.ring.slots() == 0
+            && self.expected >= Sequence::new(self.end.next.load(Ordering::Acquire))
+    }
+
+    /// Returns the books of this subscription, readable from any thread.
+    #[must_use]
+    pub fn books(&self) -> Arc<Books> {
+        Arc::clone(&self.books)
+    }
+}
+
+impl<E> fmt::Debug for Subscriber<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber").field("expected", &self.expected).finish_non_exhaustive()
+    }
+}
+
+/// The records from `expected` up to, but without, `found`.
+fn overrun(expected: Sequence, found: Sequence) -> Gap {
+    assert!(expected < found, "invariant: a ring keeps the order of its bus");
+    Gap { first: expected.get(), last: found.get() - 1, cause: GapCause::Overrun, feed: 0 }
+}
+
+#[cfg(test)]
+mod tests;
