@@ -183,6 +183,12 @@ struct Model {
 impl Model {
     fn commit(&mut self, numbers: std::ops::Range<u64>) -> bool {
         self.waiting.extend(numbers);
+        // A publisher that waits does so for room for all, or for half a ring.
+        let worthwhile = self.waiting.len().min((self.capacity / 2).max(1));
+        let room = self.capacity - self.queue.len();
+        if self.contract == Contract::Lossless && room < worthwhile {
+            return self.waiting.is_empty();
+        }
         while self.queue.len() < self.capacity {
             let Some(n) = self.waiting.pop_front() else { break };
             self.queue.push_back(n);

@@ -1,0 +1,109 @@
+//! Owns how ratios are measured: both sides in turn in one run, at least ten rounds, median and
+//! spread printed. On a shared machine a single time means nothing, and two times from two runs
+//! mean little more.
+
+#![allow(
+    clippy::float_arithmetic,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a bench prints ratios, and each bench uses its own part of this module"
+)]
+#![allow(dead_code, reason = "each bench uses its own part of this module")]
+
+use std::time::Duration;
+
+/// Whether to measure (`cargo bench`) or only to check that everything works (`cargo test`).
+pub fn measuring() -> bool {
+    std::env::args().any(|arg| arg == "--bench")
+}
+
+/// Whether the ratio named `name` was asked for: `cargo bench --bench bus -- ping` runs those with
+/// "ping" in their name.
+pub fn wanted(name: &str) -> bool {
+    let mut filters = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).peekable();
+    filters.peek().is_none() || filters.any(|filter| name.contains(&filter))
+}
+
+/// Rounds of each side.
+pub fn rounds() -> usize {
+    if measuring() { 15 } else { 1 }
+}
+
+/// `count` when measuring, a token amount when only checking.
+pub fn scaled(count: u64) -> u64 {
+    if measuring() { count } else { (count / 1_000).max(64) }
+}
+
+/// What a side of a comparison took.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    pub elapsed: Duration,
+    pub items: u64,
+}
+
+impl Took {
+    pub fn ns_per_item(self) -> f64 {
+        self.elapsed.as_nanos() as f64 / self.items as f64
+    }
+}
+
+/// Which way the ratio is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// Our time over the baseline's: small is good.
+    TimeAtMost(f64),
+    /// Our throughput over the baseline's: large is good.
+    ThroughputAtLeast(f64),
+    /// Our time over the other's, shown for orientation.
+    None,
+}
+
+/// Runs `baseline` and `ours` in turn (A B A B …) and prints the ratio.
+pub fn compare(
+    name: &str,
+    goal: Goal,
+    mut baseline: impl FnMut() -> Took,
+    mut ours: impl FnMut() -> Took,
+) {
+    if !wanted(name) {
+        return;
+    }
+    // The first pass of each side warms caches, pages and clock speed, and is not counted.
+    baseline();
+    ours();
+    let mut pairs: Vec<(f64, f64)> = Vec::new();
+    for _ in 0..rounds() {
+        pairs.push((baseline().ns_per_item(), ours().ns_per_item()));
+    }
+    let mut ratios: Vec<f64> = pairs
+        .iter()
+        .map(|(baseline, ours)| match goal {
+            Goal::ThroughputAtLeast(_) => baseline / ours,
+            Goal::TimeAtMost(_) | Goal::None => ours / baseline,
+        })
+        .collect();
+    if !measuring() {
+        println!("{name}: checked");
+        return;
+    }
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios[ratios.len() / 2];
+    let (low, high) = (ratios[0], ratios[ratios.len() - 1]);
+    let goal = match goal {
+        Goal::TimeAtMost(goal) => format!("time ratio, goal <= {goal}"),
+        Goal::ThroughputAtLeast(goal) => format!("throughput ratio, goal >= {goal}"),
+        Goal::None => "time ratio".to_owned(),
+    };
+    let mid = |side: fn(&(f64, f64)) -> f64| {
+        let mut times: Vec<f64> = pairs.iter().map(side).collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    println!(
+        "{name:<58} {median:6.3}  ({low:.3} to {high:.3}, {} rounds; {:.1} ns over {:.1} ns; {goal})",
+        ratios.len(),
+        mid(|pair| pair.1),
+        mid(|pair| pair.0),
+    );
+}
