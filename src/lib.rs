@@ -11,3 +11,5 @@ pub mod handler;
 pub mod market;
 
 pub mod bus;
+pub mod latency;
+pub mod net;
