@@ -24,7 +24,9 @@ impl Clock for SystemClock {
         // Before 1970 or after 2554 the reading saturates: nothing here depends on more.
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+            .map_or(0, |since| {
+                u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+            })
     }
 }
 

@@ -16,7 +16,10 @@ pub fn online() -> Result<Vec<usize>> {
     let text = fs::read_to_string(ONLINE)
         .map_err(|source| Error::os(format!("cannot read {ONLINE}"), source))?;
     parse_list(&text).ok_or_else(|| {
-        Error::config(format!("{ONLINE} holds {text:?}"), "expected a list such as 0-3,8")
+        Error::config(
+            format!("{ONLINE} holds {text:?}"),
+            "expected a list such as 0-3,8",
+        )
     })
 }
 
@@ -24,8 +27,11 @@ pub fn online() -> Result<Vec<usize>> {
 /// and can be pinned to all the same.
 #[must_use]
 pub fn allowed() -> Vec<usize> {
-    let mut cores: Vec<usize> =
-        core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+    let mut cores: Vec<usize> = core_affinity::get_core_ids()
+        .unwrap_or_default()
+        .iter()
+        .map(|core| core.id)
+        .collect();
     cores.sort_unstable();
     cores
 }
@@ -40,7 +46,10 @@ pub fn check_online(cores: impl IntoIterator<Item = usize>) -> Result<()> {
     let online = online()?;
     match cores.into_iter().find(|core| !online.contains(core)) {
         None => Ok(()),
-        Some(core) => Err(Error::NoSuchCore { core, online: format_list(&online) }),
+        Some(core) => Err(Error::NoSuchCore {
+            core,
+            online: format_list(&online),
+        }),
     }
 }
 
@@ -58,7 +67,10 @@ pub fn pin(core: usize) -> Result<()> {
     if granted && allowed == [core] {
         Ok(())
     } else {
-        Err(Error::Pin { core, allowed: format_list(&allowed) })
+        Err(Error::Pin {
+            core,
+            allowed: format_list(&allowed),
+        })
     }
 }
 
@@ -78,7 +90,11 @@ fn format_list(cores: &[usize]) -> String {
     let mut text = String::new();
     let mut rest = cores;
     while let Some(&first) = rest.first() {
-        let run = rest.iter().zip(first..).take_while(|&(&core, expected)| core == expected).count();
+        let run = rest
+            .iter()
+            .zip(first..)
+            .take_while(|&(&core, expected)| core == expected)
+            .count();
         let comma = if text.is_empty() { "" } else { "," };
         // Writing to a String cannot fail.
         _ = match run {
@@ -96,9 +112,11 @@ mod tests {
 
     #[test]
     fn a_list_of_cores_is_read_and_written_in_the_kernels_form() {
-        for (text, cores) in
-            [("0", vec![0]), ("0-3,8", vec![0, 1, 2, 3, 8]), ("2,4-5", vec![2, 4, 5])]
-        {
+        for (text, cores) in [
+            ("0", vec![0]),
+            ("0-3,8", vec![0, 1, 2, 3, 8]),
+            ("2,4-5", vec![2, 4, 5]),
+        ] {
             assert_eq!(parse_list(text), Some(cores.clone()));
             assert_eq!(format_list(&cores), text);
         }
@@ -121,7 +139,10 @@ mod tests {
     fn a_core_that_does_not_exist_is_an_error_that_names_it_and_those_that_do() {
         for core in [1023, 1024, 5_000, usize::MAX] {
             let error = pin(core).unwrap_err().to_string();
-            assert!(error.contains(&format!("core {core} does not exist")), "{error}");
+            assert!(
+                error.contains(&format!("core {core} does not exist")),
+                "{error}"
+            );
         }
     }
 }

@@ -124,12 +124,18 @@ pub enum Error {
 impl Error {
     /// Makes an [`Error::Config`].
     pub fn config(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::Config { what: what.into(), remedy: remedy.into() }
+        Self::Config {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 
     /// Makes an [`Error::Os`].
     pub fn os(action: impl Into<String>, source: io::Error) -> Self {
-        Self::Os { action: action.into(), source }
+        Self::Os {
+            action: action.into(),
+            source,
+        }
     }
 }
 

@@ -55,7 +55,11 @@ impl Idle {
     /// Starts with the strategy's quickest reaction.
     #[must_use]
     pub fn new(strategy: WaitStrategy) -> Self {
-        Self { strategy, empty_polls: 0, park: PARK_MIN }
+        Self {
+            strategy,
+            empty_polls: 0,
+            park: PARK_MIN,
+        }
     }
 
     /// Waits as the strategy says after a poll that did `work`; not at all after work was done.

@@ -31,7 +31,10 @@ impl<E: Event> Batch<E> {
     /// Makes a batch that holds up to `capacity` records; it never grows.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { records: Vec::with_capacity(capacity), next: Sequence::FIRST }
+        Self {
+            records: Vec::with_capacity(capacity),
+            next: Sequence::FIRST,
+        }
     }
 
     /// Adds an event.
@@ -44,7 +47,8 @@ impl<E: Event> Batch<E> {
     /// datagram (`feed::Feed::records_max`), so this is a bug, not a condition of the world.
     pub fn push_event(&mut self, ts_recv_ns: u64, event: &E) {
         let sequence = self.spend();
-        self.records.push(Record::event(sequence, ts_recv_ns, event));
+        self.records
+            .push(Record::event(sequence, ts_recv_ns, event));
     }
 
     /// Adds a gap.
@@ -56,13 +60,15 @@ impl<E: Event> Batch<E> {
     /// Adds a session mark.
     pub fn push_session(&mut self, ts_recv_ns: u64, session: Session) {
         let sequence = self.spend();
-        self.records.push(Record::session(sequence, ts_recv_ns, session));
+        self.records
+            .push(Record::session(sequence, ts_recv_ns, session));
     }
 
     /// Adds a dead letter.
     pub fn push_dead_letter(&mut self, ts_recv_ns: u64, letter: DeadLetter) {
         let sequence = self.spend();
-        self.records.push(Record::dead_letter(sequence, ts_recv_ns, letter));
+        self.records
+            .push(Record::dead_letter(sequence, ts_recv_ns, letter));
     }
 
     fn spend(&mut self) -> Sequence {

@@ -262,7 +262,13 @@ impl DeadLetter {
         let mut head = [0; 36];
         let kept = message.len().min(head.len());
         head[..kept].copy_from_slice(&message[..kept]);
-        Self { feed_sequence, message_bytes, feed, reserved: 0, head }
+        Self {
+            feed_sequence,
+            message_bytes,
+            feed,
+            reserved: 0,
+            head,
+        }
     }
 }
 
@@ -340,8 +346,14 @@ pub enum Content<'a, E> {
 impl<E: Event> Record<E> {
     /// Fails to compile for an event type that does not fit the body.
     const EVENT_FITS: () = {
-        assert!(size_of::<E>() <= BODY_BYTES, "an Event must be at most 48 bytes");
-        assert!(align_of::<E>() <= BODY_ALIGN, "an Event must be aligned to at most 16 bytes");
+        assert!(
+            size_of::<E>() <= BODY_BYTES,
+            "an Event must be at most 48 bytes"
+        );
+        assert!(
+            align_of::<E>() <= BODY_ALIGN,
+            "an Event must be aligned to at most 16 bytes"
+        );
     };
 
     /// Makes an event record.
@@ -387,7 +399,14 @@ impl<E: Event> Record<E> {
 
     fn new(kind: Kind, sequence: Sequence, ts_recv_ns: u64, body: [u8; BODY_BYTES]) -> Self {
         let stamp = (kind as u64) << 56 | sequence.get();
-        Self { raw: Raw { stamp, ts_recv_ns, body }, event: PhantomData }
+        Self {
+            raw: Raw {
+                stamp,
+                ts_recv_ns,
+                body,
+            },
+            event: PhantomData,
+        }
     }
 
     /// Returns kind and sequence as they are stored.
@@ -434,7 +453,9 @@ impl<E: Event> Record<E> {
                 Err(_) => Content::Invalid,
             },
             Some(Kind::Gap) => self.read_gap().map_or(Content::Invalid, Content::Gap),
-            Some(Kind::Session) => self.read_session().map_or(Content::Invalid, Content::Session),
+            Some(Kind::Session) => self
+                .read_session()
+                .map_or(Content::Invalid, Content::Session),
             Some(Kind::DeadLetter) => match DeadLetter::ref_from_bytes(&self.raw.body) {
                 Ok(letter) => Content::DeadLetter(letter),
                 Err(_) => Content::Invalid,
@@ -462,7 +483,12 @@ impl<E: Event> Record<E> {
             _ => return None,
         };
         let (id, feed_sequence, feed) = (body.id, body.feed_sequence, body.feed);
-        Some(Session { id, feed_sequence, mark, feed })
+        Some(Session {
+            id,
+            feed_sequence,
+            mark,
+            feed,
+        })
     }
 }
 
@@ -496,20 +522,32 @@ mod tests {
     }
 
     impl Event for Tick {
-        const SCHEMA: Schema = Schema { name: "tick", id: 1, version: 1 };
+        const SCHEMA: Schema = Schema {
+            name: "tick",
+            id: 1,
+            version: 1,
+        };
     }
 
     #[test]
     fn every_kind_reads_back_what_was_written() {
         let n = Sequence::new(0x00ab_cdef_0123_4567);
-        let tick = Tick { price_e9: -5, quantity: 7 };
+        let tick = Tick {
+            price_e9: -5,
+            quantity: 7,
+        };
         let record = Record::event(n, 99, &tick);
         assert_eq!(record.kind(), Some(Kind::Event));
         assert_eq!(record.sequence(), n);
         assert_eq!(record.ts_recv_ns(), 99);
         assert_eq!(record.content(), Content::Event(&tick));
 
-        let gap = Gap { first: 3, last: u64::MAX, cause: GapCause::Window, feed: 9 };
+        let gap = Gap {
+            first: 3,
+            last: u64::MAX,
+            cause: GapCause::Window,
+            feed: 9,
+        };
         assert_eq!(Record::<Tick>::gap(n, 0, gap).content(), Content::Gap(gap));
 
         let session = Session {
@@ -518,15 +556,28 @@ mod tests {
             mark: SessionMark::End,
             feed: 2,
         };
-        assert_eq!(Record::<Tick>::session(n, 0, session).content(), Content::Session(session));
+        assert_eq!(
+            Record::<Tick>::session(n, 0, session).content(),
+            Content::Session(session)
+        );
 
         let letter = DeadLetter::new(4, 8, b"?abc", 4);
-        assert_eq!(Record::<Tick>::dead_letter(n, 0, letter).content(), Content::DeadLetter(&letter));
+        assert_eq!(
+            Record::<Tick>::dead_letter(n, 0, letter).content(),
+            Content::DeadLetter(&letter)
+        );
     }
 
     #[test]
     fn the_stored_bytes_are_the_documented_layout() {
-        let record = Record::event(Sequence::new(2), 0x0102, &Tick { price_e9: 3, quantity: 4 });
+        let record = Record::event(
+            Sequence::new(2),
+            0x0102,
+            &Tick {
+                price_e9: 3,
+                quantity: 4,
+            },
+        );
         let mut expected = [0; RECORD_BYTES];
         expected[0] = 2;
         expected[7] = 1;
