@@ -9,3 +9,5 @@ pub mod counters;
 pub mod cpu;
 pub mod handler;
 pub mod market;
+
+pub mod feed;
