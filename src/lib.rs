@@ -11,5 +11,6 @@ pub mod handler;
 pub mod market;
 
 pub mod bus;
+pub mod feed;
 pub mod latency;
 pub mod net;

@@ -1,0 +1,683 @@
+//! Owns arbitration: takes each number of a session from whichever line brings it first.
+//!
+//! ```text
+//!        delivered or given up      missing   held      missing        not known to exist
+//!  ─────────────────────────────┼───────────┼───────┼──────────────┼──────────────────────►
+//!                              next                            known_end
+//!                               └──────────── window ─────────────────────┘
+//! ```
+//!
+//! What comes at `next` is delivered at once. What comes beyond it waits in the window until the
+//! numbers before it came, or were missing for the hold time and are given up as gaps. Each number
+//! from where the session was joined to `known_end` is delivered or given up exactly once, in order.
+//!
+//! Knows no framing and no message types: the caller brings numbers and bytes, and a [`Decode`].
+
+mod past;
+mod window;
+
+use super::FeedCounters;
+use crate::record::{Batch, Event, Gap, GapCause, Session, SessionMark};
+use past::{GivenUp, Reveal, Reveals};
+use std::sync::Arc;
+use window::{Blemish, Slot, Window};
+
+pub use window::HELD_BYTES_MAX;
+
+/// A message of a type that is known, but too short for it, or with a value that does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedMessage;
+
+/// One venue message whose turn it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The venue's number.
+    pub number: u64,
+    /// Its bytes; of one that had to wait, at most the first [`HELD_BYTES_MAX`].
+    pub bytes: &'a [u8],
+    /// Its whole length.
+    pub message_bytes: u16,
+    /// UNIX nanoseconds at which its datagram was received.
+    pub ts_recv_ns: u64,
+}
+
+/// Turns messages into records. Implement it to bring a protocol of your own to the [`Arbiter`].
+pub trait Decode<E: Event> {
+    /// Returns whether [`decode`](Decode::decode) would take these bytes.
+    fn is_sound(&self, bytes: &[u8]) -> bool;
+
+    /// Pushes what the message says.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedMessage`], with nothing pushed and nothing remembered: another line may have a
+    /// good copy.
+    fn decode(&mut self, message: Message<'_>, out: &mut Batch<E>) -> Result<(), MalformedMessage>;
+}
+
+/// Where a feed joins the session that it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At this number: what is missing from there on is a gap.
+    At(u64),
+    /// At the lowest number that any line brings within the hold time of the first, so that lines
+    /// which are not level lose nothing. Number 1 needs no waiting.
+    FirstSeen,
+}
+
+/// Where the records of one call go, and the call's times.
+#[derive(Debug)]
+pub struct Outlet<'a, E: Event, D> {
+    /// Makes records of messages.
+    pub decoder: &'a mut D,
+    /// Takes the records.
+    pub out: &'a mut Batch<E>,
+    /// Receive time of what this call brings, and of the gaps and session marks that it causes.
+    pub ts_recv_ns: u64,
+    /// When the call's datagram was seen, or the time now: hold times count in it.
+    pub seen_ns: u64,
+}
+
+/// Consecutively numbered messages from one packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<M> {
+    /// The line that brought them.
+    pub line: u8,
+    /// The first one's number.
+    pub first: u64,
+    /// How many numbers the packet spends: `messages`, and behind them those that were cut.
+    /// `first + count` must fit in 64 bits.
+    pub count: u64,
+    /// The messages that are there as a whole.
+    pub messages: M,
+}
+
+/// How a delivered number came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Origin {
+    /// No line had gone past it.
+    First,
+    /// Another line had gone past it.
+    OtherLine,
+    /// This line itself had gone past it.
+    Reordered,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No session is followed.
+    Idle,
+    /// A session is followed, and no number of it was seen.
+    Waiting,
+    /// Everything is held; `next` is the lowest number seen and may still sink.
+    Joining { since_ns: u64 },
+    /// Numbers are delivered from `next` on.
+    Running,
+    /// All numbers below the end that the venue told are accounted for.
+    Ended,
+}
+
+/// Takes each number of a session from whichever line brings it first.
+///
+/// Owned and driven by one thread. Allocates only in [`Arbiter::new`].
+#[derive(Debug)]
+pub struct Arbiter {
+    feed: u8,
+    hold_ns: u64,
+    counters: Arc<FeedCounters>,
+    session: [u8; 16],
+    phase: Phase,
+    /// Where the session was joined: the first number that is expected.
+    first: u64,
+    /// The lowest number that is not accounted for.
+    next: u64,
+    /// The number above the highest that is known to exist.
+    known_end: u64,
+    /// The number above the session's last, once the venue told.
+    end: Option<u64>,
+    /// Numbers expected in the sessions before this one.
+    expected_before: u64,
+    window: Window,
+    reveals: Reveals,
+    given_up: GivenUp,
+}
+
+impl Arbiter {
+    /// Makes an arbiter for feed `feed` that gives missing numbers up after `hold_ns` and holds
+    /// at most `window_messages`, a power of two and at least 2.
+    ///
+    /// # Panics
+    ///
+    /// When `window_messages` is not a power of two from 2 on.
+    #[must_use]
+    pub fn new(
+        feed: u8,
+        hold_ns: u64,
+        window_messages: usize,
+        counters: Arc<FeedCounters>,
+    ) -> Self {
+        assert!(window_messages >= 2, "a window has at least two numbers");
+        Self {
+            feed,
+            hold_ns,
+            counters,
+            session: [0; 16],
+            phase: Phase::Idle,
+            first: 0,
+            next: 0,
+            known_end: 0,
+            end: None,
+            expected_before: 0,
+            window: Window::new(window_messages),
+            reveals: Reveals::with_capacity(window_messages),
+            given_up: GivenUp::new(),
+        }
+    }
+
+    /// Returns the most records that one call can push beside those of its own messages, where
+    /// one message becomes at most `records_per_message`.
+    #[must_use]
+    pub fn records_max(&self, records_per_message: usize) -> usize {
+        // Of each number in the window either its message's records or a gap, one gap of what lies
+        // beyond the window, one of what the packet itself lacks, and a start and an end of session.
+        let window = usize::try_from(self.window.len()).unwrap_or(usize::MAX);
+        window
+            .saturating_mul(records_per_message.max(1))
+            .saturating_add(4)
+    }
+
+    /// Returns whether a session is followed or was.
+    #[must_use]
+    pub fn has_session(&self) -> bool {
+        self.phase != Phase::Idle
+    }
+
+    /// Returns whether the venue ended the session and all its numbers are accounted for.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Follows a session from now on: the first one, or one after the last has ended.
+    pub fn begin<E: Event, D: Decode<E>>(
+        &mut self,
+        session: [u8; 16],
+        start: Start,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        self.expected_before += self.known_end - self.first;
+        let first = match start {
+            Start::At(first) => first,
+            Start::FirstSeen => 0,
+        };
+        (self.first, self.next, self.known_end, self.end) = (first, first, first, None);
+        self.session = session;
+        self.window.clear();
+        self.reveals.clear();
+        self.given_up.clear();
+        self.phase = Phase::Waiting;
+        if matches!(start, Start::At(_)) {
+            self.start(to);
+        }
+    }
+
+    /// Takes the messages of one packet.
+    ///
+    /// Hot path: no allocation, no system call; O(messages) while nothing is missing, and
+    /// O(messages + window) otherwise, however far the numbers jump.
+    pub fn take<'m, E: Event, D: Decode<E>>(
+        &mut self,
+        run: Run<impl Iterator<Item = &'m [u8]>>,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        assert!(
+            self.has_session(),
+            "invariant: a session begins before its messages"
+        );
+        self.counters.messages.add(run.count);
+        let end = self.end_of(&run);
+        if end == run.first {
+            return;
+        }
+        self.join(run.first, end, to);
+        if end <= self.next {
+            self.count_passed(run.line, run.first, end);
+        } else {
+            self.take_new(run, end, to);
+        }
+        self.settle(to);
+    }
+
+    /// Takes what tells only that all numbers below `next` exist.
+    pub fn take_heartbeat<E: Event, D: Decode<E>>(
+        &mut self,
+        line: u8,
+        next: u64,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        assert!(
+            self.has_session(),
+            "invariant: a session begins before its heartbeats"
+        );
+        let next = next.min(self.end.unwrap_or(u64::MAX));
+        self.join(next, next, to);
+        self.make_room(next, next, to);
+        self.reveal(line, next, to.seen_ns);
+        self.settle(to);
+    }
+
+    /// Takes the venue's word that the session ends before number `end`. The first one counts.
+    pub fn take_end_of_session<E: Event, D: Decode<E>>(
+        &mut self,
+        line: u8,
+        end: u64,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        self.take_heartbeat(line, end, to);
+        if self.end.is_none() {
+            // An end below what was already delivered contradicts the lines: nothing is owed then.
+            let end = end.max(self.next);
+            for beyond in end..self.known_end {
+                self.counters
+                    .after_end
+                    .add(u64::from(self.window.forget(beyond)));
+            }
+            self.known_end = self.known_end.min(end);
+            self.reveals.cut(end);
+            self.reveals.pass(self.next);
+            self.end = Some(end);
+        }
+        self.settle(to);
+    }
+
+    /// Remembers that a packet which broke the format claimed these numbers. It does not prove that
+    /// they exist, but should they stay missing, it is the cause.
+    pub fn suspect(&mut self, first: u64, count: u64) {
+        let end = match self.phase {
+            Phase::Running => self.next.saturating_add(self.window.len()),
+            // While `next` may still sink, marks above `known_end` could fall out of the window.
+            Phase::Joining { .. } => self.known_end,
+            Phase::Idle | Phase::Waiting | Phase::Ended => return,
+        };
+        for number in first.max(self.next)..first.saturating_add(count).min(end) {
+            self.window.blemish(number, Blemish::Malformed);
+        }
+    }
+
+    /// Gives up what was missing for the hold time at `to.seen_ns`.
+    ///
+    /// Hot path: no allocation, no system call; O(1) while nothing is missing.
+    pub fn expire<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+        match self.phase {
+            Phase::Joining { since_ns } if to.seen_ns.saturating_sub(since_ns) >= self.hold_ns => {
+                self.start(to);
+            }
+            Phase::Running if self.next < self.known_end => {}
+            _ => return,
+        }
+        while let Some(end) = self.reveals.expired(to.seen_ns, self.hold_ns) {
+            self.give_up_to(end, GapCause::Absent, to);
+        }
+        self.finish(to);
+        self.publish_expected();
+    }
+
+    /// Gives up everything that is missing, and delivers what waited for it.
+    pub fn close<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+        if matches!(self.phase, Phase::Joining { .. }) {
+            self.start(to);
+        }
+        if self.phase == Phase::Running {
+            self.give_up_to(self.known_end, GapCause::Absent, to);
+            self.finish(to);
+        }
+        self.publish_expected();
+    }
+
+    /// Leaves out the numbers of `run` that lie at or beyond the session's end, and returns the
+    /// number above the last of the rest.
+    fn end_of<M>(&self, run: &Run<M>) -> u64 {
+        let end = run.first + run.count;
+        match self.end {
+            Some(limit) if end > limit => {
+                self.counters.after_end.add(end - limit.max(run.first));
+                limit.max(run.first)
+            }
+            _ => end,
+        }
+    }
+
+    /// While the session is being joined, lets `next` sink to `first`, and starts where waiting
+    /// has no sense or no room any more.
+    fn join<E: Event, D: Decode<E>>(&mut self, first: u64, end: u64, to: &mut Outlet<'_, E, D>) {
+        match self.phase {
+            Phase::Waiting => {
+                (self.next, self.known_end) = (first, first);
+                self.phase = Phase::Joining {
+                    since_ns: to.seen_ns,
+                };
+            }
+            Phase::Joining { .. } => {
+                if first < self.next && self.known_end.max(end) - first <= self.window.len() {
+                    self.next = first;
+                }
+            }
+            Phase::Idle | Phase::Running | Phase::Ended => return,
+        }
+        self.first = self.next;
+        let room = self.known_end.max(end) - self.next <= self.window.len();
+        if self.next <= 1 || self.hold_ns == 0 || !room {
+            self.start(to);
+        }
+    }
+
+    fn start<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+        self.first = self.next;
+        self.phase = Phase::Running;
+        self.mark_session(SessionMark::Start, to);
+        self.drain(to);
+    }
+
+    /// Takes the messages of a packet that ends beyond `next`.
+    fn take_new<'m, E: Event, D: Decode<E>>(
+        &mut self,
+        run: Run<impl Iterator<Item = &'m [u8]>>,
+        end: u64,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        let line = run.line;
+        let passed = self.next;
+        self.count_passed(line, run.first, passed.min(end));
+        self.make_room(run.first, end, to);
+
+        let mut number = run.first;
+        let mut in_order = 0;
+        for bytes in run.messages {
+            if number == end {
+                break;
+            }
+            if number > self.next {
+                self.make_room(number, number + 1, to);
+            }
+            if number < self.next {
+                // Below `passed` it was counted already; above, the other line's copy was held.
+                let held_meanwhile = number >= passed;
+                self.line_counts(line)
+                    .duplicates
+                    .add(u64::from(held_meanwhile));
+            } else if number > self.next || self.phase != Phase::Running {
+                self.hold(line, number, bytes, to);
+            } else if self.deliver_next(line, bytes, to) {
+                in_order += 1;
+            }
+            number += 1;
+        }
+        self.counters.first_arrival.add(in_order);
+        self.line_counts(line).won.add(in_order);
+        if number < end {
+            let first = number.max(passed);
+            let held_meanwhile = self.next.min(end).saturating_sub(first);
+            self.line_counts(line).duplicates.add(held_meanwhile);
+            self.take_cut(line, first + held_meanwhile, end, to);
+        }
+    }
+
+    /// Delivers what is `next`, and what waited for it. Returns whether it came in order, which
+    /// the caller counts by the packet.
+    fn deliver_next<E: Event, D: Decode<E>>(
+        &mut self,
+        line: u8,
+        bytes: &[u8],
+        to: &mut Outlet<'_, E, D>,
+    ) -> bool {
+        let number = self.next;
+        let message = Message {
+            number,
+            bytes,
+            message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
+            ts_recv_ns: to.ts_recv_ns,
+        };
+        if to.decoder.decode(message, to.out).is_err() {
+            self.refuse(line, number, to.seen_ns);
+            return false;
+        }
+        let in_order = number == self.known_end;
+        if in_order {
+            self.known_end += 1;
+        } else {
+            self.count_delivered(line, self.origin(line, number));
+        }
+        self.pass(number + 1);
+        self.drain(to);
+        in_order
+    }
+
+    /// Keeps a message that cannot be delivered yet.
+    fn hold<E: Event, D: Decode<E>>(
+        &mut self,
+        line: u8,
+        number: u64,
+        bytes: &[u8],
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        if self.window.holds(number) {
+            self.line_counts(line).duplicates.add(1);
+        } else if to.decoder.is_sound(bytes) {
+            let origin = self.origin(line, number);
+            self.window
+                .hold(number, Slot::new(bytes, to.ts_recv_ns, line, origin));
+            self.reveal(line, number + 1, to.seen_ns);
+        } else {
+            self.refuse(line, number, to.seen_ns);
+        }
+    }
+
+    /// Notes that `line` brought a malformed message: the number exists, and is still missing.
+    fn refuse(&mut self, line: u8, number: u64, seen_ns: u64) {
+        self.counters.malformed_messages.add(1);
+        self.reveal(line, number + 1, seen_ns);
+        self.window.blemish(number, Blemish::Malformed);
+    }
+
+    /// Notes that numbers from `first` to `end` were cut from their datagram.
+    fn take_cut<E: Event, D: Decode<E>>(
+        &mut self,
+        line: u8,
+        first: u64,
+        end: u64,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        self.counters.cut_messages.add(end - first);
+        self.make_room(first, end, to);
+        let fits = end.min(self.next.saturating_add(self.window.len()));
+        self.blemish_cut(first, fits);
+        // A cut tail can be longer than the window; then its own first part has no more time.
+        let oldest = end.saturating_sub(self.window.len());
+        self.give_up_to(oldest, GapCause::Truncated, to);
+        self.blemish_cut(first, end);
+        self.reveal(line, end, to.seen_ns);
+    }
+
+    fn blemish_cut(&mut self, first: u64, end: u64) {
+        for number in first.max(self.next)..end {
+            self.window.blemish(number, Blemish::Truncated);
+        }
+    }
+
+    /// Delivers what is held from `next` on.
+    fn drain<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+        while !self.window.is_clear() && self.window.holds(self.next) {
+            self.deliver_held(to);
+        }
+    }
+
+    fn deliver_held<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+        let number = self.next;
+        let slot = self.window.held(number);
+        let (line, origin) = (slot.line, slot.origin);
+        let message = Message {
+            number,
+            bytes: slot.bytes(),
+            message_bytes: slot.message_bytes,
+            ts_recv_ns: slot.ts_recv_ns,
+        };
+        let decoded = to.decoder.decode(message, to.out);
+        if decoded.is_ok() {
+            self.count_delivered(line, origin);
+        } else {
+            // A decoder that called sound what it cannot decode: still no silent loss.
+            self.publish_gap(number, number + 1, GapCause::Malformed, to);
+        }
+        self.pass(number + 1);
+    }
+
+    /// Gives up the oldest missing numbers as far as `first..end` needs room in the window. A run
+    /// longer than the window makes room for itself as it is delivered.
+    fn make_room<E: Event, D: Decode<E>>(
+        &mut self,
+        first: u64,
+        end: u64,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        let oldest = end.saturating_sub(self.window.len()).min(first);
+        self.give_up_to(oldest, GapCause::Window, to);
+    }
+
+    /// Accounts for every number below `target`: delivers what is held, and publishes each run of
+    /// the rest as a gap of the cause that is known for it, else of `cause`. O(window), because
+    /// once no mark is left the rest is one run.
+    fn give_up_to<E: Event, D: Decode<E>>(
+        &mut self,
+        target: u64,
+        cause: GapCause,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        while self.next < target {
+            if self.window.holds(self.next) {
+                self.deliver_held(to);
+                continue;
+            }
+            let first = self.next;
+            let why = self.window.cause(first, cause);
+            let mut end = first;
+            while end < target && !self.window.holds(end) && self.window.cause(end, cause) == why {
+                self.window.forget(end);
+                end = if self.window.is_clear() && why == cause {
+                    target
+                } else {
+                    end + 1
+                };
+            }
+            self.publish_gap(first, end, why, to);
+            self.pass(end);
+        }
+        self.known_end = self.known_end.max(self.next);
+        self.drain(to);
+    }
+
+    fn publish_gap<E: Event, D: Decode<E>>(
+        &mut self,
+        first: u64,
+        end: u64,
+        cause: GapCause,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        let gap = Gap {
+            first,
+            last: end - 1,
+            cause,
+            feed: self.feed,
+        };
+        to.out.push_gap(to.ts_recv_ns, gap);
+        self.given_up.push(first, end);
+        if let Some(lost) = self.counters.lost(cause) {
+            lost.add(end - first);
+        }
+    }
+
+    /// Moves `next` on: all below is accounted for.
+    fn pass(&mut self, next: u64) {
+        self.window.forget(self.next);
+        self.next = next;
+        self.reveals.pass(next);
+    }
+
+    /// Notes that all numbers below `end` exist. What is not there yet is missing from now on.
+    fn reveal(&mut self, line: u8, end: u64, seen_ns: u64) {
+        if end > self.known_end {
+            self.known_end = end;
+            self.reveals.push(Reveal { end, seen_ns, line });
+        }
+    }
+
+    fn origin(&self, line: u8, number: u64) -> Origin {
+        if number >= self.known_end {
+            return Origin::First;
+        }
+        match self.reveals.of(number) {
+            Some(reveal) if reveal.line != line => Origin::OtherLine,
+            _ => Origin::Reordered,
+        }
+    }
+
+    /// What each call ends with.
+    fn settle<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+        if self.hold_ns == 0 && self.next < self.known_end && self.phase == Phase::Running {
+            self.give_up_to(self.known_end, GapCause::Absent, to);
+        }
+        self.finish(to);
+        self.publish_expected();
+    }
+
+    /// Ends the session when nothing below its end is open.
+    fn finish<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+        if self.phase == Phase::Running && self.end.is_some_and(|end| self.next >= end) {
+            self.phase = Phase::Ended;
+            self.mark_session(SessionMark::End, to);
+        }
+    }
+
+    fn mark_session<E: Event, D: Decode<E>>(&self, mark: SessionMark, to: &mut Outlet<'_, E, D>) {
+        let session = Session {
+            id: self.session,
+            feed_sequence: self.next,
+            mark,
+            feed: self.feed,
+        };
+        to.out.push_session(to.ts_recv_ns, session);
+    }
+
+    fn publish_expected(&self) {
+        self.counters
+            .expected
+            .set(self.expected_before + (self.known_end - self.first));
+    }
+
+    /// Counts messages whose numbers lie below `next`.
+    fn count_passed(&self, line: u8, from: u64, to: u64) {
+        if from >= to {
+            return;
+        }
+        let before_start = to.min(self.first).saturating_sub(from);
+        let late = self.given_up.count(from, to);
+        let counts = self.line_counts(line);
+        self.counters.before_start.add(before_start);
+        counts.late.add(late);
+        counts.duplicates.add(to - from - before_start - late);
+    }
+
+    fn count_delivered(&self, line: u8, origin: Origin) {
+        let by_origin = match origin {
+            Origin::First => &self.counters.first_arrival,
+            Origin::OtherLine => &self.counters.other_line,
+            Origin::Reordered => &self.counters.reordered,
+        };
+        by_origin.add(1);
+        self.line_counts(line).won.add(1);
+    }
+
+    fn line_counts(&self, line: u8) -> &super::LineCounters {
+        &self.counters.by_line[usize::from(line)]
+    }
+}

@@ -1,0 +1,624 @@
+//! Owns the way from an ITCH message to events.
+
+use super::wire;
+use crate::feed::{MalformedMessage, Message};
+use crate::market::{
+    AddOrder, Cancel, CircuitBreaker, CircuitBreakerLevels, Collar, CrossTrade, Delete,
+    DirectListing, DirectListingCollar, EventKind, Execute, Flags, Head, Imbalance,
+    ImbalancePrices, Instrument, IpoQuote, MarketEvent, NO_PRICE, OperationalHalt, Participant,
+    Replace, RetailInterest, ShortSale, Side, Status, Symbol, System, Trade, TradeBreak,
+};
+use crate::record::{Batch, DeadLetter};
+use zerocopy::byteorder::big_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// What a message became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// One event or a group of them.
+    Events,
+    /// A dead letter: the type is not known.
+    Unknown,
+    /// No record: the message has no bytes.
+    Empty,
+}
+
+/// The name of a stock locate that no message named so far. It is not zero so that filling the
+/// directory touches its pages when it is made, not at the day's first orders.
+const UNNAMED: Symbol = Symbol([b' '; 8]);
+
+/// Nanoseconds in a second.
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Decodes the messages of one feed, and knows the names of its stocks.
+///
+/// # Examples
+///
+/// ```
+/// use ringtape::feed::{Message, itch};
+/// use ringtape::market::View;
+/// use ringtape::record::{Batch, Content};
+///
+/// let head = itch::encode::Head { locate: 13, tracking: 0, since_midnight_ns: 5 };
+/// let bytes = itch::encode::delete(head, 42);
+/// let mut decoder = itch::Decoder::new(1, 0);
+/// let mut out = Batch::with_capacity(itch::RECORDS_MAX);
+/// let message = Message { number: 1, bytes: &bytes, message_bytes: 19, ts_recv_ns: 0 };
+/// decoder.decode(message, &mut out).expect("long enough");
+/// let Content::Event(event) = out.records()[0].content() else { panic!("an event") };
+/// assert!(matches!(event.view(), View::Delete(delete) if delete.order_id == 42));
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    feed: u8,
+    midnight_ns: u64,
+    directory: Box<[Symbol; 1 << 16]>,
+    instruments: u64,
+}
+
+impl Decoder {
+    /// Makes a decoder for feed `feed`. `midnight_ns` is UNIX nanoseconds of the day's midnight in
+    /// New York, or 0 to leave times as they come.
+    #[must_use]
+    pub fn new(feed: u8, midnight_ns: u64) -> Self {
+        let directory = vec![UNNAMED; 1 << 16].into_boxed_slice();
+        let directory = directory
+            .try_into()
+            .expect("invariant: as long as it was made");
+        Self {
+            feed,
+            midnight_ns,
+            directory,
+            instruments: 0,
+        }
+    }
+
+    /// Returns how many instruments have a name.
+    #[must_use]
+    pub fn instruments(&self) -> u64 {
+        self.instruments
+    }
+
+    /// Returns the name of an instrument, where a message named it.
+    #[must_use]
+    pub fn symbol(&self, locate: u16) -> Option<Symbol> {
+        let symbol = self.directory[usize::from(locate)];
+        (symbol != UNNAMED).then_some(symbol)
+    }
+
+    /// Pushes what a message says, at most [`RECORDS_MAX`](super::RECORDS_MAX) records.
+    ///
+    /// Hot path: no allocation, no system call, O(1).
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedMessage`], with nothing pushed, for a message that is shorter than its type
+    /// demands, or has a value that an event cannot hold.
+    pub fn decode(
+        &mut self,
+        message: Message<'_>,
+        out: &mut Batch<MarketEvent>,
+    ) -> Result<Decoded, MalformedMessage> {
+        let Some(&message_type) = message.bytes.first() else {
+            return Ok(Decoded::Empty);
+        };
+        match message_type {
+            wire::AddOrder::TYPE => self.add_order(message, out)?,
+            wire::Delete::TYPE => self.delete(message, out)?,
+            wire::Replace::TYPE => self.replace(message, out)?,
+            wire::Executed::TYPE => self.executed(message, out)?,
+            wire::Cancel::TYPE => self.cancel(message, out)?,
+            wire::AddOrderAttributed::TYPE => self.add_order_attributed(message, out)?,
+            wire::ExecutedWithPrice::TYPE => self.executed_with_price(message, out)?,
+            wire::Trade::TYPE => self.trade(message, out)?,
+            wire::Imbalance::TYPE => self.imbalance(message, out)?,
+            wire::CrossTrade::TYPE => self.cross_trade(message, out)?,
+            wire::TradeBreak::TYPE => self.trade_break(message, out)?,
+            wire::System::TYPE => self.system(message, out)?,
+            wire::Directory::TYPE => self.directory(message, out)?,
+            wire::TradingAction::TYPE => self.trading_action(message, out)?,
+            wire::ShortSale::TYPE => self.short_sale(message, out)?,
+            wire::Participant::TYPE => self.participant(message, out)?,
+            wire::CircuitBreakerLevels::TYPE => self.circuit_breaker_levels(message, out)?,
+            wire::CircuitBreaker::TYPE => self.circuit_breaker(message, out)?,
+            wire::IpoQuote::TYPE => self.ipo_quote(message, out)?,
+            wire::Collar::TYPE => self.collar(message, out)?,
+            wire::OperationalHalt::TYPE => self.operational_halt(message, out)?,
+            wire::RetailInterest::TYPE => self.retail_interest(message, out)?,
+            wire::DirectListing::TYPE => self.direct_listing(message, out)?,
+            _ => {
+                let Message {
+                    number,
+                    bytes,
+                    message_bytes,
+                    ts_recv_ns,
+                } = message;
+                let letter = DeadLetter::new(self.feed, number, bytes, message_bytes);
+                out.push_dead_letter(ts_recv_ns, letter);
+                return Ok(Decoded::Unknown);
+            }
+        }
+        Ok(Decoded::Events)
+    }
+}
+
+/// One method for each type, in the order of the match above.
+impl Decoder {
+    #[inline]
+    fn add_order(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let add: &wire::AddOrder = read(message.bytes)?;
+        self.name(&add.header, add.stock, message, out);
+        let event = AddOrder {
+            head: self.head(&add.header, EventKind::ADD_ORDER, Side(add.side)),
+            order_id: add.order_id.get(),
+            price_e9: price_e9(add.price_e4),
+            quantity: u64::from(add.shares.get()),
+            attribution: [0; 4],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    #[inline]
+    fn delete(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let delete: &wire::Delete = read(message.bytes)?;
+        let event = Delete {
+            head: self.head(&delete.header, EventKind::DELETE, Side::NONE),
+            order_id: delete.order_id.get(),
+            reserved: [0; 20],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    #[inline]
+    fn replace(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let replace: &wire::Replace = read(message.bytes)?;
+        let event = Replace {
+            head: self.head(&replace.header, EventKind::REPLACE, Side::NONE),
+            order_id: replace.order_id.get(),
+            new_order_id: replace.new_order_id.get(),
+            price_e9: price_e9(replace.price_e4),
+            quantity: replace.shares.get(),
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    #[inline]
+    fn executed(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let executed: &wire::Executed = read(message.bytes)?;
+        let event = Execute {
+            head: self.head(&executed.header, EventKind::EXECUTE, Side::NONE),
+            order_id: executed.order_id.get(),
+            price_e9: NO_PRICE,
+            match_id: executed.match_id.get(),
+            quantity: executed.shares.get(),
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    #[inline]
+    fn cancel(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let cancel: &wire::Cancel = read(message.bytes)?;
+        let event = Cancel {
+            head: self.head(&cancel.header, EventKind::CANCEL, Side::NONE),
+            order_id: cancel.order_id.get(),
+            quantity: u64::from(cancel.shares.get()),
+            reserved: [0; 12],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    #[inline]
+    fn add_order_attributed(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let add: &wire::AddOrderAttributed = read(message.bytes)?;
+        self.name(&add.header, add.stock, message, out);
+        let event = AddOrder {
+            head: self.head(&add.header, EventKind::ADD_ORDER, Side(add.side)),
+            order_id: add.order_id.get(),
+            price_e9: price_e9(add.price_e4),
+            quantity: u64::from(add.shares.get()),
+            attribution: add.attribution,
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    #[inline]
+    fn executed_with_price(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let executed: &wire::ExecutedWithPrice = read(message.bytes)?;
+        let mut head = self.head(&executed.header, EventKind::EXECUTE, Side::NONE);
+        if executed.printable == b'N' {
+            head.flags = head.flags.with(Flags::NON_PRINTABLE);
+        }
+        let event = Execute {
+            head,
+            order_id: executed.order_id.get(),
+            price_e9: price_e9(executed.price_e4),
+            match_id: executed.match_id.get(),
+            quantity: executed.shares.get(),
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn trade(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let trade: &wire::Trade = read(message.bytes)?;
+        self.name(&trade.header, trade.stock, message, out);
+        let event = Trade {
+            head: self.head(&trade.header, EventKind::TRADE, Side(trade.side)),
+            order_id: trade.order_id.get(),
+            price_e9: price_e9(trade.price_e4),
+            match_id: trade.match_id.get(),
+            quantity: trade.shares.get(),
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn imbalance(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let noii: &wire::Imbalance = read(message.bytes)?;
+        self.name(&noii.header, noii.stock, message, out);
+        let last = self.head(&noii.header, EventKind::IMBALANCE, side(noii.direction));
+        let event = Imbalance {
+            head: Head {
+                flags: Flags::NONE,
+                ..last
+            },
+            paired_quantity: noii.paired.get(),
+            imbalance_quantity: noii.imbalance.get(),
+            direction: noii.direction,
+            cross_type: noii.cross_type,
+            price_variation: noii.price_variation,
+            reserved: [0; 9],
+            message: low(message.number),
+        };
+        push(message, event, out)?;
+        let prices = ImbalancePrices {
+            head: last,
+            far_price_e9: price_e9(noii.far_e4),
+            near_price_e9: price_e9(noii.near_e4),
+            reference_price_e9: price_e9(noii.reference_e4),
+            cross_type: noii.cross_type,
+            reserved: [0; 3],
+            message: low(message.number),
+        };
+        push(message, prices, out)
+    }
+
+    fn cross_trade(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let cross: &wire::CrossTrade = read(message.bytes)?;
+        self.name(&cross.header, cross.stock, message, out);
+        let event = CrossTrade {
+            head: self.head(&cross.header, EventKind::CROSS_TRADE, Side::NONE),
+            quantity: cross.shares.get(),
+            price_e9: price_e9(cross.price_e4),
+            match_id: cross.match_id.get(),
+            cross_type: cross.cross_type,
+            reserved: [0; 3],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn trade_break(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let broken: &wire::TradeBreak = read(message.bytes)?;
+        let event = TradeBreak {
+            head: self.head(&broken.header, EventKind::TRADE_BREAK, Side::NONE),
+            match_id: broken.match_id.get(),
+            reserved: [0; 20],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn system(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let system: &wire::System = read(message.bytes)?;
+        let event = System {
+            head: self.head(&system.header, EventKind::SYSTEM, Side::NONE),
+            code: system.code,
+            reserved: [0; 27],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn directory(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let stock: &wire::Directory = read(message.bytes)?;
+        self.remember(stock.header.locate.get(), stock.stock);
+        let event = Instrument {
+            head: self.head(&stock.header, EventKind::INSTRUMENT, Side::NONE),
+            symbol: stock.stock,
+            round_lot: stock.round_lot.get(),
+            etp_leverage: stock.etp_leverage.get(),
+            market_category: stock.market_category,
+            financial_status: stock.financial_status,
+            round_lots_only: stock.round_lots_only,
+            issue_class: stock.issue_class,
+            issue_subtype: stock.issue_subtype,
+            authenticity: stock.authenticity,
+            short_sale_threshold: stock.short_sale_threshold,
+            ipo: stock.ipo,
+            price_band_tier: stock.price_band_tier,
+            etp: stock.etp,
+            inverse: stock.inverse,
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn trading_action(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let action: &wire::TradingAction = read(message.bytes)?;
+        self.name(&action.header, action.stock, message, out);
+        let event = Status {
+            head: self.head(&action.header, EventKind::STATUS, Side::NONE),
+            state: action.state,
+            venue_reserved: action.reserved,
+            reason: action.reason,
+            reserved: [0; 22],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn short_sale(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let restriction: &wire::ShortSale = read(message.bytes)?;
+        self.name(&restriction.header, restriction.stock, message, out);
+        let event = ShortSale {
+            head: self.head(&restriction.header, EventKind::SHORT_SALE, Side::NONE),
+            action: restriction.action,
+            reserved: [0; 27],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn participant(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let position: &wire::Participant = read(message.bytes)?;
+        self.name(&position.header, position.stock, message, out);
+        let event = Participant {
+            head: self.head(&position.header, EventKind::PARTICIPANT, Side::NONE),
+            participant: position.participant,
+            primary: position.primary,
+            mode: position.mode,
+            state: position.state,
+            reserved: [0; 21],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn circuit_breaker_levels(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let levels_e9 = levels(message.bytes)?;
+        let breaker: &wire::CircuitBreakerLevels = read(message.bytes)?;
+        let event = CircuitBreakerLevels {
+            head: self.head(
+                &breaker.header,
+                EventKind::CIRCUIT_BREAKER_LEVELS,
+                Side::NONE,
+            ),
+            level1_e9: levels_e9[0],
+            level2_e9: levels_e9[1],
+            level3_e9: levels_e9[2],
+            reserved: [0; 4],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn circuit_breaker(&self, message: Message<'_>, out: Out<'_>) -> Done {
+        let breaker: &wire::CircuitBreaker = read(message.bytes)?;
+        let event = CircuitBreaker {
+            head: self.head(&breaker.header, EventKind::CIRCUIT_BREAKER, Side::NONE),
+            level: breaker.level,
+            reserved: [0; 27],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn ipo_quote(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let ipo: &wire::IpoQuote = read(message.bytes)?;
+        self.name(&ipo.header, ipo.stock, message, out);
+        let ts_release_ns = match u64::from(ipo.release_s.get()) {
+            0 => 0,
+            seconds => self.midnight_ns.wrapping_add(seconds * SECOND_NS),
+        };
+        let event = IpoQuote {
+            head: self.head(&ipo.header, EventKind::IPO_QUOTE, Side::NONE),
+            ts_release_ns,
+            price_e9: price_e9(ipo.price_e4),
+            qualifier: ipo.qualifier,
+            reserved: [0; 11],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn collar(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let collar: &wire::Collar = read(message.bytes)?;
+        self.name(&collar.header, collar.stock, message, out);
+        let event = Collar {
+            head: self.head(&collar.header, EventKind::COLLAR, Side::NONE),
+            reference_price_e9: price_e9(collar.reference_e4),
+            upper_price_e9: price_e9(collar.upper_e4),
+            lower_price_e9: price_e9(collar.lower_e4),
+            extensions: collar.extensions.get(),
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn operational_halt(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let halt: &wire::OperationalHalt = read(message.bytes)?;
+        self.name(&halt.header, halt.stock, message, out);
+        let event = OperationalHalt {
+            head: self.head(&halt.header, EventKind::OPERATIONAL_HALT, Side::NONE),
+            market: halt.market,
+            action: halt.action,
+            reserved: [0; 26],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn retail_interest(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let retail: &wire::RetailInterest = read(message.bytes)?;
+        self.name(&retail.header, retail.stock, message, out);
+        let event = RetailInterest {
+            head: self.head(
+                &retail.header,
+                EventKind::RETAIL_INTEREST,
+                side(retail.interest),
+            ),
+            interest: retail.interest,
+            reserved: [0; 27],
+            message: low(message.number),
+        };
+        push(message, event, out)
+    }
+
+    fn direct_listing(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
+        let listing: &wire::DirectListing = read(message.bytes)?;
+        self.name(&listing.header, listing.stock, message, out);
+        let last = self.head(&listing.header, EventKind::DIRECT_LISTING, Side::NONE);
+        let event = DirectListing {
+            head: Head {
+                flags: Flags::NONE,
+                ..last
+            },
+            min_price_e9: price_e9(listing.min_e4),
+            max_price_e9: price_e9(listing.max_e4),
+            near_price_e9: price_e9(listing.near_e4),
+            open_eligible: listing.open_eligible,
+            reserved: [0; 3],
+            message: low(message.number),
+        };
+        push(message, event, out)?;
+        let collar = DirectListingCollar {
+            head: last,
+            near_time: listing.near_time.get(),
+            lower_price_e9: price_e9(listing.lower_e4),
+            upper_price_e9: price_e9(listing.upper_e4),
+            reserved: [0; 4],
+            message: low(message.number),
+        };
+        push(message, collar, out)
+    }
+
+    #[inline]
+    fn head(&self, header: &wire::Header, kind: EventKind, side: Side) -> Head {
+        let [a, b, c, d, e, f] = header.since_midnight_ns;
+        let since_midnight_ns = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        Head {
+            ts_event_ns: self.midnight_ns.wrapping_add(since_midnight_ns),
+            instrument: u32::from(header.locate.get()),
+            feed: self.feed,
+            kind,
+            side,
+            flags: Flags::LAST,
+        }
+    }
+
+    /// Sees that the stock's name is on the bus before the event that needs it.
+    #[inline]
+    fn name(&mut self, header: &wire::Header, stock: Symbol, message: Message<'_>, out: Out<'_>) {
+        if self.directory[usize::from(header.locate.get())] != stock {
+            self.derive(header, stock, message, out);
+        }
+    }
+
+    #[cold]
+    fn derive(&mut self, header: &wire::Header, stock: Symbol, message: Message<'_>, out: Out<'_>) {
+        self.remember(header.locate.get(), stock);
+        let head = self.head(header, EventKind::INSTRUMENT, Side::NONE);
+        let event = Instrument {
+            head: Head {
+                flags: Flags::DERIVED,
+                ..head
+            },
+            symbol: stock,
+            round_lot: 0,
+            etp_leverage: 0,
+            market_category: 0,
+            financial_status: 0,
+            round_lots_only: 0,
+            issue_class: 0,
+            issue_subtype: [0; 2],
+            authenticity: 0,
+            short_sale_threshold: 0,
+            ipo: 0,
+            price_band_tier: 0,
+            etp: 0,
+            inverse: 0,
+            message: low(message.number),
+        };
+        out.push_event(message.ts_recv_ns, &event.into());
+    }
+
+    fn remember(&mut self, locate: u16, stock: Symbol) {
+        let known = &mut self.directory[usize::from(locate)];
+        self.instruments += u64::from(*known == UNNAMED && stock != UNNAMED);
+        self.instruments -= u64::from(*known != UNNAMED && stock == UNNAMED);
+        *known = stock;
+    }
+}
+
+type Out<'a> = &'a mut Batch<MarketEvent>;
+type Done = Result<(), MalformedMessage>;
+
+#[inline]
+fn push(message: Message<'_>, event: impl Into<MarketEvent>, out: Out<'_>) -> Done {
+    out.push_event(message.ts_recv_ns, &event.into());
+    Ok(())
+}
+
+/// The only check of a message's length: its struct must fit. What is behind it is not ours.
+#[inline]
+fn read<T>(bytes: &[u8]) -> Result<&T, MalformedMessage>
+where
+    T: FromBytes + Immutable + KnownLayout + Unaligned,
+{
+    T::ref_from_prefix(bytes)
+        .map(|(message, _)| message)
+        .map_err(|_| MalformedMessage)
+}
+
+#[inline]
+fn price_e9(price_e4: U32) -> i64 {
+    i64::from(price_e4.get()) * 100_000
+}
+
+/// Reads the three levels, which come × 10⁸ in 64 bits and need not fit × 10⁹.
+pub(super) fn levels(bytes: &[u8]) -> Result<[i64; 3], MalformedMessage> {
+    let breaker: &wire::CircuitBreakerLevels = read(bytes)?;
+    let level_e9 = |level_e8: U64| {
+        i64::try_from(level_e8.get())
+            .ok()
+            .and_then(|level| level.checked_mul(10))
+            .ok_or(MalformedMessage)
+    };
+    Ok([
+        level_e9(breaker.level1_e8)?,
+        level_e9(breaker.level2_e8)?,
+        level_e9(breaker.level3_e8)?,
+    ])
+}
+
+/// Returns the side that a letter with more meanings than two has.
+fn side(letter: u8) -> Side {
+    match Side(letter) {
+        side @ (Side::BUY | Side::SELL) => side,
+        _ => Side::NONE,
+    }
+}
+
+/// Low 32 bits of the venue's number.
+#[inline]
+fn low(number: u64) -> u32 {
+    let [a, b, c, d, ..] = number.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}

@@ -1,0 +1,235 @@
+//! Owns the loss ledger: what a feed was owed, what it delivered, and where the rest went.
+
+use super::LINES_MAX;
+use crate::counters::Counter;
+use crate::record::GapCause;
+
+/// Declares each count once: as a [`Counter`] of the running feed and as a number of its snapshot.
+macro_rules! counts {
+    (
+        $(#[$live_meta:meta])* $live:ident, $(#[$snapshot_meta:meta])* $snapshot:ident {
+            $( $(#[$meta:meta])* $count:ident, )*
+        } and {
+            $( $(#[$more_meta:meta])* $more:ident: $live_type:ty => $snapshot_type:ty = $read:expr, )*
+        }
+    ) => {
+        $(#[$live_meta])*
+        #[derive(Debug)]
+        pub struct $live {
+            $( $(#[$meta])* pub $count: Counter, )*
+            $( $(#[$more_meta])* pub $more: $live_type, )*
+        }
+
+        $(#[$snapshot_meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $snapshot {
+            $( $(#[$meta])* pub $count: u64, )*
+            $( $(#[$more_meta])* pub $more: $snapshot_type, )*
+        }
+
+        impl $live {
+            fn zero($( $more: $live_type ),*) -> Self {
+                Self { $( $count: Counter::default(), )* $( $more, )* }
+            }
+
+            /// Reads all counts. While the feed runs they need not belong to one instant.
+            #[must_use]
+            pub fn ledger(&self) -> $snapshot {
+                $snapshot {
+                    $( $count: self.$count.get(), )*
+                    $( $more: $read(&self.$more), )*
+                }
+            }
+        }
+    };
+}
+
+counts! {
+    /// The counts of one line, written by the feed's thread, readable by any.
+    LineCounters,
+    /// The counts of one line at one moment.
+    LineLedger {
+        /// Datagrams of every sort.
+        packets,
+        /// Messages that this line brought first and that were delivered.
+        won,
+        /// Messages whose number was already delivered or held, so not needed.
+        duplicates,
+        /// Messages whose number had already been published as a gap. Only the most recent 64
+        /// ranges of gaps are remembered; beyond them a late message counts as a duplicate.
+        late,
+    } and {}
+}
+
+counts! {
+    /// The counts of a feed, written by the feed's thread, readable by any.
+    FeedCounters,
+    /// The counts of a feed at one moment. After `close` they are final and [`Ledger::closes`].
+    Ledger {
+        /// Numbers that are known to exist: from where the feed joined each session to the highest
+        /// that any line told of. Computed from those two ends and not from what was counted.
+        expected,
+        /// Delivered: no line had gone past the number when it came.
+        first_arrival,
+        /// Delivered: one line had gone past the number, another brought it.
+        other_line,
+        /// Delivered: the line that had gone past the number brought it after all.
+        reordered,
+        /// Lost: no line brought it within the hold time.
+        lost_absent,
+        /// Lost: our receive buffer was too short for the datagram that had it.
+        lost_truncated,
+        /// Lost: came only in a message or packet that broke the format.
+        lost_malformed,
+        /// Lost: the lines ran ahead by more than the arbitration window.
+        lost_window,
+        /// Packets that only told the next number.
+        heartbeats,
+        /// Packets that told the end of the session.
+        ends_of_session,
+        /// Messages in well-formed packets of the session, from all lines, cut ones too.
+        messages,
+        /// Messages that were too short for their type, or whose values do not fit.
+        malformed_messages,
+        /// Messages that were cut off because the datagram was longer than the receive buffer.
+        cut_messages,
+        /// Messages numbered below where the feed joined.
+        before_start,
+        /// Messages numbered at or beyond the end that the venue told.
+        after_end,
+        /// Datagrams that were longer than the receive buffer.
+        truncated_datagrams,
+        /// Datagrams too short for a header.
+        malformed_short_header,
+        /// Datagrams with a message that reaches beyond their end.
+        malformed_block_past_end,
+        /// Datagrams with bytes behind their last message.
+        malformed_trailing_bytes,
+        /// Datagrams whose last number does not fit in 64 bits.
+        malformed_sequence_overflow,
+        /// Well-formed packets of another session, or of one whose name is not printable ASCII.
+        wrong_session,
+        /// Delivered messages of a type that the decoder does not know: dead letters.
+        unknown_messages,
+        /// Delivered messages without a byte: they spend a number and say nothing.
+        empty_messages,
+        /// Events.
+        events,
+        /// Instruments whose name is known.
+        instruments,
+    } and {
+        /// Delivered messages by their first byte.
+        messages_by_type: [Counter; 256] => [u64; 256] = read_types,
+        /// By line, in the order of the configuration; a ledger has room for [`LINES_MAX`], and
+        /// [`Ledger::lines`] returns those that there are.
+        by_line: Box<[LineCounters]> => LineLedgers = LineLedgers::read,
+    }
+}
+
+/// The lines' counts at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineLedgers {
+    lines: [LineLedger; LINES_MAX],
+    used: usize,
+}
+
+impl LineLedgers {
+    fn read(live: &[LineCounters]) -> Self {
+        let lines = std::array::from_fn(|line| match live.get(line) {
+            Some(counters) => counters.ledger(),
+            None => LineCounters::zero().ledger(),
+        });
+        Self {
+            lines,
+            used: live.len(),
+        }
+    }
+}
+
+fn read_types(live: &[Counter; 256]) -> [u64; 256] {
+    std::array::from_fn(|message_type| live[message_type].get())
+}
+
+impl FeedCounters {
+    /// Starts at zero, for `lines` lines.
+    ///
+    /// # Panics
+    ///
+    /// When there are no lines or more than [`LINES_MAX`].
+    #[must_use]
+    pub fn new(lines: usize) -> Self {
+        assert!(
+            (1..=LINES_MAX).contains(&lines),
+            "a feed has 1 to {LINES_MAX} lines, not {lines}"
+        );
+        Self::zero(
+            std::array::from_fn(|_| Counter::default()),
+            (0..lines).map(|_| LineCounters::zero()).collect(),
+        )
+    }
+
+    /// Returns the count of numbers that were lost for `cause`; `None` for a cause that no feed has.
+    #[must_use]
+    pub fn lost(&self, cause: GapCause) -> Option<&Counter> {
+        match cause {
+            GapCause::Absent => Some(&self.lost_absent),
+            GapCause::Truncated => Some(&self.lost_truncated),
+            GapCause::Malformed => Some(&self.lost_malformed),
+            GapCause::Window => Some(&self.lost_window),
+            _ => None,
+        }
+    }
+}
+
+impl Ledger {
+    /// Returns how many numbers became events, or were found to say nothing.
+    #[must_use]
+    pub const fn delivered(&self) -> u64 {
+        self.first_arrival + self.other_line + self.reordered
+    }
+
+    /// Returns how many numbers were published as gaps.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost_absent + self.lost_truncated + self.lost_malformed + self.lost_window
+    }
+
+    /// Returns how many numbers were published as gaps for `cause`.
+    #[must_use]
+    pub const fn lost_for(&self, cause: GapCause) -> u64 {
+        match cause {
+            GapCause::Absent => self.lost_absent,
+            GapCause::Truncated => self.lost_truncated,
+            GapCause::Malformed => self.lost_malformed,
+            GapCause::Window => self.lost_window,
+            _ => 0,
+        }
+    }
+
+    /// Returns how many numbers are neither: held behind a hole, or the hole. 0 after `close`.
+    #[must_use]
+    pub const fn open(&self) -> u64 {
+        self.expected.saturating_sub(self.delivered() + self.lost())
+    }
+
+    /// Returns whether each expected number was delivered or published as a gap, and none twice.
+    #[must_use]
+    pub const fn closes(&self) -> bool {
+        self.expected == self.delivered() + self.lost()
+    }
+
+    /// Returns the counts by line, in the order of the configuration.
+    #[must_use]
+    pub fn lines(&self) -> &[LineLedger] {
+        &self.by_line.lines[..self.by_line.used]
+    }
+
+    /// Returns how many datagrams broke the format.
+    #[must_use]
+    pub const fn malformed_datagrams(&self) -> u64 {
+        self.malformed_short_header
+            + self.malformed_block_past_end
+            + self.malformed_trailing_bytes
+            + self.malformed_sequence_overflow
+    }
+}

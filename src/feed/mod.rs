@@ -1,0 +1,91 @@
+//! Owns the way from a datagram's bytes to records: framing, arbitration between lines, decoding.
+//!
+//! ```text
+//! line A ─► framing ─┐                                  ┌─► events
+//!           moldudp64 ├─► arbiter ─► decoder (itch) ────┼─► gaps
+//! line B ─► framing ─┘   (one number at a time)         └─► session marks, dead letters
+//! ```
+//!
+//! Does no I/O, reads no clock (times come with each call), does not allocate after construction
+//! and does not panic on any bytes. What was not delivered is counted and shown as a
+//! [`Gap`](crate::record::Gap); the [`Ledger`] says whether the sums close.
+//!
+//! [`NasdaqFeed`] is ready-made. A protocol of your own implements [`Feed`], and can take the
+//! [`Arbiter`] and bring only its framing and a [`Decode`].
+
+mod arbiter;
+pub mod itch;
+mod ledger;
+pub mod moldudp64;
+mod nasdaq;
+
+use crate::record::{Batch, Event};
+use std::sync::Arc;
+
+pub use arbiter::{Arbiter, Decode, HELD_BYTES_MAX, MalformedMessage, Message, Outlet, Run, Start};
+pub use ledger::{FeedCounters, Ledger, LineCounters, LineLedger, LineLedgers};
+pub use nasdaq::{NasdaqConfig, NasdaqFeed};
+
+/// The most lines that a feed can have.
+pub const LINES_MAX: usize = 8;
+
+/// One datagram as `net` hands it over.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Which of the feed's lines brought it, counted from 0.
+    pub line: usize,
+    /// What was received.
+    pub bytes: &'a [u8],
+    /// How long the datagram was on the wire; more than `bytes.len()` when it was cut.
+    pub datagram_bytes: usize,
+    /// UNIX nanoseconds for the records: the kernel's receive stamp where configured, else
+    /// `seen_ns`.
+    pub ts_recv_ns: u64,
+    /// UNIX nanoseconds at which its batch was seen. Hold times count from here: a datagram that
+    /// waited in the socket has not yet made anybody wait for another.
+    pub seen_ns: u64,
+}
+
+/// One logical stream of a venue: takes the datagrams of all its lines, gives records.
+///
+/// All calls come from one thread, the ingest stage's. Implement it for a protocol of your own.
+pub trait Feed<E: Event>: Send {
+    /// Takes one datagram.
+    ///
+    /// # Panics
+    ///
+    /// May panic when `arrival.line` is not one of the feed's lines, or `out` has less room than
+    /// [`records_max`](Feed::records_max); never because of the bytes.
+    fn on_datagram(&mut self, arrival: Arrival<'_>, out: &mut Batch<E>);
+
+    /// Lets time pass: gives up what was held for long enough. To be called after each batch of
+    /// datagrams, and when there was none; cheap when nothing is missing.
+    fn on_time(&mut self, now_ns: u64, out: &mut Batch<E>);
+
+    /// Publishes every open hole as a gap: nothing is invisible at the end.
+    fn close(&mut self, now_ns: u64, out: &mut Batch<E>);
+
+    /// Returns the most records that one call can push when no datagram is longer than
+    /// `datagram_bytes_max`.
+    fn records_max(&self, datagram_bytes_max: usize) -> usize;
+
+    /// Returns the counters, which any thread may read while the feed runs.
+    fn counters(&self) -> &Arc<FeedCounters>;
+
+    /// Returns the counters as they are now.
+    fn ledger(&self) -> Ledger {
+        self.counters().ledger()
+    }
+
+    /// Returns whether the venue ended its session and all its numbers are accounted for.
+    fn ended(&self) -> bool;
+
+    /// Returns the feed's number, which its records carry.
+    fn id(&self) -> u8;
+
+    /// Returns the feed's name, for reports.
+    fn name(&self) -> &str;
+
+    /// Returns the lines' names, for reports.
+    fn lines(&self) -> &[String];
+}
