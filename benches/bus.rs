@@ -34,7 +34,7 @@ type Bus = Publisher<MarketEvent>;
 type Slot = Record<MarketEvent>;
 
 const RING: usize = 1024;
-const BATCH: u64 = 32;
+const BATCH: usize = 32;
 
 fn main() {
     let cores = cpu::allowed();
@@ -104,13 +104,26 @@ struct Pinned {
 }
 
 fn record(n: u64) -> Slot {
-    let gap = Gap { first: n, last: n, cause: GapCause::Absent, feed: 1 };
+    let gap = Gap {
+        first: n,
+        last: n,
+        cause: GapCause::Absent,
+        feed: 1,
+    };
     Record::gap(Sequence::new(n), n, gap)
 }
 
 fn push(publisher: &mut Bus) -> u64 {
     let n = publisher.batch().next_sequence().get();
-    publisher.batch().push_gap(n, Gap { first: n, last: n, cause: GapCause::Absent, feed: 1 });
+    publisher.batch().push_gap(
+        n,
+        Gap {
+            first: n,
+            last: n,
+            cause: GapCause::Absent,
+            feed: 1,
+        },
+    );
     n
 }
 
@@ -135,7 +148,10 @@ impl Pinned {
                     start.wait();
                     let begin = Instant::now();
                     near();
-                    Took { elapsed: begin.elapsed(), items }
+                    Took {
+                        elapsed: begin.elapsed(),
+                        items,
+                    }
                 })
                 .join()
                 .expect("the checks hold")
@@ -144,7 +160,10 @@ impl Pinned {
 
     /// One writer and one reader on each of two lines, as a ring's index lines are used.
     fn line_ping_pong(self, trips: u64) -> Took {
-        let lines = [CachePadded::new(AtomicU64::new(0)), CachePadded::new(AtomicU64::new(0))];
+        let lines = [
+            CachePadded::new(AtomicU64::new(0)),
+            CachePadded::new(AtomicU64::new(0)),
+        ];
         let await_value = |line: &AtomicU64, value| while line.load(Ordering::Acquire) != value {};
         self.run(
             2 * trips,
@@ -194,7 +213,11 @@ impl Pinned {
     }
 
     fn bus_ping_pong(self, trips: u64, passages: bool) -> Took {
-        let subscription = Subscription { contract: Contract::Lossy, capacity: RING, passages };
+        let subscription = Subscription {
+            contract: Contract::Lossy,
+            capacity: RING,
+            passages,
+        };
         let (mut there, mut back) = (Bus::new(64), Bus::new(64));
         let mut arrivals = there.subscribe(subscription).expect("a valid ring");
         let mut returns = back.subscribe(subscription).expect("a valid ring");
@@ -228,7 +251,9 @@ impl Pinned {
                 let mut expected = 1;
                 while expected <= records {
                     let ready = consumer.slots();
-                    let Ok(chunk) = consumer.read_chunk(ready) else { continue };
+                    let Ok(chunk) = consumer.read_chunk(ready) else {
+                        continue;
+                    };
                     let (first, second) = chunk.as_slices();
                     for record in first.iter().chain(second) {
                         check(expected, record);
@@ -240,8 +265,10 @@ impl Pinned {
             move || {
                 let mut n = 1;
                 while n <= records {
-                    let Ok(chunk) = producer.write_chunk_uninit(BATCH as usize) else { continue };
-                    n += chunk.fill_from_iter((n..).map(record).take(BATCH as usize)) as u64;
+                    let Ok(chunk) = producer.write_chunk_uninit(BATCH) else {
+                        continue;
+                    };
+                    n += chunk.fill_from_iter((n..).map(record).take(BATCH)) as u64;
                 }
                 await_drained(|| producer.slots() == RING);
             },
@@ -250,7 +277,11 @@ impl Pinned {
 
     /// One thread drains all subscribers in turn, as stages that share a core do.
     fn bus_stream(self, records: u64, subscribers: usize, passages: bool) -> Took {
-        let subscription = Subscription { contract: Contract::Lossless, capacity: RING, passages };
+        let subscription = Subscription {
+            contract: Contract::Lossless,
+            capacity: RING,
+            passages,
+        };
         let mut publisher = Bus::new(64);
         let mut readers: Vec<_> = (0..subscribers)
             .map(|_| (publisher.subscribe(subscription).expect("a valid ring"), 1))
@@ -276,7 +307,11 @@ impl Pinned {
                     }
                     while !publisher.commit(Passage::default()) {}
                 }
-                await_drained(|| books.iter().all(|books| books.taken.handled.get() == records));
+                await_drained(|| {
+                    books
+                        .iter()
+                        .all(|books| books.taken.handled.get() == records)
+                });
             },
         )
     }

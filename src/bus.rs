@@ -64,7 +64,11 @@ pub struct Subscription {
 impl Default for Subscription {
     /// Lossy, 16,384 records (1 MiB), with passages.
     fn default() -> Self {
-        Self { contract: Contract::Lossy, capacity: 16_384, passages: true }
+        Self {
+            contract: Contract::Lossy,
+            capacity: 16_384,
+            passages: true,
+        }
     }
 }
 
@@ -233,7 +237,10 @@ impl<E: Event> Publisher<E> {
         Ok(Subscriber {
             ring: consumer,
             marks: mark_consumer,
-            mark: PassageMark { last: Sequence::default(), passage: Passage::default() },
+            mark: PassageMark {
+                last: Sequence::default(),
+                passage: Passage::default(),
+            },
             expected: self.batch.next_sequence(),
             books,
             end: Arc::clone(&self.end),
@@ -296,7 +303,10 @@ impl<E: Event> Lane<E> {
         }
         if let (Some(passages), Some(last)) = (&mut self.passages, rest[..fits].last()) {
             // Before the records, whose release store then covers the mark as well.
-            let mark = PassageMark { last: last.sequence(), passage };
+            let mark = PassageMark {
+                last: last.sequence(),
+                passage,
+            };
             assert!(
                 passages.push(mark).is_ok(),
                 "invariant: every mark in its ring stands for a record in the other"
@@ -346,11 +356,17 @@ impl<E: Event> Drop for Publisher<E> {
         for lane in &self.lanes {
             let given = &lane.books.given;
             let gone = lane.ring.is_abandoned();
-            let count = if gone { &given.after_end } else { &given.overrun };
+            let count = if gone {
+                &given.after_end
+            } else {
+                &given.overrun
+            };
             count.add((records.len() - lane.done) as u64);
         }
         // Release pairs with the acquire in `Subscriber::poll`; the rings are dropped after it.
-        self.end.next.store(self.batch.next_sequence().get(), Ordering::Release);
+        self.end
+            .next
+            .store(self.batch.next_sequence().get(), Ordering::Release);
     }
 }
 
@@ -448,7 +464,11 @@ impl<E: Event> Subscriber<E> {
                 }
                 self.mark.passage
             });
-            each(Delivery::Record { record, passage, end_of_batch: left == 0 });
+            each(Delivery::Record {
+                record,
+                passage,
+                end_of_batch: left == 0,
+            });
             taken.handled.add(1);
             deliveries += 1;
         }
@@ -491,14 +511,24 @@ impl<E: Event> Subscriber<E> {
 
 impl<E> fmt::Debug for Subscriber<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscriber").field("expected", &self.expected).finish_non_exhaustive()
+        f.debug_struct("Subscriber")
+            .field("expected", &self.expected)
+            .finish_non_exhaustive()
     }
 }
 
 /// The records from `expected` up to, but without, `found`.
 fn overrun(expected: Sequence, found: Sequence) -> Gap {
-    assert!(expected < found, "invariant: a ring keeps the order of its bus");
-    Gap { first: expected.get(), last: found.get() - 1, cause: GapCause::Overrun, feed: 0 }
+    assert!(
+        expected < found,
+        "invariant: a ring keeps the order of its bus"
+    );
+    Gap {
+        first: expected.get(),
+        last: found.get() - 1,
+        cause: GapCause::Overrun,
+        feed: 0,
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,10 @@ impl Histogram {
     pub fn new() -> Self {
         let buckets = Hdr::new_with_bounds(1, MAX_NS, SIGNIFICANT_DIGITS)
             .expect("invariant: the bounds are constants that the histogram accepts");
-        Self { buckets, out_of_range: 0 }
+        Self {
+            buckets,
+            out_of_range: 0,
+        }
     }
 
     /// Counts the time from `earlier_ns` to `later_ns`. Out of range if it is negative, as when
@@ -132,7 +135,12 @@ impl Latency {
     ///
     /// Hot path: no allocation, no system call, O(1).
     pub fn record(&mut self, readings: Readings) {
-        let Readings { wire_ns, seen_ns, published_ns, handler_ns } = readings;
+        let Readings {
+            wire_ns,
+            seen_ns,
+            published_ns,
+            handler_ns,
+        } = readings;
         self.wire_to_handler.record(wire_ns, handler_ns);
         self.wire_to_seen.record(wire_ns, seen_ns);
         self.seen_to_published.record(seen_ns, published_ns);
@@ -161,7 +169,10 @@ mod tests {
         histogram.record(0, u64::MAX);
         histogram.record(7, 7);
         let summary = histogram.summary();
-        assert_eq!((summary.count, summary.max, summary.out_of_range), (1, 0, 3));
+        assert_eq!(
+            (summary.count, summary.max, summary.out_of_range),
+            (1, 0, 3)
+        );
     }
 
     proptest! {

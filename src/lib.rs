@@ -1,4 +1,108 @@
-//! ringtape.
+//! ringtape carries market data from the wire to trading strategies inside one Linux process.
+//!
+//! Datagrams arrive by io_uring, are arbitrated and decoded into fixed-layout 64-byte records, and
+//! cross lock-free SPSC rings to handlers on cores of their own. Nothing is lost silently: every
+//! expected number is delivered or named as lost, with its cause, and the sums are checked.
+//!
+//! ```text
+//!             ┌───────── ingest stage (one core) ─────────┐      ┌─ handle stage (a core each) ─┐
+//!  line A ──► │ net ──► feed: framing ▸ arbiter ▸ decode ─┼─► bus ══► SPSC ring ══► Handler     │
+//!  line B ──► │                                           │   ║  └──────────────────────────────┘
+//!             └───────────────────────────────────────────┘   ╚══► SPSC ring ══► Handler
+//! ```
+//!
+//! # Example
+//!
+//! A handler is plain code; it needs no thread and no socket to be tested.
+//!
+//! ```
+//! use ringtape::bus::{Passage, Publisher, Subscription};
+//! use ringtape::clock::SystemClock;
+//! use ringtape::handler::{At, Handler};
+//! use ringtape::market::{AddOrder, MarketEvent, View};
+//! use ringtape::record::Gap;
+//! use ringtape::stage::{HandleStage, Stage};
+//!
+//! #[derive(Default)]
+//! struct Adds {
+//!     quantity: u64,
+//!     missing: u64,
+//! }
+//!
+//! impl Handler<MarketEvent> for Adds {
+//!     fn on_event(&mut self, event: &MarketEvent, _: At) {
+//!         if let View::AddOrder(add) = event.view() {
+//!             self.quantity += add.quantity;
+//!         }
+//!     }
+//!     fn on_gap(&mut self, gap: Gap) {
+//!         self.missing += gap.count();
+//!     }
+//! }
+//!
+//! let mut publisher = Publisher::<MarketEvent>::new(16);
+//! let subscriber = publisher.subscribe(Subscription::default())?;
+//! let mut stage = HandleStage::new("adds", subscriber, Adds::default(), SystemClock, false);
+//!
+//! let add = AddOrder { quantity: 300, ..zerocopy::FromZeros::new_zeroed() };
+//! publisher.batch().push_event(1_700_000_000_000_000_000, &add.into());
+//! assert!(publisher.commit(Passage::default()));
+//! drop(publisher);
+//!
+//! while !stage.is_finished() {
+//!     stage.poll();
+//! }
+//! let outcome = stage.into_outcome();
+//! assert!(outcome.account.closes());
+//! assert_eq!(outcome.handler.map(|adds| adds.quantity), Some(300));
+//! # Ok::<(), ringtape::error::Error>(())
+//! ```
+//!
+//! [`pipeline::Pipeline`] wires the whole way from sockets to handlers.
+//!
+//! # Map
+//!
+//! In layers: each module may use those above it, never its neighbours or those below;
+//! `tests/tidy.rs` holds them to it.
+//!
+//! * [`error`]: failures, in three classes. [`record`]: 64 bytes, their kinds, their numbers, the
+//!   digest. [`wait`]: what an idle poll loop does.
+//! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
+//!   [`handler`]: what you implement. [`market`]: the ready-made event.
+//! * [`latency`]: histograms. [`bus`]: one ring for each subscriber. [`net`]: datagrams in, and a
+//!   sender. [`feed`]: bytes to records.
+//! * [`stage`]: units of work: ingest and handle.
+//! * [`runtime`]: threads on cores.
+//! * [`pipeline`]: the wiring and the report.
+//!
+//! # Invariants
+//!
+//! * `feed` does no I/O, reads no clock, does not allocate after construction and does not panic
+//!   on any bytes. Only `clock` reads time, only `net` does I/O, only `runtime` starts threads.
+//! * One bus has one publisher and one total order. Numbers are dense, from 1, and spent by every
+//!   record, so that a hole in a subscriber's numbering is an overrun and nothing else.
+//! * `expected = delivered + lost` for each feed, with one cause for each lost number;
+//!   `published = handled + overrun + left behind` for each subscriber. Both are computed from
+//!   independent counts and compared.
+//! * After start, the hot path does not allocate (`tests/no_alloc.rs`), and the only system call
+//!   of the ingest thread is `io_uring_enter`, at most one a batch (`tests/system_calls.rs`);
+//!   what the wait strategy asks for comes on top.
+//! * No floating point in records, prices or times.
+//!
+//! # Threads and memory
+//!
+//! A thread runs on one core and polls its stages in turn, so threads never outnumber the cores
+//! they are given. Stages meet only at rings, which are allocated and touched before the start.
+//! Handlers run on their own stage's thread, from `on_start` to `on_stop`.
+//!
+//! # Limits
+//!
+//! * Linux, little-endian, IPv4. io_uring needs Linux 6.1; without it the `recvmmsg` backend runs.
+//! * A subscriber costs the publisher one copy of each record; `cargo bench --bench bus` shows how
+//!   much (fan-out).
+//! * One ingest thread for each pipeline, [`feed::LINES_MAX`] lines for each feed.
+//! * NASDAQ TotalView-ITCH 5.0 over MoldUDP64. A protocol of your own implements [`feed::Feed`].
+//! * Latencies above [`latency::MAX_NS`] are counted as out of range.
 
 pub mod error;
 pub mod record;
@@ -14,3 +118,13 @@ pub mod bus;
 pub mod feed;
 pub mod latency;
 pub mod net;
+
+pub mod stage;
+
+pub mod runtime;
+
+pub mod pipeline;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -22,6 +22,19 @@ pub enum WaitStrategy {
     Park,
 }
 
+impl WaitStrategy {
+    /// Returns the name that configurations and reports use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::SpinPause => "spin-pause",
+            Self::Yield => "yield",
+            Self::Park => "park",
+        }
+    }
+}
+
 /// Empty polls before the first `sched_yield`.
 const POLLS_BEFORE_YIELD: u32 = 64;
 /// Empty polls before the first sleep.

@@ -21,7 +21,10 @@ pub fn measuring() -> bool {
 /// Whether the ratio named `name` was asked for: `cargo bench --bench bus -- ping` runs those with
 /// "ping" in their name.
 pub fn wanted(name: &str) -> bool {
-    let mut filters = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).peekable();
+    let mut filters = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .peekable();
     filters.peek().is_none() || filters.any(|filter| name.contains(&filter))
 }
 
@@ -32,7 +35,11 @@ pub fn rounds() -> usize {
 
 /// `count` when measuring, a token amount when only checking.
 pub fn scaled(count: u64) -> u64 {
-    if measuring() { count } else { (count / 1_000).max(64) }
+    if measuring() {
+        count
+    } else {
+        (count / 1_000).max(64)
+    }
 }
 
 /// What a side of a comparison took.

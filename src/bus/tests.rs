@@ -6,13 +6,25 @@ use std::collections::VecDeque;
 type Bus = Publisher<MarketEvent>;
 
 fn subscription(contract: Contract, capacity: usize) -> Subscription {
-    Subscription { contract, capacity, passages: true }
+    Subscription {
+        contract,
+        capacity,
+        passages: true,
+    }
 }
 
 fn push(publisher: &mut Bus, count: u64) {
     for _ in 0..count {
         let n = publisher.batch().next_sequence().get();
-        publisher.batch().push_gap(n, Gap { first: n, last: n, cause: GapCause::Absent, feed: 1 });
+        publisher.batch().push_gap(
+            n,
+            Gap {
+                first: n,
+                last: n,
+                cause: GapCause::Absent,
+                feed: 1,
+            },
+        );
     }
 }
 
@@ -27,7 +39,9 @@ fn drain(subscriber: &mut Subscriber<MarketEvent>, limit: usize) -> Vec<Expected
     let mut got = Vec::new();
     subscriber.poll(limit, |delivery| {
         got.push(match delivery {
-            Delivery::Record { record, passage, .. } => {
+            Delivery::Record {
+                record, passage, ..
+            } => {
                 let n = record.sequence().get();
                 assert_eq!(record.ts_recv_ns(), n, "the body belongs to the stamp");
                 let passage = passage.expect("asked for");
@@ -47,13 +61,18 @@ fn drain(subscriber: &mut Subscriber<MarketEvent>, limit: usize) -> Vec<Expected
 /// A commit stamped with the last number it covers, so that `drain` can check the passage.
 fn commit(publisher: &mut Bus) -> bool {
     let seen_ns = publisher.batch().next_sequence().get() - 1;
-    publisher.commit(Passage { seen_ns, published_ns: seen_ns + 1 })
+    publisher.commit(Passage {
+        seen_ns,
+        published_ns: seen_ns + 1,
+    })
 }
 
 #[test]
 fn an_overrun_is_delivered_before_the_record_that_reveals_it() {
     let mut publisher = Bus::new(16);
-    let mut subscriber = publisher.subscribe(subscription(Contract::Lossy, 2)).unwrap();
+    let mut subscriber = publisher
+        .subscribe(subscription(Contract::Lossy, 2))
+        .unwrap();
     push(&mut publisher, 5);
     assert!(commit(&mut publisher));
     use Expected::{Overrun, Record};
@@ -66,13 +85,18 @@ fn an_overrun_is_delivered_before_the_record_that_reveals_it() {
 #[test]
 fn a_loss_at_the_very_end_is_seen_at_close() {
     let mut publisher = Bus::new(16);
-    let mut subscriber = publisher.subscribe(subscription(Contract::Lossy, 2)).unwrap();
+    let mut subscriber = publisher
+        .subscribe(subscription(Contract::Lossy, 2))
+        .unwrap();
     let books = subscriber.books();
     push(&mut publisher, 5);
     assert!(commit(&mut publisher));
     drop(publisher);
     assert!(!subscriber.is_closed());
-    assert_eq!(drain(&mut subscriber, 9), [Expected::Record(1), Expected::Record(2)]);
+    assert_eq!(
+        drain(&mut subscriber, 9),
+        [Expected::Record(1), Expected::Record(2)]
+    );
     assert!(!subscriber.is_closed());
     assert_eq!(drain(&mut subscriber, 9), [Expected::Overrun(3, 5)]);
     assert!(subscriber.is_closed());
@@ -84,8 +108,12 @@ fn a_loss_at_the_very_end_is_seen_at_close() {
 #[test]
 fn a_lossless_subscriber_holds_the_batch_back_and_loses_nothing() {
     let mut publisher = Bus::new(16);
-    let mut slow = publisher.subscribe(subscription(Contract::Lossless, 2)).unwrap();
-    let mut fast = publisher.subscribe(subscription(Contract::Lossy, 16)).unwrap();
+    let mut slow = publisher
+        .subscribe(subscription(Contract::Lossless, 2))
+        .unwrap();
+    let mut fast = publisher
+        .subscribe(subscription(Contract::Lossy, 16))
+        .unwrap();
     push(&mut publisher, 5);
     assert!(!commit(&mut publisher));
     assert!(publisher.has_backlog());
@@ -102,7 +130,9 @@ fn a_lossless_subscriber_holds_the_batch_back_and_loses_nothing() {
 #[test]
 fn a_subscriber_that_has_gone_holds_nobody_back_and_is_accounted_for() {
     let mut publisher = Bus::new(16);
-    let mut gone = publisher.subscribe(subscription(Contract::Lossless, 4)).unwrap();
+    let mut gone = publisher
+        .subscribe(subscription(Contract::Lossless, 4))
+        .unwrap();
     let books = gone.books();
     push(&mut publisher, 3);
     assert!(commit(&mut publisher));
@@ -112,14 +142,19 @@ fn a_subscriber_that_has_gone_holds_nobody_back_and_is_accounted_for() {
     assert!(commit(&mut publisher));
     drop(publisher);
     let account = books.account();
-    assert_eq!((account.published, account.handled, account.left_behind), (7, 1, 6));
+    assert_eq!(
+        (account.published, account.handled, account.left_behind),
+        (7, 1, 6)
+    );
     assert!(account.closes());
 }
 
 #[test]
 fn the_record_on_which_a_handler_panicked_counts_as_left_behind() {
     let mut publisher = Bus::new(16);
-    let mut subscriber = publisher.subscribe(subscription(Contract::Lossy, 8)).unwrap();
+    let mut subscriber = publisher
+        .subscribe(subscription(Contract::Lossy, 8))
+        .unwrap();
     let books = subscriber.books();
     push(&mut publisher, 5);
     assert!(commit(&mut publisher));
@@ -141,16 +176,23 @@ fn the_record_on_which_a_handler_panicked_counts_as_left_behind() {
 fn a_late_subscriber_starts_at_the_next_number_without_a_hole() {
     let mut publisher = Bus::new(16);
     push(&mut publisher, 3);
-    let mut late = publisher.subscribe(subscription(Contract::Lossy, 8)).unwrap();
+    let mut late = publisher
+        .subscribe(subscription(Contract::Lossy, 8))
+        .unwrap();
     push(&mut publisher, 2);
     assert!(commit(&mut publisher));
-    assert_eq!(drain(&mut late, 9), [Expected::Record(4), Expected::Record(5)]);
+    assert_eq!(
+        drain(&mut late, 9),
+        [Expected::Record(4), Expected::Record(5)]
+    );
 }
 
 #[test]
 fn end_of_batch_is_true_on_the_last_ready_record_only() {
     let mut publisher = Bus::new(16);
-    let mut subscriber = publisher.subscribe(subscription(Contract::Lossy, 8)).unwrap();
+    let mut subscriber = publisher
+        .subscribe(subscription(Contract::Lossy, 8))
+        .unwrap();
     push(&mut publisher, 3);
     assert!(commit(&mut publisher));
     let mut ends = Vec::new();
@@ -166,7 +208,9 @@ fn end_of_batch_is_true_on_the_last_ready_record_only() {
 #[test]
 fn a_ring_of_impossible_size_is_refused() {
     for capacity in [0, (1 << 30) + 1] {
-        let error = Bus::new(1).subscribe(subscription(Contract::Lossy, capacity)).unwrap_err();
+        let error = Bus::new(1)
+            .subscribe(subscription(Contract::Lossy, capacity))
+            .unwrap_err();
         assert!(error.to_string().contains(&capacity.to_string()), "{error}");
     }
 }
@@ -190,7 +234,9 @@ impl Model {
             return self.waiting.is_empty();
         }
         while self.queue.len() < self.capacity {
-            let Some(n) = self.waiting.pop_front() else { break };
+            let Some(n) = self.waiting.pop_front() else {
+                break;
+            };
             self.queue.push_back(n);
         }
         if self.contract == Contract::Lossy {

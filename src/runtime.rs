@@ -1,0 +1,308 @@
+//! Owns threads: one for each core that has stages. Names them, pins them, polls until every
+//! stage has ended, and turns a panic into an error that names the stage.
+//!
+//! Threads never outnumber the cores they are given, whatever the wait strategy: stages that
+//! share a core are polled in turn on one thread.
+
+use crate::cpu;
+use crate::error::{Error, Result, panic_message};
+use crate::stage::Stage;
+use crate::wait::{Idle, WaitStrategy};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+/// The stages of one core.
+pub struct CorePlan {
+    /// The core to pin to.
+    pub core: usize,
+    /// What to do when none of the stages has work.
+    pub wait: WaitStrategy,
+    /// Polled in turn.
+    pub stages: Vec<Box<dyn Stage>>,
+}
+
+impl std::fmt::Debug for CorePlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stages: Vec<&str> = self.stages.iter().map(|stage| stage.name()).collect();
+        f.debug_struct("CorePlan")
+            .field("core", &self.core)
+            .field("wait", &self.wait)
+            .field("stages", &stages)
+            .finish()
+    }
+}
+
+/// Chooses a core for each of `stages`, given as the core that was asked for, if any; returns the
+/// cores in the same order.
+///
+/// The first stage gets a core for itself if it can, because a feed that is not drained loses
+/// datagrams; the others spread over what is left, and share in turn when there are fewer cores
+/// than stages. Cores that were asked for by number are left to those who asked.
+///
+/// # Panics
+///
+/// When `usable` is empty.
+#[must_use]
+pub fn assign_cores(stages: &[Option<usize>], usable: &[usize]) -> Vec<usize> {
+    assert!(
+        !usable.is_empty(),
+        "invariant: the thread that asks runs on some core"
+    );
+    let mut load: BTreeMap<usize, usize> = usable.iter().map(|&core| (core, 0)).collect();
+    for core in stages.iter().flatten() {
+        *load.entry(*core).or_default() += 1;
+    }
+    // This weight makes the first stage's core the last resort for the others.
+    let first_weight = stages.len();
+    if let Some(&Some(core)) = stages.first() {
+        *load.entry(core).or_default() += first_weight;
+    }
+    stages
+        .iter()
+        .enumerate()
+        .map(|(index, asked)| {
+            asked.unwrap_or_else(|| {
+                let core = *usable
+                    .iter()
+                    .min_by_key(|&core| load[core])
+                    .expect("invariant: checked above that there is one");
+                *load.entry(core).or_default() += if index == 0 { first_weight } else { 1 };
+                core
+            })
+        })
+        .collect()
+}
+
+/// Starts one thread for each plan and returns when all stages have started.
+///
+/// # Errors
+///
+/// The first failure to start a thread, to pin it or to start a stage; everything that had
+/// started is stopped and joined before.
+pub fn launch(plans: Vec<CorePlan>) -> Result<Running> {
+    cpu::check_online(plans.iter().map(|plan| plan.core))?;
+    let shared = Arc::new(Shared {
+        go: AtomicBool::new(false),
+        stop: AtomicBool::new(false),
+        unfinished: AtomicUsize::new(plans.iter().map(|plan| plan.stages.len()).sum()),
+    });
+    let (ready_sender, ready) = mpsc::channel();
+    let mut running = Running {
+        shared,
+        threads: Vec::with_capacity(plans.len()),
+    };
+    let mut failure = None;
+    for plan in plans {
+        match spawn(plan, Arc::clone(&running.shared), ready_sender.clone()) {
+            Ok(thread) => running.threads.push(thread),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    drop(ready_sender);
+    // Ends when every thread has reported and dropped its sender.
+    for outcome in ready {
+        failure = failure.or(outcome.err());
+    }
+    match failure {
+        None => {
+            running.shared.go.store(true, Ordering::Release);
+            running.unpark();
+            Ok(running)
+        }
+        Some(error) => {
+            running.stop();
+            running.shared.go.store(true, Ordering::Release);
+            running.unpark();
+            // Their stages are of no use any more.
+            drop(running.join());
+            Err(error)
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Set once all threads are ready: no stage is polled before every stage has started, so that
+    /// no record is published to a handler that has not.
+    go: AtomicBool,
+    stop: AtomicBool,
+    /// Stages that have not ended.
+    unfinished: AtomicUsize,
+}
+
+/// Threads that poll.
+#[derive(Debug)]
+pub struct Running {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<Vec<Ended>>>,
+}
+
+/// How a stage ended: itself, to be taken apart, or the panic that ended it.
+pub type Ended = Result<Box<dyn Stage>>;
+
+impl Running {
+    /// Asks all stages to end in good order. Returns at once.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.unpark();
+    }
+
+    fn unpark(&self) {
+        for thread in &self.threads {
+            thread.thread().unpark();
+        }
+    }
+
+    /// Returns whether every stage has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.shared.unfinished.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until every stage has ended and returns them in the order of the plans. Without a
+    /// [`stop`](Self::stop) before it, that can be never.
+    #[must_use]
+    pub fn join(mut self) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        for thread in std::mem::take(&mut self.threads) {
+            match thread.join() {
+                Ok(stages) => ended.extend(stages),
+                // Every call into a stage is contained, so this is a panic of the loop itself.
+                Err(payload) => std::panic::resume_unwind(payload),
+            }
+        }
+        ended
+    }
+}
+
+impl Drop for Running {
+    /// Stops and joins threads that nobody has joined.
+    fn drop(&mut self) {
+        self.stop();
+        for thread in self.threads.drain(..) {
+            // Its panic has no one left to be told to, and a drop must not panic.
+            _ = thread.join();
+        }
+    }
+}
+
+/// Calls into a stage. A panic ends this stage and no other: it is dropped at once, so that whoever
+/// is at the other end of its rings learns of it.
+fn contain<R>(slot: &mut Ended, call: impl FnOnce(&mut dyn Stage) -> R) -> Option<R> {
+    let stage = slot.as_mut().ok()?;
+    // Unwind safety: after a panic the stage is not called again, only dropped.
+    match catch_unwind(AssertUnwindSafe(|| call(stage.as_mut()))) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            let error = Error::StagePanicked {
+                stage: stage.name().to_owned(),
+                message: panic_message(payload.as_ref()),
+            };
+            let panicked = std::mem::replace(slot, Err(error));
+            // A second panic while it is dropped says nothing more than the first.
+            _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
+            None
+        }
+    }
+}
+
+fn spawn(
+    plan: CorePlan,
+    shared: Arc<Shared>,
+    ready: mpsc::Sender<Result<()>>,
+) -> Result<JoinHandle<Vec<Ended>>> {
+    let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name()).collect();
+    // The kernel keeps 15 bytes of a thread's name.
+    let name: String = names.join("+").chars().take(15).collect();
+    let core = plan.core;
+    thread::Builder::new()
+        .name(name)
+        .spawn(move || run(plan, &shared, ready))
+        .map_err(|source| Error::os(format!("cannot start a thread for core {core}"), source))
+}
+
+fn run(plan: CorePlan, shared: &Shared, ready: mpsc::Sender<Result<()>>) -> Vec<Ended> {
+    let mut slots: Vec<Ended> = plan.stages.into_iter().map(Ok).collect();
+    let outcome = cpu::pin(plan.core).and_then(|()| start(&mut slots));
+    let started = outcome.is_ok();
+    // The receiver is gone only if `launch` has panicked; then nobody waits for the answer.
+    _ = ready.send(outcome);
+    drop(ready);
+    while !shared.go.load(Ordering::Acquire) {
+        thread::park();
+    }
+    if started {
+        poll_until_finished(&mut slots, plan.wait, shared);
+    }
+    slots
+}
+
+fn start(slots: &mut [Ended]) -> Result<()> {
+    for slot in slots {
+        if let Some(outcome) = contain(slot, |stage| stage.start()) {
+            outcome?;
+        } else if let Err(error) = slot {
+            return Err(Error::os(
+                "cannot start",
+                std::io::Error::other(error.to_string()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn poll_until_finished(slots: &mut [Ended], wait: WaitStrategy, shared: &Shared) {
+    let mut idle = Idle::new(wait);
+    let mut finished = vec![false; slots.len()];
+    while finished.contains(&false) {
+        let stopping = shared.stop.load(Ordering::Acquire);
+        let mut work = 0;
+        for (slot, finished) in slots
+            .iter_mut()
+            .zip(&mut finished)
+            .filter(|(_, done)| !**done)
+        {
+            let polled = contain(slot, |stage| {
+                if stopping {
+                    stage.request_stop();
+                }
+                (stage.poll(), stage.is_finished())
+            });
+            let (stage_work, stage_finished) = polled.unwrap_or((0, true));
+            work += stage_work;
+            if stage_finished {
+                *finished = true;
+                shared.unfinished.fetch_sub(1, Ordering::Release);
+            }
+        }
+        idle.after(work);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_stage_keeps_its_core_and_the_others_share_what_is_left() {
+        for (stages, usable, expected) in [
+            (vec![None; 4], vec![0], vec![0, 0, 0, 0]),
+            (vec![None; 4], vec![0, 1], vec![0, 1, 1, 1]),
+            (vec![None; 4], vec![2, 5, 7], vec![2, 5, 7, 5]),
+            (vec![None; 3], vec![0, 1, 2, 3], vec![0, 1, 2]),
+            (vec![None, Some(0), None], vec![0, 1], vec![1, 0, 0]),
+            (vec![Some(1), None, None], vec![0, 1], vec![1, 0, 0]),
+            (vec![Some(9), None], vec![0, 1], vec![9, 0]),
+        ] {
+            assert_eq!(
+                assign_cores(&stages, &usable),
+                expected,
+                "{stages:?} on {usable:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Owns the stage from the sockets to the bus.
+
+use super::Stage;
+use crate::bus::{Passage, Publisher};
+use crate::clock::Clock;
+use crate::counters::Counter;
+use crate::error::Result;
+use crate::feed::{Arrival, Feed};
+use crate::net::{Datagram, Flow, NetCounters, Receiver};
+use crate::record::{Batch, Event};
+use std::fmt;
+use std::sync::Arc;
+
+/// Where a receiver's line belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Index of the feed in the stage.
+    pub feed: usize,
+    /// Index of the line in the feed.
+    pub line: usize,
+}
+
+/// Counters of an ingest stage, readable from any thread.
+#[derive(Debug, Default)]
+pub struct IngestCounters {
+    /// How often a lossless subscriber's full ring made the feeds wait.
+    pub waits: Counter,
+    /// Nanoseconds spent so.
+    pub waited_ns: Counter,
+    /// Feeds whose venue has ended its session.
+    pub feeds_ended: Counter,
+}
+
+/// Receives, arbitrates, decodes and publishes: one receiver with many lines, any number of
+/// feeds, one bus.
+pub struct IngestStage<E: Event, C> {
+    name: String,
+    receiver: Receiver,
+    routes: Vec<Route>,
+    feeds: Vec<Box<dyn Feed<E>>>,
+    /// Gone once the bus has ended.
+    publisher: Option<Publisher<E>>,
+    clock: C,
+    counters: Arc<IngestCounters>,
+    /// When the wait for a lossless subscriber began, while there is one.
+    waiting_since_ns: Option<u64>,
+    /// The batch that the backlog belongs to.
+    last_seen_ns: u64,
+    /// How many feeds have been closed.
+    closed_feeds: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    /// A stop was asked for; what had been received is still being taken in.
+    Draining,
+    /// The feeds are closed; their last records wait for room.
+    Flushing,
+    Finished,
+}
+
+/// What is left of an [`IngestStage`] that has ended.
+#[allow(missing_debug_implementations, reason = "feeds need not be Debug")]
+pub struct IngestOutcome<E: Event> {
+    /// The feeds, for their ledgers.
+    pub feeds: Vec<Box<dyn Feed<E>>>,
+    /// The stage's own counters.
+    pub counters: Arc<IngestCounters>,
+}
+
+impl<E: Event, C: Clock> IngestStage<E, C> {
+    /// Makes a stage. `routes` has an entry for each line of `receiver`.
+    pub fn new(
+        name: impl Into<String>,
+        receiver: Receiver,
+        routes: Vec<Route>,
+        feeds: Vec<Box<dyn Feed<E>>>,
+        publisher: Publisher<E>,
+        clock: C,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            receiver,
+            routes,
+            feeds,
+            publisher: Some(publisher),
+            clock,
+            counters: Arc::default(),
+            waiting_since_ns: None,
+            last_seen_ns: 0,
+            closed_feeds: 0,
+            state: State::Running,
+        }
+    }
+
+    /// Returns the stage's counters, readable from any thread.
+    #[must_use]
+    pub fn counters(&self) -> Arc<IngestCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Returns the receiver's counters, readable from any thread.
+    #[must_use]
+    pub fn net_counters(&self) -> Arc<NetCounters> {
+        self.receiver.counters()
+    }
+
+    /// Takes the stage apart.
+    #[must_use]
+    pub fn into_outcome(self) -> IngestOutcome<E> {
+        IngestOutcome {
+            feeds: self.feeds,
+            counters: self.counters,
+        }
+    }
+
+    /// Hands over what waits for room. Returns whether there is room for more.
+    fn flush(&mut self) -> bool {
+        let Some(publisher) = &mut self.publisher else {
+            return true;
+        };
+        if !publisher.has_backlog() {
+            return true;
+        }
+        let now_ns = self.clock.now_ns();
+        let passage = Passage {
+            seen_ns: self.last_seen_ns,
+            published_ns: now_ns,
+        };
+        let flushed = publisher.commit(passage);
+        match (self.waiting_since_ns, flushed) {
+            (None, false) => {
+                self.waiting_since_ns = Some(now_ns);
+                self.counters.waits.add(1);
+            }
+            (Some(since_ns), true) => {
+                self.waiting_since_ns = None;
+                self.counters.waited_ns.add(now_ns.saturating_sub(since_ns));
+            }
+            _ => {}
+        }
+        flushed
+    }
+
+    /// Takes in at most one batch of datagrams, each with a commit of its own.
+    fn receive(&mut self) -> usize {
+        let Self {
+            receiver,
+            routes,
+            feeds,
+            publisher,
+            clock,
+            last_seen_ns,
+            ..
+        } = self;
+        let Some(publisher) = publisher else { return 0 };
+        receiver.receive(&*clock, |datagram: Datagram<'_>| {
+            let route = routes[datagram.line];
+            *last_seen_ns = datagram.seen_ns;
+            let arrival = Arrival {
+                line: route.line,
+                bytes: datagram.bytes,
+                datagram_bytes: datagram.datagram_bytes,
+                ts_recv_ns: datagram.ts_recv_ns,
+                seen_ns: datagram.seen_ns,
+            };
+            feeds[route.feed].on_datagram(arrival, publisher.batch());
+            if publisher.batch().records().is_empty() {
+                return Flow::Continue;
+            }
+            let passage = Passage {
+                seen_ns: datagram.seen_ns,
+                published_ns: clock.now_ns(),
+            };
+            if publisher.commit(passage) {
+                Flow::Continue
+            } else {
+                Flow::Pause
+            }
+        })
+    }
+
+    /// Lets hold times run out.
+    fn pass_time(&mut self, received: usize) {
+        // A batch was seen just now: its reading serves, and saves one of our own.
+        let now_ns = if received > 0 {
+            self.last_seen_ns
+        } else {
+            self.clock.now_ns()
+        };
+        let mut ended = 0;
+        for feed in 0..self.feeds.len() {
+            self.call_feed(feed, now_ns, |feed, batch| feed.on_time(now_ns, batch));
+            ended += u64::from(self.feeds[feed].ended());
+        }
+        self.counters.feeds_ended.set(ended);
+    }
+
+    /// Closes the feeds one by one, as room allows, then goes on to flushing.
+    fn close_feeds(&mut self) {
+        let now_ns = self.clock.now_ns();
+        while self.closed_feeds < self.feeds.len()
+            && self.call_feed(self.closed_feeds, now_ns, |feed, batch| {
+                feed.close(now_ns, batch)
+            })
+        {
+            self.closed_feeds += 1;
+        }
+        if self.closed_feeds == self.feeds.len() {
+            self.state = State::Flushing;
+        }
+    }
+
+    /// Runs `call` on a feed and commits what it published. Returns false, without calling, when
+    /// there is no room for that.
+    fn call_feed(
+        &mut self,
+        feed: usize,
+        now_ns: u64,
+        call: impl FnOnce(&mut dyn Feed<E>, &mut Batch<E>),
+    ) -> bool {
+        let Some(publisher) = &mut self.publisher else {
+            return false;
+        };
+        if publisher.has_backlog() {
+            return false;
+        }
+        call(self.feeds[feed].as_mut(), publisher.batch());
+        if publisher.has_backlog() {
+            self.last_seen_ns = now_ns;
+            // A refusal leaves a backlog, which `flush` deals with before anything else happens.
+            _ = publisher.commit(Passage {
+                seen_ns: now_ns,
+                published_ns: now_ns,
+            });
+        }
+        true
+    }
+}
+
+impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn start(&mut self) -> Result<()> {
+        self.receiver.start()
+    }
+
+    /// Hot path: no allocation; no system call but the receiver's.
+    fn poll(&mut self) -> usize {
+        if !self.flush() {
+            return 0;
+        }
+        match self.state {
+            State::Running => {
+                let received = self.receive();
+                self.pass_time(received);
+                received
+            }
+            State::Draining => {
+                let received = self.receive();
+                if self.receiver.is_drained() {
+                    self.close_feeds();
+                }
+                received.max(1)
+            }
+            State::Flushing => {
+                // Dropping the publisher ends the bus.
+                self.publisher = None;
+                self.state = State::Finished;
+                1
+            }
+            State::Finished => 0,
+        }
+    }
+
+    fn request_stop(&mut self) {
+        if self.state == State::Running {
+            self.receiver.stop();
+            self.state = State::Draining;
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.state == State::Finished
+    }
+}
+
+impl<E: Event, C> fmt::Debug for IngestStage<E, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IngestStage")
+            .field("name", &self.name)
+            .field("state", &self.state)
+            .field("routes", &self.routes)
+            .finish_non_exhaustive()
+    }
+}

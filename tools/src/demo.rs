@@ -1,0 +1,118 @@
+//! Owns `demo`: the whole path on one machine, with nothing to set up.
+
+use crate::cli::Outcome;
+use crate::watch::{self, Until};
+use crate::strategies::{Audit, Flow};
+use crate::venue::{Script, Venue};
+use crate::{new_york, output, report};
+use anyhow::Result;
+use ringtape::clock::{Clock as _, SystemClock};
+use ringtape::feed::{NasdaqConfig, NasdaqFeed, Start};
+use ringtape::net::{self, Line, Stamps};
+use ringtape::pipeline::{HandlerSettings, Pipeline, Settings};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// Runs a simulated venue, two loopback lines, io_uring, the bus and two strategies, and prints
+/// the loss ledger and the latency.
+///
+/// The venue is synthetic: its order flow is made up from a seed, though consistent: executions,
+/// cancels and replaces refer to orders that are alive. Line A loses a share of its datagrams on
+/// purpose, so that there is something to heal; line B has them all.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ringtape demo
+  ringtape demo --messages 1000000 --rate 250000 --seed 7
+  ringtape demo --loss 20 --json")]
+pub struct Args {
+    /// Messages of order flow.
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    messages: u64,
+    /// Messages a second, on a schedule that does not slow down.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    rate: u64,
+    /// The same seed gives the same order flow and the same losses.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Share of its datagrams that line A loses, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=100))]
+    loss: u8,
+    /// What idle threads do.
+    #[arg(long, value_enum, default_value_t)]
+    wait: crate::config::Wait,
+    /// How datagrams are fetched.
+    #[arg(long, value_enum, default_value_t)]
+    backend: crate::config::BackendName,
+    /// Prints one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Orders that the audit follows without growing its table.
+const ORDERS_ALIVE: usize = 1 << 16;
+
+/// Runs the demo.
+///
+/// # Errors
+///
+/// When the machine does not let it start.
+pub fn run(args: &Args) -> Result<Outcome> {
+    let clock = SystemClock;
+    let midnight_ns = new_york::midnight_ns(new_york::date(clock.now_ns())).unwrap_or(0);
+    let anywhere = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    let lines = ["A", "B"];
+
+    let mut pipeline = Pipeline::new(Settings {
+        net: net::Config {
+            backend: args.backend.into(),
+            stamps: Stamps::Kernel,
+            ..net::Config::default()
+        },
+        wait: args.wait.into(),
+        ingest_core: None,
+    });
+    let feed = NasdaqFeed::new(NasdaqConfig {
+        name: "synthetic".to_owned(),
+        lines: lines.map(str::to_owned).to_vec(),
+        start: Start::At(1),
+        midnight_ns,
+        ..NasdaqConfig::default()
+    })?;
+    pipeline.feed(feed, lines.map(|name| Line::new(name, anywhere)).to_vec())?;
+    let flow = pipeline.subscribe("flow", HandlerSettings::default(), Flow::default());
+    let audit = Audit::with_capacity(ORDERS_ALIVE);
+    let audit = pipeline.subscribe("audit", HandlerSettings::default(), audit);
+    let script = Script {
+        messages: args.messages,
+        messages_per_s: args.rate,
+        seed: args.seed,
+        loss_percent: args.loss,
+        midnight_ns,
+    };
+    let (venue, controls) = Venue::new(script, clock);
+    pipeline.stage(venue, None);
+
+    let running = pipeline.start()?;
+    if !args.json {
+        output::print(&report::start_text(running.receiver(), running.cores()))?;
+    }
+    controls.open_lines(running.receiver().lines.iter().map(|line| line.address));
+    watch::until(&running, Until::EndOfSession, None, args.json);
+    running.stop();
+    let mut report = running.join();
+
+    let verdicts = [
+        report.take(flow).map(|flow| format!("flow: {}", flow.verdict())),
+        report.take(audit).map(|audit| format!("audit: {}", audit.verdict())),
+    ];
+    if args.json {
+        output::print_json(&report::RunJson::from(&report))?;
+    } else {
+        output::print(&report::text(&report))?;
+        output::print(&format!("\n{}\n", controls.told()))?;
+        for verdict in verdicts.iter().flatten() {
+            output::print(&format!("{verdict}\n"))?;
+        }
+    }
+    Ok(watch::outcome(&report))
+}
