@@ -23,12 +23,12 @@ use fields::assert_equal;
 use std::time::Instant;
 use support::market_data::{ORDER_FLOW, REFERENCE_DATA, binary_file, read};
 use support::order_flow::OrderFlow;
-use support::{Goal, Took, compare, measuring};
+use support::{Goal, Took, compare_short, measuring};
 
 /// Messages of the synthetic file: more than a branch predictor learns by heart.
-const SYNTHETIC: usize = 200_000;
-/// Messages of one timed pass, at least.
-const PASS: u64 = 2_000_000;
+const SYNTHETIC: usize = 50_000;
+/// Messages of one timed pass, at least: about a millisecond.
+const PASS: u64 = 20_000;
 
 fn main() {
     println!("time of ringtape over time of a peer, for each message: below 1, ringtape is faster");
@@ -51,13 +51,13 @@ fn compare_peers(name: &str, file: &[u8]) {
     let mut ringtape = with_ringtape::Side::new(file);
     let mut itchy = with_itchy::Side::new(file);
     let mut itch5 = with_itch5::Side::new(file);
-    compare(
+    compare_short(
         &format!("{name}: ringtape / itchy"),
         Goal::TimeAtMost(1.0),
         || timed(messages, || itchy.pass()),
         || timed(messages, || ringtape.pass()),
     );
-    compare(
+    compare_short(
         &format!("{name}: ringtape / itch5"),
         Goal::TimeAtMost(1.0),
         || timed(messages, || itch5.pass()),

@@ -228,7 +228,7 @@ impl Arbiter {
     /// O(messages + window) otherwise, however far the numbers jump.
     pub fn take<'m, E: Event, D: Decode<E>>(
         &mut self,
-        run: Run<impl Iterator<Item = &'m [u8]>>,
+        mut run: Run<impl Iterator<Item = &'m [u8]>>,
         to: &mut Outlet<'_, E, D>,
     ) {
         assert!(
@@ -237,14 +237,11 @@ impl Arbiter {
         );
         self.counters.messages.add(run.count);
         let end = self.end_of(&run);
-        if end == run.first {
-            return;
+        if self.is_level() && run.first == self.next {
+            run.first = self.take_level(run.line, &mut run.messages, end, to);
         }
-        self.join(run.first, end, to);
-        if end <= self.next {
-            self.count_passed(run.line, run.first, end);
-        } else {
-            self.take_new(run, end, to);
+        if run.first < end {
+            self.take_uneven(run, end, to);
         }
         self.settle(to);
     }
@@ -379,6 +376,59 @@ impl Arbiter {
         self.drain(to);
     }
 
+    /// Whether nothing is missing, nothing is held, and of nothing beyond `next` anything is known:
+    /// the usual case.
+    fn is_level(&self) -> bool {
+        self.phase == Phase::Running && self.next == self.known_end && self.window.is_clear()
+    }
+
+    /// Delivers messages from `next` on as they come, which needs no more than counting while the
+    /// arbiter is level. Returns the number above the last that it is done with: `end`, or less
+    /// where a message is malformed or its packet was cut.
+    fn take_level<'m, E: Event, D: Decode<E>>(
+        &mut self,
+        line: u8,
+        messages: &mut impl Iterator<Item = &'m [u8]>,
+        end: u64,
+        to: &mut Outlet<'_, E, D>,
+    ) -> u64 {
+        let first = self.next;
+        let mut next = first;
+        let mut malformed = false;
+        while next < end
+            && !malformed
+            && let Some(bytes) = messages.next()
+        {
+            malformed = to.decoder.decode(message(next, bytes, to.ts_recv_ns), to.out).is_err();
+            next += u64::from(!malformed);
+        }
+        (self.next, self.known_end) = (next, next);
+        self.counters.first_arrival.add(next - first);
+        self.line_counts(line).won.add(next - first);
+        if malformed {
+            self.refuse(line, next, to.seen_ns);
+            next += 1;
+        }
+        next
+    }
+
+    /// Takes messages that come early, late, twice, or while the session is being joined.
+    // Out of line: the usual case is small enough to be inlined, decoder and all, without it.
+    #[inline(never)]
+    fn take_uneven<'m, E: Event, D: Decode<E>>(
+        &mut self,
+        run: Run<impl Iterator<Item = &'m [u8]>>,
+        end: u64,
+        to: &mut Outlet<'_, E, D>,
+    ) {
+        self.join(run.first, end, to);
+        if end <= self.next {
+            self.count_passed(run.line, run.first, end);
+        } else {
+            self.take_new(run, end, to);
+        }
+    }
+
     /// Takes the messages of a packet that ends beyond `next`.
     fn take_new<'m, E: Event, D: Decode<E>>(
         &mut self,
@@ -432,12 +482,7 @@ impl Arbiter {
         to: &mut Outlet<'_, E, D>,
     ) -> bool {
         let number = self.next;
-        let message = Message {
-            number,
-            bytes,
-            message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
-            ts_recv_ns: to.ts_recv_ns,
-        };
+        let message = message(number, bytes, to.ts_recv_ns);
         if to.decoder.decode(message, to.out).is_err() {
             self.refuse(line, number, to.seen_ns);
             return false;
@@ -679,5 +724,15 @@ impl Arbiter {
 
     fn line_counts(&self, line: u8) -> &super::LineCounters {
         &self.counters.by_line[usize::from(line)]
+    }
+}
+
+/// A message that the packet at hand brings.
+fn message(number: u64, bytes: &[u8], ts_recv_ns: u64) -> Message<'_> {
+    Message {
+        number,
+        bytes,
+        message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
+        ts_recv_ns,
     }
 }
