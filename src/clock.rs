@@ -29,7 +29,9 @@ impl Clock for SystemClock {
         assert_eq!(result, 0, "invariant: every Linux has CLOCK_REALTIME");
         // Before 1970 or after 2554 the reading is meaningless: nothing here depends on more.
         let [seconds, nanoseconds] = [now.tv_sec, now.tv_nsec].map(i64::cast_unsigned);
-        seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
+        seconds
+            .wrapping_mul(1_000_000_000)
+            .wrapping_add(nanoseconds)
     }
 }
 

@@ -399,7 +399,10 @@ impl Arbiter {
             && !malformed
             && let Some(bytes) = messages.next()
         {
-            malformed = to.decoder.decode(message(next, bytes, to.ts_recv_ns), to.out).is_err();
+            malformed = to
+                .decoder
+                .decode(message(next, bytes, to.ts_recv_ns), to.out)
+                .is_err();
             next += u64::from(!malformed);
         }
         (self.next, self.known_end) = (next, next);
