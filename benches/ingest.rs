@@ -5,6 +5,8 @@
 //!   Kernel stamps are shown for orientation: they buy exact times with control messages.
 //! * `ingest`: the whole ingest stage (receive, MoldUDP64, arbitration, ITCH, publish to a lossy
 //!   subscriber) over receiving alone. A fall means that decoding or publishing became dearer.
+//!   With passages, for orientation: they buy a latency report's hops with a reading of the clock
+//!   for each datagram and a second ring.
 //!
 //! One thread sends, untimed, until 2048 datagrams of 1 to 13 messages wait in the socket, then
 //! empties it, timed. Every pass checks that each datagram came, in order; those of the stage,
@@ -54,37 +56,45 @@ const HERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
 fn main() {
     let core = *cpu::allowed().last().expect("a thread runs on some core");
     cpu::pin(core).expect("the core is allowed");
-
-    for backend in [Backend::Mmsg, Backend::Uring] {
-        let name = match backend {
-            Backend::Uring => "io_uring",
-            _ => "recvmmsg",
-        };
-        for (stamps, shown, goal) in [
-            (Stamps::Batch, "", Goal::ThroughputAtLeast(0.95)),
-            (Stamps::Kernel, ", kernel stamps", Goal::None),
-        ] {
-            let mut ours = match Receiving::open(backend, stamps) {
-                Ok(ours) => ours,
-                Err(error @ Error::UringUnavailable { .. }) => {
-                    println!("SKIPPED: {error}");
-                    continue;
-                }
-                Err(error) => panic!("{error}"),
-            };
-            let mut bare = Bare::open();
-            let name = format!("receive: {name}{shown} / bare recvmmsg(64)");
-            compare_short(&name, goal, || bare.pass(), || ours.pass());
-            if stamps == Stamps::Batch {
-                let mut stage = Ingesting::open(backend);
-                let name = name
-                    .replace("receive", "ingest")
-                    .replace("bare recvmmsg(64)", "receive alone");
-                let goal = Goal::ThroughputAtLeast(0.8);
-                compare_short(&name, goal, || ours.pass(), || stage.pass());
-            }
+    for (backend, name) in [(Backend::Mmsg, "recvmmsg"), (Backend::Uring, "io_uring")] {
+        match open(backend, Stamps::Batch) {
+            Ok(_) => compare_backend(backend, name),
+            Err(error @ Error::UringUnavailable { .. }) => println!("SKIPPED: {error}"),
+            Err(error) => panic!("{error}"),
         }
     }
+}
+
+fn compare_backend(backend: Backend, name: &str) {
+    let mut bare = Bare::open();
+    let mut alone = Receiving::open(backend, Stamps::Batch);
+    let mut stamped = Receiving::open(backend, Stamps::Kernel);
+    let mut stage = Ingesting::open(backend, false);
+    let mut timed_stage = Ingesting::open(backend, true);
+    compare_short(
+        &format!("receive: {name} / bare recvmmsg(64)"),
+        Goal::ThroughputAtLeast(0.95),
+        || bare.pass(),
+        || alone.pass(),
+    );
+    compare_short(
+        &format!("receive: {name}, kernel stamps / bare recvmmsg(64)"),
+        Goal::None,
+        || bare.pass(),
+        || stamped.pass(),
+    );
+    compare_short(
+        &format!("ingest: {name} / receive alone"),
+        Goal::ThroughputAtLeast(0.8),
+        || alone.pass(),
+        || stage.pass(),
+    );
+    compare_short(
+        &format!("ingest: {name}, passages / receive alone"),
+        Goal::None,
+        || alone.pass(),
+        || timed_stage.pass(),
+    );
 }
 
 /// A venue that sends the same packets again and again, with numbers that go on.
@@ -222,13 +232,13 @@ struct Receiving {
 }
 
 impl Receiving {
-    fn open(backend: Backend, stamps: Stamps) -> Result<Self, Error> {
-        let mut receiver = open(backend, stamps)?;
-        receiver.start()?;
-        Ok(Self {
+    fn open(backend: Backend, stamps: Stamps) -> Self {
+        let mut receiver = open(backend, stamps).expect("opened before");
+        receiver.start().expect("enabled");
+        Self {
             venue: Venue::open(receiver.local_address(0)),
             receiver,
-        })
+        }
     }
 
     fn pass(&mut self) -> Took {
@@ -250,7 +260,7 @@ struct Ingesting {
 }
 
 impl Ingesting {
-    fn open(backend: Backend) -> Self {
+    fn open(backend: Backend, passages: bool) -> Self {
         let receiver = open(backend, Stamps::Batch).expect("opened before");
         let venue = Venue::open(receiver.local_address(0));
         let feed = NasdaqFeed::new(NasdaqConfig {
@@ -260,7 +270,10 @@ impl Ingesting {
         .expect("a valid configuration");
         let mut publisher = Publisher::new(feed.records_max(Config::default().datagram_bytes_max));
         let subscriber = publisher
-            .subscribe(Subscription::default())
+            .subscribe(Subscription {
+                passages,
+                ..Subscription::default()
+            })
             .expect("a valid ring");
         let routes = vec![Route { feed: 0, line: 0 }];
         let feeds: Vec<Box<dyn Feed<MarketEvent>>> = vec![Box::new(feed)];

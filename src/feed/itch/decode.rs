@@ -54,6 +54,7 @@ pub struct Decoder {
     midnight_ns: u64,
     directory: Box<[Symbol; 1 << 16]>,
     instruments: u64,
+    events: u64,
 }
 
 impl Decoder {
@@ -70,6 +71,7 @@ impl Decoder {
             midnight_ns,
             directory,
             instruments: 0,
+            events: 0,
         }
     }
 
@@ -77,6 +79,12 @@ impl Decoder {
     #[must_use]
     pub fn instruments(&self) -> u64 {
         self.instruments
+    }
+
+    /// Returns how many events were pushed.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
     }
 
     /// Returns the name of an instrument, where a message named it.
@@ -184,11 +192,11 @@ impl Decoder {
             attribution: [0; 4],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     #[inline(always)]
-    fn delete(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn delete(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let delete: &wire::Delete = read(message.bytes)?;
         let event = Delete {
             head: self.head(&delete.header, EventKind::DELETE, Side::NONE),
@@ -196,11 +204,11 @@ impl Decoder {
             reserved: [0; 20],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     #[inline(always)]
-    fn replace(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn replace(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let replace: &wire::Replace = read(message.bytes)?;
         let event = Replace {
             head: self.head(&replace.header, EventKind::REPLACE, Side::NONE),
@@ -210,11 +218,11 @@ impl Decoder {
             quantity: replace.shares.get(),
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     #[inline(always)]
-    fn executed(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn executed(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let executed: &wire::Executed = read(message.bytes)?;
         let event = Execute {
             head: self.head(&executed.header, EventKind::EXECUTE, Side::NONE),
@@ -224,11 +232,11 @@ impl Decoder {
             quantity: executed.shares.get(),
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     #[inline(always)]
-    fn cancel(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn cancel(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let cancel: &wire::Cancel = read(message.bytes)?;
         let event = Cancel {
             head: self.head(&cancel.header, EventKind::CANCEL, Side::NONE),
@@ -237,7 +245,7 @@ impl Decoder {
             reserved: [0; 12],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn add_order_attributed(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -251,10 +259,10 @@ impl Decoder {
             attribution: add.attribution,
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
-    fn executed_with_price(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn executed_with_price(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let executed: &wire::ExecutedWithPrice = read(message.bytes)?;
         let mut head = self.head(&executed.header, EventKind::EXECUTE, Side::NONE);
         if executed.printable == b'N' {
@@ -268,7 +276,7 @@ impl Decoder {
             quantity: executed.shares.get(),
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn trade(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -282,7 +290,7 @@ impl Decoder {
             quantity: trade.shares.get(),
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn imbalance(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -302,7 +310,7 @@ impl Decoder {
             reserved: [0; 9],
             message: low(message.number),
         };
-        push(message, event, out)?;
+        self.push(message, event, out)?;
         let prices = ImbalancePrices {
             head: last,
             far_price_e9: price_e9(noii.far_e4),
@@ -312,7 +320,7 @@ impl Decoder {
             reserved: [0; 3],
             message: low(message.number),
         };
-        push(message, prices, out)
+        self.push(message, prices, out)
     }
 
     fn cross_trade(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -327,10 +335,10 @@ impl Decoder {
             reserved: [0; 3],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
-    fn trade_break(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn trade_break(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let broken: &wire::TradeBreak = read(message.bytes)?;
         let event = TradeBreak {
             head: self.head(&broken.header, EventKind::TRADE_BREAK, Side::NONE),
@@ -338,10 +346,10 @@ impl Decoder {
             reserved: [0; 20],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
-    fn system(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn system(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let system: &wire::System = read(message.bytes)?;
         let event = System {
             head: self.head(&system.header, EventKind::SYSTEM, Side::NONE),
@@ -349,7 +357,7 @@ impl Decoder {
             reserved: [0; 27],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn directory(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -373,7 +381,7 @@ impl Decoder {
             inverse: stock.inverse,
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn trading_action(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -387,7 +395,7 @@ impl Decoder {
             reserved: [0; 22],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn short_sale(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -399,7 +407,7 @@ impl Decoder {
             reserved: [0; 27],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn participant(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -414,10 +422,10 @@ impl Decoder {
             reserved: [0; 21],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
-    fn circuit_breaker_levels(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn circuit_breaker_levels(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let levels_e9 = levels(message.bytes)?;
         let breaker: &wire::CircuitBreakerLevels = read(message.bytes)?;
         let event = CircuitBreakerLevels {
@@ -432,10 +440,10 @@ impl Decoder {
             reserved: [0; 4],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
-    fn circuit_breaker(&self, message: Message<'_>, out: Out<'_>) -> Done {
+    fn circuit_breaker(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let breaker: &wire::CircuitBreaker = read(message.bytes)?;
         let event = CircuitBreaker {
             head: self.head(&breaker.header, EventKind::CIRCUIT_BREAKER, Side::NONE),
@@ -443,7 +451,7 @@ impl Decoder {
             reserved: [0; 27],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn ipo_quote(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -461,7 +469,7 @@ impl Decoder {
             reserved: [0; 11],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn collar(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -475,7 +483,7 @@ impl Decoder {
             extensions: collar.extensions.get(),
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn operational_halt(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -488,7 +496,7 @@ impl Decoder {
             reserved: [0; 26],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn retail_interest(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -504,7 +512,7 @@ impl Decoder {
             reserved: [0; 27],
             message: low(message.number),
         };
-        push(message, event, out)
+        self.push(message, event, out)
     }
 
     fn direct_listing(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
@@ -523,7 +531,7 @@ impl Decoder {
             reserved: [0; 3],
             message: low(message.number),
         };
-        push(message, event, out)?;
+        self.push(message, event, out)?;
         let collar = DirectListingCollar {
             head: last,
             near_time: listing.near_time.get(),
@@ -532,7 +540,14 @@ impl Decoder {
             reserved: [0; 4],
             message: low(message.number),
         };
-        push(message, collar, out)
+        self.push(message, collar, out)
+    }
+
+    #[inline]
+    fn push(&mut self, message: Message<'_>, event: impl Into<MarketEvent>, out: Out<'_>) -> Done {
+        self.events += 1;
+        out.push_event(message.ts_recv_ns, &event.into());
+        Ok(())
     }
 
     #[inline]
@@ -590,6 +605,7 @@ impl Decoder {
             inverse: 0,
             message: low(number),
         };
+        self.events += 1;
         out.push_event(ts_recv_ns, &event.into());
     }
 
@@ -603,12 +619,6 @@ impl Decoder {
 
 type Out<'a> = &'a mut Batch<MarketEvent>;
 type Done = Result<(), MalformedMessage>;
-
-#[inline]
-fn push(message: Message<'_>, event: impl Into<MarketEvent>, out: Out<'_>) -> Done {
-    out.push_event(message.ts_recv_ns, &event.into());
-    Ok(())
-}
 
 /// The only check of a message's length: its struct must fit. What is behind it is not ours.
 #[inline]
