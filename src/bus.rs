@@ -278,13 +278,6 @@ impl<E: Event> Publisher<E> {
         all_done
     }
 
-    /// Returns whether a subscriber asked for [`Passage`]s. Where none did, nobody sees what
-    /// [`commit`](Self::commit) is given, and reading a clock for it is wasted.
-    #[must_use]
-    pub fn wants_passages(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.passages.is_some())
-    }
-
     /// Returns whether records wait for room in a lossless subscriber's ring.
     #[must_use]
     pub fn has_backlog(&self) -> bool {

@@ -156,7 +156,6 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             ..
         } = self;
         let Some(publisher) = publisher else { return 0 };
-        let wants_passages = publisher.wants_passages();
         receiver.receive(&*clock, |datagram: Datagram<'_>| {
             let route = routes[datagram.line];
             *last_seen_ns = datagram.seen_ns;
@@ -173,11 +172,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             }
             let passage = Passage {
                 seen_ns: datagram.seen_ns,
-                published_ns: if wants_passages {
-                    clock.now_ns()
-                } else {
-                    datagram.seen_ns
-                },
+                published_ns: clock.now_ns(),
             };
             if publisher.commit(passage) {
                 Flow::Continue
