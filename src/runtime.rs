@@ -225,8 +225,18 @@ fn spawn(
         .map_err(|source| Error::os(format!("cannot start a thread for core {core}"), source))
 }
 
+/// A stage and whether it wants no more polls.
+struct Slot {
+    ended: Ended,
+    finished: bool,
+}
+
 fn run(plan: CorePlan, shared: &Shared, ready: mpsc::Sender<Result<()>>) -> Vec<Ended> {
-    let mut slots: Vec<Ended> = plan.stages.into_iter().map(Ok).collect();
+    let slot = |stage| Slot {
+        ended: Ok(stage),
+        finished: false,
+    };
+    let mut slots: Vec<Slot> = plan.stages.into_iter().map(slot).collect();
     let outcome = cpu::pin(plan.core).and_then(|()| start(&mut slots));
     let started = outcome.is_ok();
     // The receiver is gone only if `launch` has panicked; then nobody waits for the answer.
@@ -238,14 +248,14 @@ fn run(plan: CorePlan, shared: &Shared, ready: mpsc::Sender<Result<()>>) -> Vec<
     if started {
         poll_until_finished(&mut slots, plan.wait, shared);
     }
-    slots
+    slots.into_iter().map(|slot| slot.ended).collect()
 }
 
-fn start(slots: &mut [Ended]) -> Result<()> {
-    for slot in slots {
-        if let Some(outcome) = contain(slot, |stage| stage.start()) {
+fn start(slots: &mut [Slot]) -> Result<()> {
+    for Slot { ended, .. } in slots {
+        if let Some(outcome) = contain(ended, |stage| stage.start()) {
             outcome?;
-        } else if let Err(error) = slot {
+        } else if let Err(error) = ended {
             return Err(Error::os(
                 "cannot start",
                 std::io::Error::other(error.to_string()),
@@ -255,27 +265,25 @@ fn start(slots: &mut [Ended]) -> Result<()> {
     Ok(())
 }
 
-fn poll_until_finished(slots: &mut [Ended], wait: WaitStrategy, shared: &Shared) {
+/// Hot path: no allocation, no system call but what the wait strategy asks for.
+fn poll_until_finished(slots: &mut [Slot], wait: WaitStrategy, shared: &Shared) {
     let mut idle = Idle::new(wait);
-    let mut finished = vec![false; slots.len()];
-    while finished.contains(&false) {
+    let mut unfinished = slots.len();
+    while unfinished > 0 {
         let stopping = shared.stop.load(Ordering::Acquire);
         let mut work = 0;
-        for (slot, finished) in slots
-            .iter_mut()
-            .zip(&mut finished)
-            .filter(|(_, done)| !**done)
-        {
-            let polled = contain(slot, |stage| {
+        for slot in slots.iter_mut().filter(|slot| !slot.finished) {
+            let polled = contain(&mut slot.ended, |stage| {
                 if stopping {
                     stage.request_stop();
                 }
                 (stage.poll(), stage.is_finished())
             });
-            let (stage_work, stage_finished) = polled.unwrap_or((0, true));
+            let (stage_work, finished) = polled.unwrap_or((0, true));
             work += stage_work;
-            if stage_finished {
-                *finished = true;
+            if finished {
+                slot.finished = true;
+                unfinished -= 1;
                 shared.unfinished.fetch_sub(1, Ordering::Release);
             }
         }
