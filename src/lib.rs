@@ -11,3 +11,4 @@ pub mod handler;
 pub mod market;
 
 pub mod feed;
+pub mod net;
