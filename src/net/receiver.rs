@@ -139,6 +139,8 @@ impl Receiver {
         if self.mmsg.is_drained() {
             self.state = State::Drained;
             self.refresh_drops();
+            // On the thread that polled, which alone may take the ring down.
+            self.uring = None;
         }
         handed
     }

@@ -294,6 +294,10 @@ impl Drop for Uring {
         if !self.reap() {
             self.requests.buffers.leak();
         }
+        // A closed ring lets go of its sockets some time later; unregistered ones are gone at once,
+        // and the next start finds their ports free. Refused on another thread than the ring's
+        // own, where later has to do.
+        _ = self.ring.submitter().unregister_files();
     }
 }
 
