@@ -1,6 +1,6 @@
 //! Owns the commands: how they are called, what their exit codes are, how errors are printed.
 
-use crate::{inspect, interrupt, output, play};
+use crate::{demo, inspect, interrupt, output, play, run};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -27,8 +27,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Inspect(inspect::Args),
+    Demo(demo::Args),
+    Run(run::Args),
     Play(play::Args),
+    Inspect(inspect::Args),
 }
 
 /// How a command that did its work ended.
@@ -47,7 +49,7 @@ pub enum Outcome {
 pub fn main() -> ExitCode {
     // Ends the process with exit code 2 and the usage where the arguments are wrong.
     let cli = Cli::parse();
-    match run(&cli.command) {
+    match dispatch(&cli.command) {
         Ok(Outcome::Passed) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
         Ok(Outcome::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
@@ -58,9 +60,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> Result<Outcome> {
+fn dispatch(command: &Command) -> Result<Outcome> {
     interrupt::catch()?;
     match command {
+        Command::Demo(args) => demo::run(args),
+        Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Play(args) => play::run(args),
     }

@@ -124,11 +124,15 @@ impl TryFrom<toml::Value> for Start {
     type Error = String;
 
     fn try_from(value: toml::Value) -> Result<Self, String> {
-        let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
+        let number = value
+            .as_integer()
+            .and_then(|number| u64::try_from(number).ok());
         match (number, value.as_str()) {
             (Some(number), _) => Ok(Self::At(number)),
             (None, Some("first-seen")) => Ok(Self::FirstSeen),
-            _ => Err(format!("start = {value}: expected a number from 0 or \"first-seen\"")),
+            _ => Err(format!(
+                "start = {value}: expected a number from 0 or \"first-seen\""
+            )),
         }
     }
 }
@@ -199,7 +203,9 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).map_err(|error| {
-            let place = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            let place = error
+                .span()
+                .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             let nearest = nearest_known(error.message()).unwrap_or_default();
             anyhow!("line {place}: {}{nearest}", error.message())
         })?;
@@ -223,7 +229,9 @@ impl Config {
                     Stamps::Kernel => net::Stamps::Kernel,
                     Stamps::Batch => net::Stamps::Batch,
                 },
-                datagram_bytes_max: net.datagram_bytes_max.unwrap_or(defaults.datagram_bytes_max),
+                datagram_bytes_max: net
+                    .datagram_bytes_max
+                    .unwrap_or(defaults.datagram_bytes_max),
                 buffers: net.buffers.unwrap_or(defaults.buffers),
                 batch_max: net.batch_max.unwrap_or(defaults.batch_max),
             },
@@ -238,7 +246,11 @@ impl Config {
     ///
     /// A setting that cannot work.
     pub(crate) fn feeds(&self) -> Result<Vec<(NasdaqFeed, Vec<Line>)>> {
-        self.feeds.iter().enumerate().map(|(index, feed)| feed.make(index)).collect()
+        self.feeds
+            .iter()
+            .enumerate()
+            .map(|(index, feed)| feed.make(index))
+            .collect()
     }
 }
 
@@ -263,7 +275,10 @@ impl FeedConfig {
             },
             hold_ns: match self.hold_us {
                 Some(us) => us.checked_mul(1_000).with_context(|| {
-                    format!("feed {}: hold_us = {us} is longer than 584 years", self.name)
+                    format!(
+                        "feed {}: hold_us = {us} is longer than 584 years",
+                        self.name
+                    )
                 })?,
                 None => defaults.hold_ns,
             },
@@ -394,7 +409,12 @@ latency = "wire"
 "#;
 
     fn error(text: &str) -> String {
-        format!("{:#}", Config::parse(text).and_then(|config| config.feeds()).unwrap_err())
+        format!(
+            "{:#}",
+            Config::parse(text)
+                .and_then(|config| config.feeds())
+                .unwrap_err()
+        )
     }
 
     #[test]
@@ -420,14 +440,20 @@ latency = "wire"
         assert_eq!(lines[0].receive_buffer_bytes, 65_536);
         let handler = config.subscribers[0].settings();
         assert_eq!(handler.subscription.contract, Contract::Lossless);
-        assert_eq!((handler.subscription.capacity, handler.core), (128, Some(1)));
+        assert_eq!(
+            (handler.subscription.capacity, handler.core),
+            (128, Some(1))
+        );
         assert!(handler.measure && !handler.subscription.passages);
     }
 
     #[test]
     fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
         let message = error(&WHOLE.replace("buffers = 1024", "bufers = 1024"));
-        assert!(message.starts_with("line 10: unknown field `bufers`"), "{message}");
+        assert!(
+            message.starts_with("line 10: unknown field `bufers`"),
+            "{message}"
+        );
         assert!(message.ends_with("did you mean `buffers`?"), "{message}");
         let message = error(&WHOLE.replace("[[subscriber]]", "[[subscribers]]"));
         assert!(message.ends_with("did you mean `subscriber`?"), "{message}");
@@ -442,10 +468,18 @@ latency = "wire"
             ("start = 14757701", "start = \"last\"", "first-seen"),
             ("000010059B", "000010059BB", "at most 10 characters"),
             ("2023-08-22", "2023-02-30", "2023-02-30"),
-            ("window_messages = 1024", "window_messages = 1000", "window_messages = 1000"),
+            (
+                "window_messages = 1024",
+                "window_messages = 1000",
+                "window_messages = 1000",
+            ),
             ("hold_us = 250", "hold_us = 18446744073709551", "hold_us"),
             ("233.54.12.111:26477", "233.54.12.111", "address"),
-            ("[[feed.line]]", "[[feed.line]]\nname = \"B\"\n[[feed.line]]", "address"),
+            (
+                "[[feed.line]]",
+                "[[feed.line]]\nname = \"B\"\n[[feed.line]]",
+                "address",
+            ),
         ] {
             let message = error(&WHOLE.replace(right, wrong));
             assert!(message.contains(expected), "{wrong}: {message}");

@@ -1,9 +1,10 @@
 //! Owns `demo`: the whole path on one machine, with nothing to set up.
 
 use crate::cli::Outcome;
-use crate::watch::{self, Until};
+use crate::config::{Backend, Wait};
 use crate::strategies::{Audit, Flow};
 use crate::venue::{Script, Venue};
+use crate::watch::{self, Until};
 use crate::{new_york, output, report};
 use anyhow::Result;
 use ringtape::clock::{Clock as _, SystemClock};
@@ -39,10 +40,10 @@ pub struct Args {
     loss: u8,
     /// What idle threads do.
     #[arg(long, value_enum, default_value_t)]
-    wait: crate::config::Wait,
+    wait: Wait,
     /// How datagrams are fetched.
     #[arg(long, value_enum, default_value_t)]
-    backend: crate::config::BackendName,
+    backend: Backend,
     /// Prints one JSON object.
     #[arg(long)]
     json: bool,
@@ -102,8 +103,12 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut report = running.join();
 
     let verdicts = [
-        report.take(flow).map(|flow| format!("flow: {}", flow.verdict())),
-        report.take(audit).map(|audit| format!("audit: {}", audit.verdict())),
+        report
+            .take(flow)
+            .map(|flow| format!("flow: {}", flow.verdict())),
+        report
+            .take(audit)
+            .map(|audit| format!("audit: {}", audit.verdict())),
     ];
     if args.json {
         output::print_json(&report::RunJson::from(&report))?;

@@ -38,6 +38,12 @@ pub fn warn(warnings: &[String]) {
     }
 }
 
+/// Prints text for people on standard error, beside a result on standard output.
+pub fn note(text: &str) {
+    // As in `warn`.
+    _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Prints an error and its causes on standard error.
 pub fn fail(error: &anyhow::Error) {
     // As in `warn`.

@@ -123,8 +123,26 @@ struct CoreJson {
 
 impl From<Summary> for SummaryJson {
     fn from(summary: Summary) -> Self {
-        let Summary { count, p50, p90, p99, p999, p9999, max, out_of_range } = summary;
-        Self { count, p50, p90, p99, p999, p9999, max, out_of_range }
+        let Summary {
+            count,
+            p50,
+            p90,
+            p99,
+            p999,
+            p9999,
+            max,
+            out_of_range,
+        } = summary;
+        Self {
+            count,
+            p50,
+            p90,
+            p99,
+            p999,
+            p9999,
+            max,
+            out_of_range,
+        }
     }
 }
 
@@ -133,9 +151,14 @@ fn hops(latency: &Latency) -> Option<[(&'static str, Summary); 3]> {
     let hops = [
         ("wire_to_seen", latency.wire_to_seen.summary()),
         ("seen_to_published", latency.seen_to_published.summary()),
-        ("published_to_handler", latency.published_to_handler.summary()),
+        (
+            "published_to_handler",
+            latency.published_to_handler.summary(),
+        ),
     ];
-    hops.iter().any(|(_, hop)| hop.count + hop.out_of_range > 0).then_some(hops)
+    hops.iter()
+        .any(|(_, hop)| hop.count + hop.out_of_range > 0)
+        .then_some(hops)
 }
 
 /// What went wrong beside the losses, or explains them: the counts that are not 0.
@@ -145,7 +168,10 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("malformed_short_header", ledger.malformed_short_header),
         ("malformed_block_past_end", ledger.malformed_block_past_end),
         ("malformed_trailing_bytes", ledger.malformed_trailing_bytes),
-        ("malformed_sequence_overflow", ledger.malformed_sequence_overflow),
+        (
+            "malformed_sequence_overflow",
+            ledger.malformed_sequence_overflow,
+        ),
         ("malformed_messages", ledger.malformed_messages),
         ("truncated_datagrams", ledger.truncated_datagrams),
         ("cut_messages", ledger.cut_messages),
@@ -164,8 +190,9 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
 impl From<&FeedReport> for LedgerJson {
     fn from(feed: &FeedReport) -> Self {
         let ledger = &feed.ledger;
-        let causes =
-            GapCause::FEED.map(|cause| (cause.name(), ledger.lost_for(cause))).into_iter();
+        let causes = GapCause::FEED
+            .map(|cause| (cause.name(), ledger.lost_for(cause)))
+            .into_iter();
         Self {
             feed: feed.name.clone(),
             expected: ledger.expected,
@@ -199,7 +226,14 @@ impl From<&FeedReport> for LedgerJson {
 
 impl From<&SubscriberReport> for SubscriberJson {
     fn from(report: &SubscriberReport) -> Self {
-        let SubscriberReport { name, account, tally, digest, latency, error } = report;
+        let SubscriberReport {
+            name,
+            account,
+            tally,
+            digest,
+            latency,
+            error,
+        } = report;
         Self {
             name: name.clone(),
             published: account.published,
@@ -213,9 +247,13 @@ impl From<&SubscriberReport> for SubscriberJson {
             sessions: tally.sessions,
             dead_letters: tally.dead_letters,
             digest: digest.to_string(),
-            latency_ns: latency.as_ref().map(|latency| latency.wire_to_handler.summary().into()),
+            latency_ns: latency
+                .as_ref()
+                .map(|latency| latency.wire_to_handler.summary().into()),
             hops_ns: latency.as_ref().and_then(hops).map(|hops| {
-                hops.into_iter().map(|(name, summary)| (name, summary.into())).collect()
+                hops.into_iter()
+                    .map(|(name, summary)| (name, summary.into()))
+                    .collect()
             }),
             error: error.as_ref().map(ToString::to_string),
         }
@@ -228,7 +266,11 @@ impl From<&Report> for RunJson {
             closes: report.closes(),
             lossless: report.is_lossless(),
             ledger: report.feeds.iter().map(LedgerJson::from).collect(),
-            subscribers: report.subscribers.iter().map(SubscriberJson::from).collect(),
+            subscribers: report
+                .subscribers
+                .iter()
+                .map(SubscriberJson::from)
+                .collect(),
             net: NetJson::from(report),
             cores: report
                 .cores
@@ -302,7 +344,13 @@ pub fn start_text(receiver: &ReceiverReport, cores: &[CoreReport]) -> String {
         text.push('\n');
     }
     for core in cores {
-        _ = writeln!(text, "  core {}: {} ({})", core.core, core.stages.join(", "), core.wait.name());
+        _ = writeln!(
+            text,
+            "  core {}: {} ({})",
+            core.core,
+            core.stages.join(", "),
+            core.wait.name()
+        );
     }
     text
 }
@@ -342,7 +390,10 @@ fn feed_text(text: &mut String, feed: &FeedReport) {
     row("    healed by the other line", ledger.other_line);
     row("    reordered on its line", ledger.reordered);
     row("+ lost", ledger.lost());
-    for cause in GapCause::FEED.into_iter().filter(|cause| ledger.lost_for(*cause) > 0) {
+    for cause in GapCause::FEED
+        .into_iter()
+        .filter(|cause| ledger.lost_for(*cause) > 0)
+    {
         row(&format!("    {}", cause.name()), ledger.lost_for(cause));
     }
     for (name, count) in anomalies(feed) {
@@ -353,8 +404,22 @@ fn feed_text(text: &mut String, feed: &FeedReport) {
 
 fn subscribers_text(text: &mut String, report: &Report) {
     let mut table = Table::default();
-    table.row(["subscriber", "published", "= handled", "+ overrun", "+ left", "events", "gaps"]);
-    for SubscriberReport { name, account, tally, .. } in &report.subscribers {
+    table.row([
+        "subscriber",
+        "published",
+        "= handled",
+        "+ overrun",
+        "+ left",
+        "events",
+        "gaps",
+    ]);
+    for SubscriberReport {
+        name,
+        account,
+        tally,
+        ..
+    } in &report.subscribers
+    {
         table.row([
             name,
             &thousands(account.published),
@@ -376,7 +441,17 @@ fn subscribers_text(text: &mut String, report: &Report) {
 
 fn latency_text(text: &mut String, report: &Report) {
     let mut table = Table::default();
-    table.row(["latency, µs", "p50", "p90", "p99", "p99.9", "p99.99", "max", "count", "out"]);
+    table.row([
+        "latency, µs",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "p99.99",
+        "max",
+        "count",
+        "out",
+    ]);
     let mut row = |name: &str, summary: Summary| {
         table.row([
             name,
@@ -392,7 +467,9 @@ fn latency_text(text: &mut String, report: &Report) {
     };
     let mut measured = false;
     for subscriber in &report.subscribers {
-        let Some(latency) = &subscriber.latency else { continue };
+        let Some(latency) = &subscriber.latency else {
+            continue;
+        };
         measured = true;
         let name = format!("{}: wire to handler", subscriber.name);
         row(&name, latency.wire_to_handler.summary());

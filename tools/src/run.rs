@@ -85,9 +85,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     for subscriber in &config.subscribers {
         let (name, settings) = (&subscriber.name, subscriber.settings());
         let ticket = match subscriber.strategy {
-            Strategy::Flow => {
-                Attached::Flow(pipeline.subscribe(name, settings, Flow::default()))
-            }
+            Strategy::Flow => Attached::Flow(pipeline.subscribe(name, settings, Flow::default())),
             Strategy::Audit => {
                 Attached::Audit(pipeline.subscribe(name, settings, Audit::default()))
             }
@@ -99,7 +97,12 @@ pub fn run(args: &Args) -> Result<Outcome> {
     // On standard error, so that a script can wait for it and still read one object.
     output::note(&report::start_text(running.receiver(), running.cores()));
     let until = args.until.unwrap_or(config.run.until);
-    watch::until(&running, until, args.limit_s.map(Duration::from_secs), args.json);
+    watch::until(
+        &running,
+        until,
+        args.limit_s.map(Duration::from_secs),
+        args.json,
+    );
     running.stop();
     let mut report = running.join();
 

@@ -16,7 +16,10 @@ pub(crate) struct Flow {
 impl Flow {
     /// Says in a line what it found.
     pub(crate) fn verdict(&self) -> String {
-        format!("{} shares bid, {} offered, {} traded", self.bid, self.offered, self.traded)
+        format!(
+            "{} shares bid, {} offered, {} traded",
+            self.bid, self.offered, self.traded
+        )
     }
 }
 
@@ -25,7 +28,11 @@ impl Handler<MarketEvent> for Flow {
         match event.view() {
             View::AddOrder(add) => {
                 let bid = add.head.side == Side::BUY;
-                let side = if bid { &mut self.bid } else { &mut self.offered };
+                let side = if bid {
+                    &mut self.bid
+                } else {
+                    &mut self.offered
+                };
                 *side += add.quantity;
             }
             View::Execute(execute) => self.traded += u64::from(execute.quantity),
@@ -53,7 +60,10 @@ pub(crate) struct Audit {
 impl Audit {
     /// Makes an audit that follows up to `orders` live orders without growing.
     pub(crate) fn with_capacity(orders: usize) -> Self {
-        Self { alive: HashMap::with_capacity(orders), ..Self::default() }
+        Self {
+            alive: HashMap::with_capacity(orders),
+            ..Self::default()
+        }
     }
 
     /// Returns how many messages did not fit the orders known at that point.

@@ -30,8 +30,9 @@ impl TradingDate {
     /// When the day is before 1970 or too late to be counted in nanoseconds.
     pub fn midnight_ns(self) -> Result<u64> {
         match self {
-            Self::Known(date) => new_york::midnight_ns(date)
-                .with_context(|| format!("trading date {date}: times are counted from 1970 to 2554")),
+            Self::Known(date) => new_york::midnight_ns(date).with_context(|| {
+                format!("trading date {date}: times are counted from 1970 to 2554")
+            }),
             Self::Unknown => Ok(0),
         }
     }
@@ -53,8 +54,8 @@ impl FromStr for TradingDate {
         match text {
             "unknown" => Ok(Self::Unknown),
             "today" => Ok(Self::today()),
-            _ => text.parse().map(Self::Known).map_err(|error| {
-                format!("{text:?}: {error}; expected YYYY-MM-DD, today or unknown")
+            _ => text.parse().map(Self::Known).map_err(|_| {
+                format!("{text} is neither a date such as 2020-01-30 nor `today` nor `unknown`")
             }),
         }
     }

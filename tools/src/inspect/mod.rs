@@ -9,10 +9,11 @@ use crate::cli::Outcome;
 use crate::packets::{DEFAULT_SESSION, Packets};
 use crate::progress::Progress;
 use crate::source::{Format, Source};
+use crate::trading_date::TradingDate;
 use crate::{interrupt, new_york, output};
-use anyhow::{Context as _, Result};
-use jiff::civil::Date;
+use anyhow::Result;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 /// Say what is in a capture file: messages by type, sessions, gaps, time span, digest
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ pub struct Args {
     file: PathBuf,
 
     /// Trading date in New York, or `unknown` to leave event times as nanoseconds since midnight
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = TradingDate::from_str)]
     date: Option<TradingDate>,
 
     /// Print the report as one JSON object
@@ -45,35 +46,8 @@ pub struct Args {
     json: bool,
 }
 
-/// What event times count from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TradingDate {
-    /// From 1970, by way of the midnight of this day in New York.
-    Known(Date),
-    /// From midnight.
-    Unknown,
-}
-
 /// Captures have no times of this early when their clock was set: whatever says so says nothing.
 const UNIX_NS_MIN: u64 = 86_400_000_000_000;
-
-impl TradingDate {
-    /// Returns the UNIX nanoseconds of midnight, 0 where the date is not known.
-    fn midnight_ns(self) -> Result<u64> {
-        match self {
-            Self::Known(date) => new_york::midnight_ns(date)
-                .with_context(|| format!("--date {date}: times are counted from 1970 to 2554")),
-            Self::Unknown => Ok(0),
-        }
-    }
-
-    fn date(self) -> Option<Date> {
-        match self {
-            Self::Known(date) => Some(date),
-            Self::Unknown => None,
-        }
-    }
-}
 
 /// Runs the command.
 ///
@@ -128,14 +102,4 @@ pub fn run(args: &Args) -> Result<Outcome> {
         Some(_) => Outcome::Failed,
         None => Outcome::Passed,
     })
-}
-
-fn parse_date(text: &str) -> Result<TradingDate, String> {
-    match text {
-        "unknown" => Ok(TradingDate::Unknown),
-        _ => text
-            .parse()
-            .map(TradingDate::Known)
-            .map_err(|_| format!("{text} is neither a date such as 2020-01-30 nor `unknown`")),
-    }
 }

@@ -1,11 +1,11 @@
 //! Owns what `inspect` reports.
 
-use super::TradingDate;
 use super::follow::Followed;
 use crate::new_york;
 use crate::output::{Table, thousands};
 use crate::packets::{Packets, SessionTally};
 use crate::source::Format;
+use crate::trading_date::TradingDate;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -8,8 +8,18 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 44;
 
 /// Made-up names: what is made up should look so.
 const STOCKS: [&[u8; 8]; 12] = [
-    b"SYNALPHA", b"SYNBRAVO", b"SYNCHARL", b"SYNDELTA", b"SYNECHO ", b"SYNFOXTR", b"SYNGOLF ",
-    b"SYNHOTEL", b"SYNINDIA", b"SYNJULIE", b"SYNKILO ", b"SYNLIMA ",
+    b"SYNALPHA",
+    b"SYNBRAVO",
+    b"SYNCHARL",
+    b"SYNDELTA",
+    b"SYNECHO ",
+    b"SYNFOXTR",
+    b"SYNGOLF ",
+    b"SYNHOTEL",
+    b"SYNINDIA",
+    b"SYNJULIE",
+    b"SYNKILO ",
+    b"SYNLIMA ",
 ];
 
 /// Live orders that the flow keeps to: below the first it only adds, above the second it only
@@ -112,7 +122,11 @@ impl OrderFlow {
 
     /// Makes the next message, or `None` after the last.
     pub(crate) fn next(&mut self, since_midnight_ns: u64) -> Option<Encoded> {
-        let head = |locate| Head { locate, tracking: 0, since_midnight_ns };
+        let head = |locate| Head {
+            locate,
+            tracking: 0,
+            since_midnight_ns,
+        };
         let stocks = STOCKS.len() as u64;
         let mut left = self.written;
         self.written += 1;
@@ -160,9 +174,7 @@ impl OrderFlow {
                 self.alive.push(alive);
                 match action {
                     Action::Add => encode::add_order(head(alive.locate), order).into(),
-                    _ => {
-                        encode::add_order_attributed(head(alive.locate), order, *b"SYNT").into()
-                    }
+                    _ => encode::add_order_attributed(head(alive.locate), order, *b"SYNT").into(),
                 }
             }
             Action::Delete => {
@@ -174,7 +186,11 @@ impl OrderFlow {
                 let index = self.pick();
                 let old = self.alive[index];
                 let price_e4 = self.near(old.price_e4);
-                let new = Alive { order_id: self.spend_order(), price_e4, ..old };
+                let new = Alive {
+                    order_id: self.spend_order(),
+                    price_e4,
+                    ..old
+                };
                 self.alive[index] = new;
                 let (old_id, new_id) = (old.order_id, new.order_id);
                 encode::replace(head(old.locate), old_id, new_id, new.shares, price_e4).into()
@@ -199,7 +215,10 @@ impl OrderFlow {
                 encode::cancel(head(order.locate), order.order_id, shares).into()
             }
             Action::Trade => {
-                let hidden = Alive { order_id: 0, ..self.new_order() };
+                let hidden = Alive {
+                    order_id: 0,
+                    ..self.new_order()
+                };
                 let order = self.order(&hidden);
                 encode::trade(head(hidden.locate), order, self.spend_match()).into()
             }
@@ -318,12 +337,10 @@ mod tests {
 
     #[test]
     fn nothing_refers_to_an_order_that_is_not_alive_or_takes_more_than_it_has() {
-        let number = |message: &[u8], at: usize| {
-            u64::from_be_bytes(message[at..at + 8].try_into().unwrap())
-        };
-        let shares = |message: &[u8], at: usize| {
-            u32::from_be_bytes(message[at..at + 4].try_into().unwrap())
-        };
+        let number =
+            |message: &[u8], at: usize| u64::from_be_bytes(message[at..at + 8].try_into().unwrap());
+        let shares =
+            |message: &[u8], at: usize| u32::from_be_bytes(message[at..at + 4].try_into().unwrap());
         let mut alive: HashMap<u64, u32> = HashMap::new();
         let mut seen = [0_u64; 256];
         for message in day(3, 50_000) {
@@ -348,7 +365,11 @@ mod tests {
             }
         }
         for message_type in b"SRHAFECXDUP" {
-            assert!(seen[usize::from(*message_type)] > 0, "no {}", char::from(*message_type));
+            assert!(
+                seen[usize::from(*message_type)] > 0,
+                "no {}",
+                char::from(*message_type)
+            );
         }
     }
 }

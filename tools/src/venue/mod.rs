@@ -62,7 +62,13 @@ impl Controls {
 
     /// Says in a line what was published.
     pub(crate) fn told(&self) -> String {
-        let Shared { messages, packets, withheld, refused, .. } = &*self.shared;
+        let Shared {
+            messages,
+            packets,
+            withheld,
+            refused,
+            ..
+        } = &*self.shared;
         let mut told = format!(
             "venue: synthetic, seed {}: {} messages in {} packets, line A lost {} of them on purpose",
             self.script.seed,
@@ -71,7 +77,10 @@ impl Controls {
             withheld.get(),
         );
         if refused.get() > 0 {
-            told.push_str(&format!("; the kernel refused to send {} datagrams", refused.get()));
+            told.push_str(&format!(
+                "; the kernel refused to send {} datagrams",
+                refused.get()
+            ));
         }
         told
     }
@@ -115,8 +124,14 @@ impl<C: Clock> Venue<C> {
 
     /// Opens the lines once their addresses are known.
     fn open(&mut self) -> bool {
-        let Some(targets) = self.shared.targets.get() else { return false };
-        match targets.iter().map(|target| Sender::open(*target, None)).collect() {
+        let Some(targets) = self.shared.targets.get() else {
+            return false;
+        };
+        match targets
+            .iter()
+            .map(|target| Sender::open(*target, None))
+            .collect()
+        {
             Ok(lines) => self.lines = lines,
             // A stage has no other way out; the runtime reports it with the stage's name.
             Err(error) => panic!("{error}"),
@@ -129,7 +144,9 @@ impl<C: Clock> Venue<C> {
     fn due(&self, now_ns: u64) -> u64 {
         let elapsed_ns = u128::from(now_ns.saturating_sub(self.begin_ns));
         let due = elapsed_ns * u128::from(self.script.messages_per_s) / NS_PER_S;
-        u64::try_from(due).unwrap_or(u64::MAX).min(self.flow.total())
+        u64::try_from(due)
+            .unwrap_or(u64::MAX)
+            .min(self.flow.total())
     }
 
     /// Sends a packet with at most `count` messages.
@@ -138,9 +155,14 @@ impl<C: Clock> Venue<C> {
         let mut packet = PacketWriter::new(&mut buffer, SESSION, self.next);
         let since_midnight_ns = now_ns.saturating_sub(self.script.midnight_ns);
         for _ in 0..count {
-            let Some(message) = self.flow.next(since_midnight_ns) else { break };
+            let Some(message) = self.flow.next(since_midnight_ns) else {
+                break;
+            };
             let fits = packet.push(message.as_bytes());
-            assert!(fits, "invariant: a burst of the longest messages fits a packet");
+            assert!(
+                fits,
+                "invariant: a burst of the longest messages fits a packet"
+            );
         }
         self.next += u64::from(packet.count());
         self.shared.messages.add(u64::from(packet.count()));
@@ -149,14 +171,20 @@ impl<C: Clock> Venue<C> {
         self.shared.withheld.add(u64::from(withheld));
         let first = usize::from(withheld);
         let packet = packet.finish();
-        count_refused(&self.shared, self.lines.iter().skip(first).map(|line| line.send(packet)));
+        count_refused(
+            &self.shared,
+            self.lines.iter().skip(first).map(|line| line.send(packet)),
+        );
     }
 
     fn end_session(&mut self) {
         let mut buffer = [0; moldudp64::HEADER_BYTES];
         let packet = moldudp64::end_of_session(&mut buffer, SESSION, self.next);
         for _ in 0..ENDS_OF_SESSION {
-            count_refused(&self.shared, self.lines.iter().map(|line| line.send(packet)));
+            count_refused(
+                &self.shared,
+                self.lines.iter().map(|line| line.send(packet)),
+            );
         }
         self.finished = true;
     }
