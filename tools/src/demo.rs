@@ -2,7 +2,8 @@
 
 use crate::cli::Outcome;
 use crate::config::{Backend, Wait};
-use crate::strategies::{Audit, Flow};
+use crate::report::{RunJson, Told};
+use crate::strategies::{Audit, Flow, Noted};
 use crate::venue::{Script, Venue};
 use crate::watch::{self, Until};
 use crate::{new_york, output, report};
@@ -49,6 +50,8 @@ pub struct Args {
     json: bool,
 }
 
+/// Longer than any stall of a machine that is worth watching.
+const HOLD_NS: u64 = 1_000_000_000;
 /// Orders that the audit follows without growing its table.
 const ORDERS_ALIVE: usize = 1 << 16;
 
@@ -76,12 +79,18 @@ pub fn run(args: &Args) -> Result<Outcome> {
         name: "synthetic".to_owned(),
         lines: lines.map(str::to_owned).to_vec(),
         start: Start::At(1),
+        // The other line has it for certain: only a stall of the venue can make it late.
+        hold_ns: HOLD_NS,
         midnight_ns,
         ..NasdaqConfig::default()
     })?;
     pipeline.feed(feed, lines.map(|name| Line::new(name, anywhere)).to_vec())?;
-    let flow = pipeline.subscribe("flow", HandlerSettings::default(), Flow::default());
-    let audit = Audit::with_capacity(ORDERS_ALIVE);
+    let flow = pipeline.subscribe(
+        "flow",
+        HandlerSettings::default(),
+        Noted::new(Flow::default()),
+    );
+    let audit = Noted::new(Audit::with_capacity(ORDERS_ALIVE));
     let audit = pipeline.subscribe("audit", HandlerSettings::default(), audit);
     let script = Script {
         messages: args.messages,
@@ -102,22 +111,15 @@ pub fn run(args: &Args) -> Result<Outcome> {
     running.stop();
     let mut report = running.join();
 
-    let verdicts = [
-        report
-            .take(flow)
-            .map(|flow| format!("flow: {}", flow.verdict())),
-        report
-            .take(audit)
-            .map(|audit| format!("audit: {}", audit.verdict())),
+    let told = [
+        Told::take(&mut report, flow),
+        Told::take(&mut report, audit),
     ];
     if args.json {
-        output::print_json(&report::RunJson::from(&report))?;
+        output::print_json(&RunJson::new(&report, &told))?;
     } else {
-        output::print(&report::text(&report))?;
         output::print(&format!("\n{}\n", controls.told()))?;
-        for verdict in verdicts.iter().flatten() {
-            output::print(&format!("{verdict}\n"))?;
-        }
+        output::print(&report::text(&report, &told))?;
     }
     Ok(watch::outcome(&report))
 }

@@ -1,12 +1,13 @@
 //! Owns how a run is told: one JSON object with stable keys, or a page for people.
 
 use crate::output::{Table, thousands};
+use crate::strategies::{Noted, Verdict};
 use ringtape::latency::{Latency, Summary};
 use ringtape::net::{LineCounters, Running};
 use ringtape::pipeline::{
-    CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport,
+    CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport, Ticket,
 };
-use ringtape::record::GapCause;
+use ringtape::record::{Gap, GapCause};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -71,6 +72,45 @@ struct SubscriberJson {
     latency_ns: Option<SummaryJson>,
     hops_ns: Option<BTreeMap<&'static str, SummaryJson>>,
     error: Option<String>,
+    /// What each `on_gap` was given, and how many more there were than are listed.
+    gap_list: Vec<GapJson>,
+    gap_list_cut: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct GapJson {
+    /// 0 for an overrun, whose numbers are the bus's.
+    feed: u8,
+    first: u64,
+    last: u64,
+    cause: &'static str,
+}
+
+/// What a strategy has to say at the end.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What it found, in a line; `None` if it panicked.
+    pub verdict: Option<String>,
+    /// The gaps that it was shown.
+    pub gaps: Vec<Gap>,
+    /// How many more there were.
+    pub gaps_cut: u64,
+}
+
+impl Told {
+    /// Takes a strategy back from a report.
+    pub(crate) fn take<H: Verdict + 'static>(
+        report: &mut Report,
+        ticket: Ticket<Noted<H>>,
+    ) -> Self {
+        report
+            .take(ticket)
+            .map_or_else(Self::default, |noted| Self {
+                verdict: Some(noted.strategy.verdict()),
+                gaps: noted.gaps,
+                gaps_cut: noted.unlisted,
+            })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -224,8 +264,8 @@ impl From<&FeedReport> for LedgerJson {
     }
 }
 
-impl From<&SubscriberReport> for SubscriberJson {
-    fn from(report: &SubscriberReport) -> Self {
+impl SubscriberJson {
+    fn new(report: &SubscriberReport, told: Option<&Told>) -> Self {
         let SubscriberReport {
             name,
             account,
@@ -256,20 +296,42 @@ impl From<&SubscriberReport> for SubscriberJson {
                     .collect()
             }),
             error: error.as_ref().map(ToString::to_string),
+            gap_list: told.map_or_else(Vec::new, |told| {
+                told.gaps.iter().map(GapJson::from).collect()
+            }),
+            gap_list_cut: told.map_or(0, |told| told.gaps_cut),
         }
     }
 }
 
-impl From<&Report> for RunJson {
-    fn from(report: &Report) -> Self {
+impl From<&Gap> for GapJson {
+    fn from(gap: &Gap) -> Self {
+        let Gap {
+            first,
+            last,
+            cause,
+            feed,
+        } = *gap;
+        Self {
+            feed,
+            first,
+            last,
+            cause: cause.name(),
+        }
+    }
+}
+
+impl RunJson {
+    /// Makes the object; `told` is in the order of the subscribers.
+    #[must_use]
+    pub fn new(report: &Report, told: &[Told]) -> Self {
+        let subscribers = report.subscribers.iter().enumerate();
         Self {
             closes: report.closes(),
             lossless: report.is_lossless(),
             ledger: report.feeds.iter().map(LedgerJson::from).collect(),
-            subscribers: report
-                .subscribers
-                .iter()
-                .map(SubscriberJson::from)
+            subscribers: subscribers
+                .map(|(index, subscriber)| SubscriberJson::new(subscriber, told.get(index)))
                 .collect(),
             net: NetJson::from(report),
             cores: report
@@ -356,7 +418,8 @@ pub fn start_text(receiver: &ReceiverReport, cores: &[CoreReport]) -> String {
 }
 
 /// Writes a whole run for people: the ledger first, because it says whether to believe the rest.
-pub fn text(report: &Report) -> String {
+#[must_use]
+pub fn text(report: &Report, told: &[Told]) -> String {
     let mut text = String::new();
     for error in &report.errors {
         _ = writeln!(text, "FAILED: {error}");
@@ -367,6 +430,12 @@ pub fn text(report: &Report) -> String {
     subscribers_text(&mut text, report);
     latency_text(&mut text, report);
     net_text(&mut text, report);
+    text.push('\n');
+    for (subscriber, told) in report.subscribers.iter().zip(told) {
+        if let Some(verdict) = &told.verdict {
+            _ = writeln!(text, "{}: {verdict}", subscriber.name);
+        }
+    }
     _ = writeln!(
         text,
         "\n{}",

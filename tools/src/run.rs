@@ -2,11 +2,12 @@
 
 use crate::cli::Outcome;
 use crate::config::{Config, Strategy};
-use crate::strategies::{Audit, Flow};
+use crate::report::{RunJson, Told};
+use crate::strategies::{Audit, Flow, Noted};
 use crate::watch::{self, Until};
 use crate::{output, report};
 use anyhow::Result;
-use ringtape::pipeline::{Pipeline, Report, Ticket};
+use ringtape::pipeline::{Pipeline, Ticket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,18 +57,8 @@ pub struct Args {
 
 /// A strategy that was given to the pipeline.
 enum Attached {
-    Flow(Ticket<Flow>),
-    Audit(Ticket<Audit>),
-}
-
-impl Attached {
-    /// Takes the strategy back and lets it say what it found.
-    fn verdict(&self, report: &mut Report) -> Option<String> {
-        match *self {
-            Self::Flow(ticket) => report.take(ticket).map(|flow| flow.verdict()),
-            Self::Audit(ticket) => report.take(ticket).map(|audit| audit.verdict()),
-        }
-    }
+    Flow(Ticket<Noted<Flow>>),
+    Audit(Ticket<Noted<Audit>>),
 }
 
 /// Runs the command.
@@ -84,13 +75,14 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut attached = Vec::new();
     for subscriber in &config.subscribers {
         let (name, settings) = (&subscriber.name, subscriber.settings());
-        let ticket = match subscriber.strategy {
-            Strategy::Flow => Attached::Flow(pipeline.subscribe(name, settings, Flow::default())),
-            Strategy::Audit => {
-                Attached::Audit(pipeline.subscribe(name, settings, Audit::default()))
+        attached.push(match subscriber.strategy {
+            Strategy::Flow => {
+                Attached::Flow(pipeline.subscribe(name, settings, Noted::new(Flow::default())))
             }
-        };
-        attached.push((name, ticket));
+            Strategy::Audit => {
+                Attached::Audit(pipeline.subscribe(name, settings, Noted::new(Audit::default())))
+            }
+        });
     }
 
     let running = pipeline.start()?;
@@ -106,16 +98,17 @@ pub fn run(args: &Args) -> Result<Outcome> {
     running.stop();
     let mut report = running.join();
 
+    let told: Vec<Told> = attached
+        .iter()
+        .map(|attached| match *attached {
+            Attached::Flow(ticket) => Told::take(&mut report, ticket),
+            Attached::Audit(ticket) => Told::take(&mut report, ticket),
+        })
+        .collect();
     if args.json {
-        output::print_json(&report::RunJson::from(&report))?;
+        output::print_json(&RunJson::new(&report, &told))?;
     } else {
-        let mut text = report::text(&report);
-        for (name, ticket) in attached {
-            if let Some(verdict) = ticket.verdict(&mut report) {
-                text.push_str(&format!("{name}: {verdict}\n"));
-            }
-        }
-        output::print(&text)?;
+        output::print(&report::text(&report, &told))?;
     }
     Ok(watch::outcome(&report))
 }
