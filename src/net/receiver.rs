@@ -4,12 +4,17 @@ use super::counters::{NetCounters, Tally};
 use super::mmsg::Mmsg;
 use super::socket::{LineSocket, ReceiveBuffer};
 use super::uring::Uring;
-use super::{Backend, Config, Datagram, Flow, Line, Running};
-use crate::clock::Clock;
+use super::{Backend, Config, Datagram, Flow, Line, Running, Sender, Stamps};
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use std::fmt;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, thread};
+
+/// Datagrams that [`await_stamps`] sends to itself before it gives up, and the time between them.
+const STAMP_PROBES_MAX: u32 = 100;
+const STAMP_PROBE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Receives datagrams from any number of lines.
 ///
@@ -80,6 +85,9 @@ impl Receiver {
             .iter()
             .map(|line| LineSocket::open(line, config.stamps))
             .collect::<Result<_>>()?;
+        if config.stamps == Stamps::Kernel {
+            await_stamps();
+        }
         let (uring, running) = choose(config.backend, || Uring::open(config, &sockets))?;
         Ok(Self {
             uring,
@@ -216,6 +224,45 @@ impl fmt::Debug for Receiver {
             .field("state", &self.state)
             .field("lines", &self.lines)
             .finish_non_exhaustive()
+    }
+}
+
+/// Waits until the kernel stamps datagrams when they arrive.
+///
+/// It begins to in the background when the first socket of a host asks for stamps
+/// (`net_enable_timestamp`); until then it stamps a datagram when it is fetched, which is what a
+/// receive time must never be. Sockets that ask are open when this is called, so what it finds
+/// stays, unless the last other user of stamps goes away at this very moment: then stamping may go
+/// off and on once more. Where loopback does not carry a datagram it cannot tell, and does not wait.
+fn await_stamps() {
+    let line = Line::new("stamp probe", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+    let Ok(socket) = LineSocket::open(&line, Stamps::Kernel) else {
+        return;
+    };
+    let Ok(sender) = Sender::open(socket.address(), None) else {
+        return;
+    };
+    let mut mmsg = Mmsg::new(&Config {
+        stamps: Stamps::Kernel,
+        batch_max: 1,
+        ..Config::default()
+    });
+    let mut tally = Tally::new([socket.name()].into_iter());
+    let sockets = [socket];
+    for _ in 0..STAMP_PROBES_MAX {
+        if sender.send(b"stamp").is_err() {
+            return;
+        }
+        let sent_ns = SystemClock.now_ns();
+        let mut stamped = false;
+        mmsg.receive(&sockets, &mut tally, &SystemClock, &mut |datagram| {
+            stamped = datagram.ts_recv_ns <= sent_ns;
+            Flow::Continue
+        });
+        if stamped {
+            return;
+        }
+        thread::sleep(STAMP_PROBE_PAUSE);
     }
 }
 
