@@ -225,6 +225,8 @@ impl Uring {
         if self.seen > 0 {
             self.seen_ns = clock.now_ns();
             self.counted = false;
+        } else if work {
+            tally.counters().enters_idle.add(1);
         }
         self.seen > 0
     }

@@ -134,6 +134,8 @@ struct NetJson {
     bytes: u64,
     batches: u64,
     enters: u64,
+    /// Calls that brought nothing: not each is the start of a batch.
+    enters_idle: u64,
     rearms: u64,
     kernel_drops: u64,
     lines: Vec<NetLineJson>,
@@ -363,6 +365,7 @@ impl From<&Report> for NetJson {
             bytes: net.bytes(),
             batches: net.batches.get(),
             enters: net.enters.get(),
+            enters_idle: net.enters_idle.get(),
             rearms: net.rearms(),
             kernel_drops: net.kernel_drops(),
             lines: lines(report)
