@@ -53,8 +53,7 @@ fn new_network_with_a_tunnel() -> io::Result<()> {
     if tun < 0 {
         return Err(io::Error::last_os_error());
     }
-    let mut request = interface_request(TUNNEL);
-    request.ifr_ifru.ifru_flags = libc::IFF_TUN as libc::c_short;
+    let mut request = interface_request(TUNNEL, libc::IFF_TUN);
     // SAFETY: asks for an `ifreq` with name and flags, which the kernel may complete.
     let made = unsafe { libc::ioctl(tun, libc::TUNSETIFF, &raw mut request) };
     // The interface stays when `tun` is closed by exec.
@@ -66,12 +65,15 @@ fn new_network_with_a_tunnel() -> io::Result<()> {
     bring_up(TUNNEL)
 }
 
-fn interface_request(name: &CStr) -> libc::ifreq {
+fn interface_request(name: &CStr, flags: libc::c_int) -> libc::ifreq {
     // SAFETY: all-zero bytes are a valid `ifreq`: a name, and a union of plain values.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(name.to_bytes()) {
         *to = *from as libc::c_char;
     }
+    request.ifr_ifru.ifru_flags = flags
+        .try_into()
+        .expect("invariant: flags of interfaces are 16 bits");
     request
 }
 
@@ -81,8 +83,7 @@ fn bring_up(interface: &CStr) -> io::Result<()> {
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
-    let mut request = interface_request(interface);
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_MULTICAST) as libc::c_short;
+    let request = interface_request(interface, libc::IFF_UP | libc::IFF_MULTICAST);
     // SAFETY: asks for an `ifreq` with name and flags; the kernel reads it during the call.
     let result = unsafe { libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const request) };
     let result = if result == 0 {

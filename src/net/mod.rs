@@ -89,7 +89,9 @@ pub struct Config {
     /// Longest datagram kept whole, 1 to 65,507; longer ones are cut to this and flagged.
     pub datagram_bytes_max: usize,
     /// Receive buffers of the `io_uring` backend, shared by all lines: a power of two, at most
-    /// 32,768. When they run out the sockets' own buffers absorb, at the price of a re-arm.
+    /// 32,768. The kernel fills them in turn, so few of them stay in cache and many do not; when
+    /// they run out nothing is lost, the rest waits in the sockets at the price of a re-arm. One
+    /// entry into the kernel fills at most 33 for a line, and all are back before the next.
     pub buffers: u16,
     /// Most datagrams that one call of [`Receiver::receive`] hands over, 1 to 1,024.
     pub batch_max: usize,
@@ -101,7 +103,7 @@ impl Default for Config {
             backend: Backend::default(),
             stamps: Stamps::default(),
             datagram_bytes_max: 2048,
-            buffers: 4096,
+            buffers: 256,
             batch_max: 64,
         }
     }

@@ -84,7 +84,6 @@ enum Outcome {
 impl Uring {
     /// Sets the ring up, disabled. The error says which call was refused, and how.
     pub(super) fn open(config: &Config, lines: &[LineSocket]) -> Result<Self, String> {
-        let refused = |call: &'static str| move |error: io::Error| format!("{call}: {error}");
         probe()?;
         // Invariant 3.
         let entries = u32::try_from(lines.len() + 1)
@@ -212,7 +211,8 @@ impl Uring {
     /// before is handed over: so a datagram keeps the time at which it was first seen, however many
     /// calls it waits, and while the visitor pauses it is the sockets that fill.
     fn look<C: Clock>(&mut self, tally: &Tally, clock: &C) -> bool {
-        if self.requests.stopping && self.requests.armed > 0 && !self.requests.cancelling {
+        if self.requests.stopping {
+            // Again, should a cancellation have come between two shots and found nothing.
             self.cancel();
         }
         let submission = self.ring.submission();
@@ -259,7 +259,7 @@ impl Uring {
     }
 
     fn cancel(&mut self) {
-        if self.requests.armed > 0 {
+        if self.requests.armed > 0 && !self.requests.cancelling {
             self.requests.cancelling = true;
             let all = opcode::AsyncCancel2::new(CancelBuilder::any())
                 .build()
@@ -270,11 +270,12 @@ impl Uring {
 
     /// Cancels and reaps, discarding datagrams. Returns whether nothing is left armed.
     fn reap(&mut self) -> bool {
-        self.stop();
+        self.requests.stopping = true;
         for _ in 0..REAP_POLLS_MAX {
             if self.requests.armed == 0 {
                 break;
             }
+            self.cancel();
             let result = self.ring.submit();
             for completion in self.ring.completion() {
                 self.requests.settle(&completion);
@@ -422,6 +423,21 @@ fn push(submission: &mut squeue::SubmissionQueue<'_>, entry: &squeue::Entry) {
     unsafe { submission.push(entry) }.expect("invariant: the submission queue has room for all");
 }
 
+/// Makes the reason of a refusal: the call, what the kernel said, and what that mostly means.
+fn refused(call: &'static str) -> impl FnOnce(io::Error) -> String {
+    move |error| {
+        let meaning = match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => {
+                ", by sysctl kernel.io_uring_disabled or the filter of a container"
+            }
+            Some(libc::EINVAL | libc::ENOSYS) => ", as by kernels before Linux 6.1",
+            Some(libc::ENOMEM) => ", as by too low a limit of locked memory (ulimit -l)",
+            _ => "",
+        };
+        format!("{call}: {error}{meaning}")
+    }
+}
+
 /// Finds out whether the kernel takes, and a container lets through, every call that is made
 /// later: sets a small ring up on this thread and passes one request that does nothing.
 fn probe() -> Result<(), String> {
@@ -430,7 +446,7 @@ fn probe() -> Result<(), String> {
         .setup_defer_taskrun()
         .setup_taskrun_flag()
         .build(1)
-        .map_err(|error| format!("io_uring_setup: {error}"))?;
+        .map_err(refused("io_uring_setup"))?;
     push(&mut ring.submission(), &opcode::Nop::new().build());
     ring.submit_and_wait(1)
         .map_err(|error| format!("io_uring_enter: {error}"))?;

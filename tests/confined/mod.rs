@@ -11,7 +11,7 @@ const INSIDE: &str = "RINGTAPE_TEST_CONFINED";
 /// Runs `body` in a process that `confine` has confined between fork and exec; `test` is the
 /// calling test's full name. Where the kernel refuses, the test says SKIPPED and what was refused.
 pub(crate) fn run(test: &str, refused: &str, confine: fn() -> io::Result<()>, body: impl FnOnce()) {
-    if env::var_os(INSIDE).is_some() {
+    if is_inside() {
         return body();
     }
     let mut command = Command::new(env::current_exe().unwrap());
@@ -35,9 +35,14 @@ pub(crate) fn run(test: &str, refused: &str, confine: fn() -> io::Result<()>, bo
     }
 }
 
+/// Returns whether this is the confined process.
+pub(crate) fn is_inside() -> bool {
+    env::var_os(INSIDE).is_some()
+}
+
 /// Says that a test could not run here, or fails where that is not acceptable.
 pub(crate) fn skipped(why: &str) {
-    println!("SKIPPED: {why}");
+    eprintln!("SKIPPED: {why}");
     assert!(
         env::var_os("RINGTAPE_NO_SKIP").is_none_or(|no_skip| no_skip != "1"),
         "SKIPPED: {why}"
