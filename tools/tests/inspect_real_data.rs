@@ -1,7 +1,6 @@
 //! `ringtape inspect` reproduces the figures that an independent reader computed from real captures.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod support;
 

@@ -1,7 +1,6 @@
 //! `ringtape play` over loopback: everything arrives, and what is lost on purpose is told exactly.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod support;
 

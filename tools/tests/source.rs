@@ -1,7 +1,6 @@
 //! Reading capture files: every format and link layer, and no bytes that panic, hang or go missing.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod support;
 
@@ -249,6 +248,15 @@ fn a_file_cut_at_any_byte_gives_what_came_before_and_the_number_of_bytes_that_di
             }
         }
         assert!(opened > file.len() - 8);
+    }
+}
+
+#[test]
+fn a_file_that_was_not_read_to_its_end_is_not_called_cut() {
+    for (name, file, _) in files_with_records() {
+        let mut source = Source::from_reader("test", Cursor::new(file)).unwrap();
+        assert!(source.read().is_some());
+        assert_eq!(source.end().truncated_tail_bytes, 0, "{name}");
     }
 }
 

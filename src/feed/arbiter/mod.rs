@@ -170,7 +170,8 @@ impl Arbiter {
             end: None,
             expected_before: 0,
             window: Window::new(window_messages),
-            reveals: Reveals::with_capacity(window_messages),
+            // One more than numbers, for the one that is pushed before its number is known.
+            reveals: Reveals::with_capacity(window_messages + 1),
             given_up: GivenUp::new(),
         }
     }
@@ -240,7 +241,7 @@ impl Arbiter {
         if end == run.first {
             return;
         }
-        self.join(run.first, end, to);
+        self.join(run.line, run.first, end, to);
         if end <= self.next {
             self.count_passed(run.line, run.first, end);
         } else {
@@ -261,7 +262,7 @@ impl Arbiter {
             "invariant: a session begins before its heartbeats"
         );
         let next = next.min(self.end.unwrap_or(u64::MAX));
-        self.join(next, next, to);
+        self.join(line, next, next, to);
         self.make_room(next, next, to);
         self.reveal(line, next, to.seen_ns);
         self.settle(to);
@@ -285,7 +286,9 @@ impl Arbiter {
             }
             self.known_end = self.known_end.min(end);
             self.reveals.cut(end);
-            self.reveals.pass(self.next);
+            if self.phase == Phase::Running {
+                self.reveals.pass(self.next);
+            }
             self.end = Some(end);
         }
         self.settle(to);
@@ -350,13 +353,25 @@ impl Arbiter {
 
     /// While the session is being joined, lets `next` sink to `first`, and starts where waiting
     /// has no sense or no room any more.
-    fn join<E: Event, D: Decode<E>>(&mut self, first: u64, end: u64, to: &mut Outlet<'_, E, D>) {
+    fn join<E: Event, D: Decode<E>>(
+        &mut self,
+        line: u8,
+        first: u64,
+        end: u64,
+        to: &mut Outlet<'_, E, D>,
+    ) {
         match self.phase {
             Phase::Waiting => {
                 (self.next, self.known_end) = (first, first);
                 self.phase = Phase::Joining {
                     since_ns: to.seen_ns,
                 };
+                // Should `next` sink, this line had gone past the numbers in between.
+                self.reveals.push(Reveal {
+                    end: first,
+                    seen_ns: to.seen_ns,
+                    line,
+                });
             }
             Phase::Joining { .. } => {
                 if first < self.next && self.known_end.max(end) - first <= self.window.len() {
@@ -373,8 +388,8 @@ impl Arbiter {
     }
 
     fn start<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
-        self.first = self.next;
         self.phase = Phase::Running;
+        self.reveals.pass(self.next);
         self.mark_session(SessionMark::Start, to);
         self.drain(to);
     }
@@ -553,6 +568,9 @@ impl Arbiter {
         cause: GapCause,
         to: &mut Outlet<'_, E, D>,
     ) {
+        if target <= self.next {
+            return;
+        }
         while self.next < target {
             if self.window.holds(self.next) {
                 self.deliver_held(to);

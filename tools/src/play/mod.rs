@@ -4,32 +4,25 @@ mod amount;
 mod line;
 mod loss;
 mod pace;
+mod player;
 mod report;
 
 use self::amount::parse_scaled;
 use self::line::Line;
 use self::loss::Loss;
-use self::pace::{Pace, Schedule};
+use self::pace::Pace;
+use self::player::Player;
 use self::report::Report;
 use crate::cli::Outcome;
-use crate::packets::{DEFAULT_SESSION, Packets, Ranges};
+use crate::packets::{DEFAULT_SESSION, Packets};
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::{interrupt, output};
 use anyhow::{Context as _, Result, bail, ensure};
 use ringtape::feed::LINES_MAX;
-use ringtape::feed::moldudp64::{self, HEADER_BYTES, SessionId};
+use ringtape::feed::moldudp64::SessionId;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// Silence after which a venue sends a heartbeat.
-const HEARTBEAT_AFTER: Duration = Duration::from_secs(1);
-/// How often the end is told, so that a receiver whose buffer is full at that moment hears it
-/// still.
-const CLOSING_PACKETS: u32 = 5;
-/// How far apart.
-const CLOSING_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Publish a capture file as a live feed, on one line or several
 #[derive(Debug, clap::Args)]
@@ -125,39 +118,33 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let losses_ppm = losses_ppm(args)?;
     let lines = open_lines(args)?;
     let source = Source::open(&args.file)?;
-    let mut player = Player {
-        progress: Progress::start(&source, pace != Pace::Max, args.json),
-        packets: Packets::new(source, args.session.unwrap_or(DEFAULT_SESSION)),
-        lines,
-        loss: Loss::new(&losses_ppm, args.loss_both, args.seed),
-        schedule: Schedule::start(pace),
-        session: None,
-        next: 0,
-        offered: Ranges::default(),
-        sent: Ranges::default(),
-        other_session_packets: 0,
-        last_sent: Duration::ZERO,
-    };
-    player.play(args.session)?;
-    player.progress.finish();
-    let Some(session) = player.session else {
+    let progress = Progress::start(&source, pace != Pace::Max, args.json);
+    let packets = Packets::new(source, args.session.unwrap_or(DEFAULT_SESSION));
+    let loss = Loss::new(&losses_ppm, args.loss_both, args.seed);
+    let mut player = Player::new(packets, lines, loss, pace);
+    player.play(args.session, &progress)?;
+    progress.finish();
+    let Some(session) = player.session() else {
+        if interrupt::requested() {
+            output::warn(&["stopped before the first packet".to_owned()]);
+            return Ok(Outcome::Interrupted);
+        }
         bail!(
             "{}: {}",
             args.file.display(),
             player.why_nothing(args.session)
         );
     };
-    let elapsed = player.last_sent;
     player.close(session, args.no_end)?;
 
-    let report = Report::new(args, &player, session, elapsed);
+    let report = Report::new(args, &player, session);
     output::warn(&report.warnings);
     if args.json {
         output::print_json(&report)?;
     } else {
         output::print(&report.to_text())?;
     }
-    Ok(match player.packets.end().damage {
+    Ok(match player.packets().end().damage {
         _ if interrupt::requested() => Outcome::Interrupted,
         Some(_) => Outcome::Failed,
         None => Outcome::Passed,
@@ -193,132 +180,6 @@ fn losses_ppm(args: &Args) -> Result<Vec<u32>> {
         })? = ppm;
     }
     Ok(losses_ppm)
-}
-
-/// Everything that a run of `play` moves.
-#[derive(Debug)]
-struct Player {
-    packets: Packets,
-    lines: Vec<Line>,
-    loss: Loss,
-    schedule: Schedule,
-    progress: Progress,
-    /// Which of the file's sessions is played, once it was seen.
-    session: Option<usize>,
-    /// The number that comes next in it.
-    next: u64,
-    /// Numbers that were to be sent.
-    offered: Ranges,
-    /// Numbers that at least one line sent.
-    sent: Ranges,
-    other_session_packets: u64,
-    /// When the last packet was sent, since the start.
-    last_sent: Duration,
-}
-
-impl Player {
-    fn play(&mut self, wanted: Option<SessionId>) -> Result<()> {
-        let mut lost = Vec::new();
-        while !interrupt::requested() {
-            let Some(packet) = self.packets.read() else {
-                break;
-            };
-            let (index, ts_ns, first, count) =
-                (packet.session, packet.ts_ns, packet.first, packet.count);
-            // Read again below: what is sent between two packets needs the whole of `self`.
-            let session_name = self.packets.tally().sessions[index].wire_name;
-            if wanted.is_some_and(|wanted| !same_name(&wanted, &session_name))
-                || self.session.is_some_and(|session| session != index)
-            {
-                self.other_session_packets += 1;
-                continue;
-            }
-            self.session = Some(index);
-            if let Some(due) = self.schedule.due(ts_ns, count) {
-                self.wait_until(due, session_name)?;
-                if interrupt::requested() {
-                    break;
-                }
-            }
-            self.loss.draw(&mut lost);
-            for (line, &lost) in self.lines.iter_mut().zip(&lost) {
-                line.publish(self.packets.current(), count, lost)?;
-            }
-            if count > 0 {
-                let numbers = first..=first + (count - 1);
-                if lost.contains(&false) {
-                    self.sent.insert(numbers.clone());
-                }
-                self.offered.insert(numbers);
-            }
-            self.next = self.next.max(first + count);
-            self.last_sent = self.schedule.elapsed();
-            self.progress.update(self.packets.source());
-        }
-        Ok(())
-    }
-
-    /// Waits until `due`; keeps the lines alive meanwhile.
-    fn wait_until(&mut self, due: Duration, session: SessionId) -> Result<()> {
-        let mut heartbeat_due = self.last_sent + HEARTBEAT_AFTER;
-        while heartbeat_due < due && self.next > 0 && !interrupt::requested() {
-            self.schedule.wait_until(heartbeat_due);
-            self.send_to_all(moldudp64::heartbeat(
-                &mut [0; HEADER_BYTES],
-                session,
-                self.next,
-            ))?;
-            heartbeat_due += HEARTBEAT_AFTER;
-        }
-        self.schedule.wait_until(due);
-        Ok(())
-    }
-
-    /// Tells every line where the session stands, and that it ended.
-    fn close(&mut self, session: usize, no_end: bool) -> Result<()> {
-        let session = self.packets.tally().sessions[session].wire_name;
-        let (mut heartbeat, mut end) = ([0; HEADER_BYTES], [0; HEADER_BYTES]);
-        let heartbeat = moldudp64::heartbeat(&mut heartbeat, session, self.next);
-        let end = moldudp64::end_of_session(&mut end, session, self.next);
-        let started = self.schedule.elapsed();
-        self.send_to_all(heartbeat)?;
-        for repetition in 1..=CLOSING_PACKETS {
-            self.schedule
-                .wait_until(started + CLOSING_INTERVAL * repetition);
-            self.send_to_all(if no_end { heartbeat } else { end })?;
-        }
-        Ok(())
-    }
-
-    fn send_to_all(&mut self, packet: &[u8]) -> Result<()> {
-        self.lines
-            .iter_mut()
-            .try_for_each(|line| line.announce(packet))
-    }
-
-    /// Says why no packet was played.
-    fn why_nothing(&self, wanted: Option<SessionId>) -> String {
-        let sessions = &self.packets.tally().sessions;
-        if interrupt::requested() {
-            return "stopped before the first packet".to_owned();
-        }
-        match wanted.filter(|_| !sessions.is_empty()) {
-            Some(_) => {
-                let names: Vec<String> = sessions
-                    .iter()
-                    .map(|session| session.played_name())
-                    .collect();
-                format!("has no session of that name; it has {}", names.join(", "))
-            }
-            None => "holds no packet of MoldUDP64 and no message of ITCH 5.0: nothing to play"
-                .to_owned(),
-        }
-    }
-}
-
-/// Tells whether two names are the same but for their padding.
-fn same_name(a: &SessionId, b: &SessionId) -> bool {
-    a.trim_ascii() == b.trim_ascii()
 }
 
 fn parse_speed(text: &str) -> Result<u64, String> {

@@ -21,9 +21,9 @@ pub(super) enum Pace {
     Max,
 }
 
-/// What is left to wait in the kernel is woken from this much too early, and the rest is spun:
-/// a sleeping thread comes back some 50 µs late.
-const SPIN: Duration = Duration::from_micros(150);
+/// How much earlier than due the kernel is asked to wake us: a sleeping thread comes back some
+/// 50 µs late. The rest is waited with `sched_yield`, because a receiver may want this core.
+const YIELDED: Duration = Duration::from_micros(150);
 /// Packets sent without a pause after which others may use the core: a receiver that shares it
 /// would otherwise find its socket buffer full when its turn comes.
 const PACKETS_PER_YIELD: u64 = 32;
@@ -85,9 +85,9 @@ impl Schedule {
             if interrupt::requested() {
                 return;
             }
-            match left.checked_sub(SPIN) {
+            match left.checked_sub(YIELDED) {
                 Some(parked) if !parked.is_zero() => thread::park_timeout(parked),
-                _ => std::hint::spin_loop(),
+                _ => thread::yield_now(),
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Owns what `play` reports.
 
-use super::{Args, Player};
+use super::Args;
+use super::line::Line;
+use super::player::Player;
 use crate::interrupt;
 use crate::output::{Table, thousands};
 use crate::packets::Ranges;
@@ -28,7 +30,6 @@ pub(super) struct Report {
     seed: u64,
     truncated_tail_bytes: u64,
     interrupted: bool,
-    /// From the start to the last packet of the file.
     elapsed_ns: u64,
     pub(super) warnings: Vec<String>,
 }
@@ -47,12 +48,12 @@ struct LineReport {
 }
 
 impl Report {
-    pub(super) fn new(args: &Args, player: &Player, session: usize, elapsed: Duration) -> Self {
-        let packets = &player.packets;
+    pub(super) fn new(args: &Args, player: &Player, session: usize) -> Self {
+        let packets = player.packets();
         let source = packets.source();
         let end = packets.end();
         let mut warnings = end.warnings();
-        if player.other_session_packets > 0 {
+        if player.other_session_packets() > 0 {
             let names: Vec<String> = packets
                 .tally()
                 .sessions
@@ -61,11 +62,11 @@ impl Report {
                 .collect();
             warnings.push(format!(
                 "{} packets of other sessions were not played: choose with --session from {}",
-                player.other_session_packets,
+                player.other_session_packets(),
                 names.join(", ")
             ));
         }
-        let runs: Vec<_> = player.offered.runs().collect();
+        let runs: Vec<_> = player.offered().runs().collect();
         Self {
             file: args.file.display().to_string(),
             format: source.format().name(),
@@ -75,12 +76,12 @@ impl Report {
             first_sequence: runs.first().map(|run| *run.start()),
             last_sequence: runs.last().map(|run| *run.end()),
             messages: runs.iter().map(|run| run.end() - run.start() + 1).sum(),
-            lines: player.lines.iter().map(LineReport::new).collect(),
-            dropped_both: difference(&player.offered, &player.sent),
+            lines: player.lines().iter().map(LineReport::new).collect(),
+            dropped_both: difference(player.offered(), player.sent()),
             seed: args.seed,
             truncated_tail_bytes: end.truncated_tail_bytes,
             interrupted: interrupt::requested(),
-            elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+            elapsed_ns: u64::try_from(player.elapsed().as_nanos()).unwrap_or(u64::MAX),
             warnings,
         }
     }
@@ -146,7 +147,7 @@ impl Report {
 }
 
 impl LineReport {
-    fn new(line: &super::Line) -> Self {
+    fn new(line: &Line) -> Self {
         let counts = line.counts;
         Self {
             line: line.name,

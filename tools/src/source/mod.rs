@@ -22,11 +22,12 @@ use ringtape::counters::Counter;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddrV4;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use self::binary_file::BinaryFile;
-use self::frame::Ignored;
+use self::frame::{Ignored, Udp};
 use self::pcap::Pcap;
 use self::pcapng::PcapNg;
 use self::window::Window;
@@ -99,6 +100,8 @@ pub struct Source {
     compression: Option<Compression>,
     window: Window,
     reader: Reader,
+    /// Whether everything was read that can be.
+    finished: bool,
     ignored: Ignored,
     read_bytes: Arc<Counter>,
     file_bytes: Option<u64>,
@@ -108,6 +111,12 @@ enum Reader {
     BinaryFile(BinaryFile),
     Pcap(Pcap),
     PcapNg(PcapNg),
+}
+
+/// An item without its bytes: where in the window they lie.
+enum At {
+    Message(u64, Range<usize>),
+    Datagram(Udp),
 }
 
 impl Source {
@@ -164,12 +173,12 @@ impl Source {
             Format::Pcap => Reader::Pcap(Pcap::default()),
             Format::PcapNg => Reader::PcapNg(PcapNg::default()),
         };
-        let ignored = Ignored::default();
         Ok(Self {
             compression,
             window,
             reader,
-            ignored,
+            finished: false,
+            ignored: Ignored::default(),
             read_bytes,
             file_bytes: None,
         })
@@ -205,33 +214,49 @@ impl Source {
 
     /// Reads the next datagram or message; `None` at the end, whichever it is ([`Source::end`]).
     pub fn read(&mut self) -> Option<Item<'_>> {
-        let udp = loop {
+        let Some(at) = self.advance() else {
+            self.finished = true;
+            return None;
+        };
+        let window = self.window.data();
+        Some(match at {
+            At::Message(ordinal, bytes) => Item::Message(Message {
+                ordinal,
+                bytes: &window[bytes],
+            }),
+            At::Datagram(udp) => Item::Datagram(Datagram {
+                ts_ns: udp.ts_ns,
+                destination: udp.destination,
+                payload: &window[udp.payload],
+            }),
+        })
+    }
+
+    fn advance(&mut self) -> Option<At> {
+        loop {
             let frame = match &mut self.reader {
                 Reader::BinaryFile(file) => {
-                    let (ordinal, at) = file.advance(&mut self.window)?;
-                    let bytes = &self.window.data()[at];
-                    return Some(Item::Message(Message { ordinal, bytes }));
+                    let (ordinal, bytes) = file.advance(&mut self.window)?;
+                    return Some(At::Message(ordinal, bytes));
                 }
                 Reader::Pcap(file) => file.advance(&mut self.window)?,
                 Reader::PcapNg(file) => file.advance(&mut self.window)?,
             };
             match frame.udp(self.window.data()) {
-                Ok(udp) => break udp,
+                Ok(udp) => return Some(At::Datagram(udp)),
                 Err(why) => self.ignored.count(why),
             }
-        };
-        let payload = &self.window.data()[udp.payload];
-        Some(Item::Datagram(Datagram {
-            ts_ns: udp.ts_ns,
-            destination: udp.destination,
-            payload,
-        }))
+        }
     }
 
-    /// Tells how reading ended. Means something once [`Source::read`] returned `None`.
+    /// Tells how reading ended: well, as long as [`Source::read`] has not returned `None`.
     #[must_use]
     pub fn end(&self) -> End {
-        let mut end = self.window.end();
+        let mut end = if self.finished {
+            self.window.end()
+        } else {
+            End::default()
+        };
         let damage = match &self.reader {
             Reader::BinaryFile(file) => {
                 end.notes.extend(file.note());

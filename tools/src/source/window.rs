@@ -3,8 +3,8 @@
 use super::End;
 use std::io::{self, ErrorKind, Read};
 
-/// Bytes that are asked from the file at a time.
-const READ_BYTES: usize = 256 * 1024;
+/// Bytes of the buffer at first.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// The longest record that is believed. The largest snapshot length of libpcap is 256 KiB; longer
 /// records exist (USB captures) but none that holds a datagram.
 pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -13,8 +13,9 @@ pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(super) struct Window {
     reader: Box<dyn Read + Send>,
     buffer: Vec<u8>,
-    /// The window is `buffer[start..]`.
+    /// The window is `buffer[start..end]`.
     start: usize,
+    end: usize,
     /// Place of `start` in the stream.
     offset: u64,
     ended: bool,
@@ -25,8 +26,9 @@ impl Window {
     pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
         Self {
             reader,
-            buffer: Vec::new(),
+            buffer: vec![0; BUFFER_BYTES],
             start: 0,
+            end: 0,
             offset: 0,
             ended: false,
             error: None,
@@ -35,31 +37,31 @@ impl Window {
 
     /// Reads until the window holds `bytes` or the stream ends; tells whether it holds them.
     pub(super) fn fill(&mut self, bytes: usize) -> bool {
+        if self.data().len() < bytes && !self.ended {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.data().len());
+        }
         while self.data().len() < bytes && !self.ended {
-            self.buffer.drain(..self.start);
-            self.start = 0;
-            let filled = self.buffer.len();
-            self.buffer.resize(filled + READ_BYTES, 0);
-            let read = match self.reader.read(&mut self.buffer[filled..]) {
-                Ok(read) => {
-                    self.ended = read == 0;
-                    read
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            if self.end == self.buffer.len() {
+                // By doubling: a length is only believed as far as bytes come for it.
+                self.buffer.resize(2 * self.end, 0);
+            }
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => self.ended = true,
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.ended = true;
                     self.error = Some(error);
-                    0
                 }
-            };
-            self.buffer.truncate(filled + read);
+            }
         }
         self.data().len() >= bytes
     }
 
     /// Returns the window.
     pub(super) fn data(&self) -> &[u8] {
-        &self.buffer[self.start..]
+        &self.buffer[self.start..self.end]
     }
 
     /// Moves the window's start on.

@@ -87,6 +87,7 @@ pub(crate) fn inspect(file: &Path) -> Value {
 }
 
 /// Finds a file or folder of the market data, or says that the test is skipped.
+#[allow(clippy::print_stdout, reason = "a skipped test says so")]
 pub(crate) fn market_data(path: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let data = std::env::var_os("RINGTAPE_DATA").map_or(beside, PathBuf::from);
