@@ -451,7 +451,7 @@ latency = "wire"
     fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
         let message = error(&WHOLE.replace("buffers = 1024", "bufers = 1024"));
         assert!(
-            message.starts_with("line 10: unknown field `bufers`"),
+            message.starts_with("line 11: unknown field `bufers`"),
             "{message}"
         );
         assert!(message.ends_with("did you mean `buffers`?"), "{message}");
@@ -473,7 +473,7 @@ latency = "wire"
                 "window_messages = 1000",
                 "window_messages = 1000",
             ),
-            ("hold_us = 250", "hold_us = 18446744073709551", "hold_us"),
+            ("hold_us = 250", "hold_us = 18446744073709552", "hold_us"),
             ("233.54.12.111:26477", "233.54.12.111", "address"),
             (
                 "[[feed.line]]",
