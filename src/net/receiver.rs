@@ -55,6 +55,8 @@ pub struct Receiver {
     tally: Tally,
     running: Running,
     state: State,
+    /// Whether the last call of `receive` found every line drained.
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +98,7 @@ impl Receiver {
             lines: sockets,
             running,
             state: State::Opened,
+            quiet: false,
         })
     }
 
@@ -139,7 +142,9 @@ impl Receiver {
         if let Some(uring) = &mut self.uring
             && (self.state == State::Running || !uring.is_finished())
         {
-            return uring.receive(&mut self.tally, clock, &mut visit);
+            let handed = uring.receive(&mut self.tally, clock, &mut visit);
+            self.quiet = handed.is_none();
+            return handed.unwrap_or(0);
         }
         let handed = self
             .mmsg
@@ -150,7 +155,16 @@ impl Receiver {
             // On the thread that polled, which alone may take the ring down.
             self.uring = None;
         }
+        self.quiet = handed == 0;
         handed
+    }
+
+    /// Returns whether the last call of [`receive`](Self::receive) found every line drained: what
+    /// had arrived before it has been handed over. A call that handed nothing over can still have
+    /// found a receive to arm again, with datagrams waiting behind it.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Receives nothing more, but for what has arrived already: [`receive`](Self::receive) goes on

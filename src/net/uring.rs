@@ -156,15 +156,18 @@ impl Uring {
         Ok(())
     }
 
+    /// Hands datagrams over and returns how many; `None` when there was nothing at all, not even a
+    /// receive that has to be armed again.
+    ///
     /// Hot path: no allocation; at most one `io_uring_enter`, and none when there is nothing.
     pub(super) fn receive<C: Clock>(
         &mut self,
         tally: &mut Tally,
         clock: &C,
         visit: &mut impl FnMut(Datagram<'_>) -> Flow,
-    ) -> usize {
+    ) -> Option<usize> {
         if self.seen == 0 && !self.look(tally, clock) {
-            return 0;
+            return None;
         }
         let mut handed = 0;
         let mut completions = self.ring.completion();
@@ -192,7 +195,7 @@ impl Uring {
         }
         self.requests.buffers.publish();
         self.rearm();
-        handed
+        Some(handed)
     }
 
     /// Cancels what is armed; [`Uring::receive`] goes on until [`Uring::is_finished`].

@@ -254,7 +254,7 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
         match self.state {
             State::Running => {
                 let received = self.receive();
-                if received == 0 {
+                if self.receiver.is_quiet() {
                     self.pass_time();
                 }
                 received
