@@ -4,11 +4,13 @@ use crate::cli::Outcome;
 use crate::config::{Backend, Wait};
 use crate::report::{RunJson, Told};
 use crate::strategies::{Audit, Flow, Noted};
+use crate::trading_date::TradingDate;
 use crate::venue::{Script, Venue};
 use crate::watch::{self, Until};
-use crate::{new_york, output, report};
+use crate::{output, report};
 use anyhow::Result;
-use ringtape::clock::{Clock as _, SystemClock};
+use jiff::civil::Date;
+use ringtape::clock::SystemClock;
 use ringtape::feed::{NasdaqConfig, NasdaqFeed, Start};
 use ringtape::net::{self, Line, Stamps};
 use ringtape::pipeline::{HandlerSettings, Pipeline, Settings};
@@ -19,7 +21,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 ///
 /// The venue is synthetic: its order flow is made up from a seed, though consistent: executions,
 /// cancels and replaces refer to orders that are alive. Line A loses a share of its datagrams on
-/// purpose, so that there is something to heal; line B has them all.
+/// purpose, so that there is something to heal; line B has them all. The same seed and rate give the
+/// same digest on every machine.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -50,6 +53,8 @@ pub struct Args {
     json: bool,
 }
 
+/// The made-up day: always the same, so that a seed has one digest.
+const DAY: Date = jiff::civil::date(2020, 1, 2);
 /// Longer than any stall of a machine that is worth watching.
 const HOLD_NS: u64 = 1_000_000_000;
 /// Orders that the audit follows without growing its table.
@@ -62,7 +67,7 @@ const ORDERS_ALIVE: usize = 1 << 16;
 /// When the machine does not let it start.
 pub fn run(args: &Args) -> Result<Outcome> {
     let clock = SystemClock;
-    let midnight_ns = new_york::midnight_ns(new_york::date(clock.now_ns())).unwrap_or(0);
+    let midnight_ns = TradingDate::Known(DAY).midnight_ns()?;
     let anywhere = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
     let lines = ["A", "B"];
 
@@ -97,15 +102,12 @@ pub fn run(args: &Args) -> Result<Outcome> {
         messages_per_s: args.rate,
         seed: args.seed,
         loss_percent: args.loss,
-        midnight_ns,
     };
     let (venue, controls) = Venue::new(script, clock);
     pipeline.stage(venue, None);
 
     let running = pipeline.start()?;
-    if !args.json {
-        output::print(&report::start_text(running.receiver(), running.cores()))?;
-    }
+    output::note(&report::start_text(running.receiver(), running.cores()));
     controls.open_lines(running.receiver().lines.iter().map(|line| line.address));
     watch::until(&running, Until::EndOfSession, None, args.json);
     running.stop();

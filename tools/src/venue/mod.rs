@@ -22,6 +22,8 @@ const ENDS_OF_SESSION: usize = 3;
 /// Packets sent before other stages of the same core get their turn.
 const PACKETS_PER_POLL: usize = 4;
 const NS_PER_S: u128 = 1_000_000_000;
+/// 09:30 in nanoseconds since midnight, when the made-up day begins.
+const OPEN_NS: u64 = 34_200_000_000_000;
 
 /// What the venue is to do.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +36,6 @@ pub(crate) struct Script {
     pub(crate) seed: u64,
     /// Share of its datagrams that the first line loses.
     pub(crate) loss_percent: u8,
-    /// UNIX nanoseconds of midnight in New York.
-    pub(crate) midnight_ns: u64,
 }
 
 /// The main thread's end of a venue.
@@ -149,12 +149,20 @@ impl<C: Clock> Venue<C> {
             .min(self.flow.total())
     }
 
+    /// The venue's time of its next message: the schedule's, so that a seed always gives the same
+    /// events, whatever the machine does meanwhile.
+    fn since_midnight_ns(&self, ahead: u64) -> u64 {
+        let number = u128::from(self.next + ahead - 1);
+        let elapsed_ns = number * NS_PER_S / u128::from(self.script.messages_per_s);
+        OPEN_NS.saturating_add(u64::try_from(elapsed_ns).unwrap_or(u64::MAX))
+    }
+
     /// Sends a packet with at most `count` messages.
-    fn send_packet(&mut self, count: u64, now_ns: u64) {
+    fn send_packet(&mut self, count: u64) {
         let mut buffer = [0; PACKET_BYTES_MAX];
         let mut packet = PacketWriter::new(&mut buffer, SESSION, self.next);
-        let since_midnight_ns = now_ns.saturating_sub(self.script.midnight_ns);
-        for _ in 0..count {
+        for ahead in 0..count {
+            let since_midnight_ns = self.since_midnight_ns(ahead);
             let Some(message) = self.flow.next(since_midnight_ns) else {
                 break;
             };
@@ -210,7 +218,7 @@ impl<C: Clock> Stage for Venue<C> {
         let mut packets = 0;
         while self.next <= due && packets < PACKETS_PER_POLL && !self.stopping {
             let burst = self.random.u64(1..=BURST_MAX).min(due + 1 - self.next);
-            self.send_packet(burst, now_ns);
+            self.send_packet(burst);
             packets += 1;
         }
         if self.next > self.flow.total() || self.stopping {
