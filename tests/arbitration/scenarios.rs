@@ -217,6 +217,17 @@ fn what_our_buffer_cut_is_lost_as_truncated_unless_the_other_line_has_it() {
 }
 
 #[test]
+fn a_cut_message_that_the_other_line_already_brought_is_a_duplicate() {
+    let mut rig = rig();
+    rig.packet(B, 3, 1, Whole, 0);
+    rig.packet(A, 1, 3, Cut(90), 0);
+    expect(&mut rig, &[vec![Started(1)], all(1, 3)]);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.cut_messages, ledger.lines()[A].duplicates), (0, 1));
+    assert_eq!(ledger.truncated_datagrams, 1);
+}
+
+#[test]
 fn a_datagram_cut_inside_its_header_is_truncated_and_not_malformed() {
     let mut rig = rig();
     rig.datagram(A, &[0; 19], 200, 0);

@@ -282,9 +282,6 @@ impl Arbiter {
             }
             self.known_end = self.known_end.min(end);
             self.reveals.cut(end);
-            if self.phase == Phase::Running {
-                self.reveals.pass(self.next);
-            }
             self.end = Some(end);
         }
         self.settle(to);
