@@ -214,14 +214,14 @@ impl Oracle {
             self.start();
         }
         if self.phase == Phase::Running {
-            let expired = (self.next..self.known_end).filter(|number| {
+            let expired = |number: &u64| {
                 let since = self
                     .numbers
                     .get(number)
                     .and_then(|known| known.missing_since);
                 since.is_some_and(|(since_ns, _)| now - since_ns >= self.hold_ns)
-            });
-            if let Some(last) = expired.last() {
+            };
+            if let Some(last) = (self.next..self.known_end).rfind(expired) {
                 self.give_up_to(last + 1, GapCause::Absent);
             }
             self.finish();

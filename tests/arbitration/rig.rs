@@ -76,7 +76,7 @@ impl Rig {
     }
 
     pub(crate) fn with(config: NasdaqConfig) -> Self {
-        let feed = NasdaqFeed::new(config).unwrap();
+        let feed = NasdaqFeed::new(config).expect("a good configuration");
         // Not a record more than promised: the batch panics if the promise is too small.
         let batch = Batch::with_capacity(feed.records_max(DATAGRAM_BYTES_MAX));
         Self {
