@@ -28,9 +28,10 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The file is told by its content: pcap or pcapng with MoldUDP64, or NASDAQ BinaryFILE with ITCH 5.0,
-each plain, gzip or zstd. A capture keeps its own packets, session and numbers. A BinaryFILE gets
-packets of up to 1,400 bytes, numbered from 1. The feed ends with heartbeats and, repeated, the end
-of the session.
+each plain, gzip or zstd. A capture keeps its own packets, session and numbers; of the copies that
+its lines brought, the first is played, on every line. A BinaryFILE gets packets of up to 1,400
+bytes, numbered from 1. Silence is filled with heartbeats, and the feed ends with the end of the
+session, repeated.
 
 Multicast goes out on the loopback interface with a time to live of 0 unless an interface is named,
 and unicast beyond this host needs one named too: nobody floods a trading floor by accident.
@@ -129,6 +130,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
             output::warn(&["stopped before the first packet".to_owned()]);
             return Ok(Outcome::Interrupted);
         }
+        output::warn(&player.packets().end().warnings());
         bail!(
             "{}: {}",
             args.file.display(),
