@@ -16,39 +16,41 @@ use ringtape::net::{self, Line, Stamps};
 use ringtape::pipeline::{HandlerSettings, Pipeline, Settings};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// Runs a simulated venue, two loopback lines, io_uring, the bus and two strategies, and prints
-/// the loss ledger and the latency.
-///
-/// The venue is synthetic: its order flow is made up from a seed, though consistent: executions,
-/// cancels and replaces refer to orders that are alive. Line A loses a share of its datagrams on
-/// purpose, so that there is something to heal; line B has them all. The same seed and rate give the
-/// same digest on every machine.
+/// Run the whole path on this machine: synthetic venue, io_uring, two strategies, loss ledger
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+The venue publishes on two loopback lines. Its order flow is made up from a seed, though consistent:
+executions, cancels and replaces refer to orders that are alive. Line A loses a share of its
+datagrams on purpose, so that there is something to heal; line B has them all. The same seed and
+rate give the same digest on every machine.
+
 Examples:
   ringtape demo
   ringtape demo --messages 1000000 --rate 250000 --seed 7
-  ringtape demo --loss 20 --json")]
+  ringtape demo --loss 20 --json
+
+Exit codes: 0 nothing was lost; 1 something was; 2 wrong use, or the machine does not let it start.
+Ctrl-C ends the day early and in good order.")]
 pub struct Args {
-    /// Messages of order flow.
+    /// Messages of order flow
     #[arg(long, value_name = "N", default_value_t = 200_000)]
     messages: u64,
-    /// Messages a second, on a schedule that does not slow down.
+    /// Messages a second, on a schedule that does not slow down
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     rate: u64,
-    /// The same seed gives the same order flow and the same losses.
+    /// The same seed gives the same order flow and the same losses
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Share of its datagrams that line A loses, in percent.
+    /// Share of its datagrams that line A loses, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=100))]
     loss: u8,
-    /// What idle threads do.
+    /// What idle threads do
     #[arg(long, value_enum, default_value_t)]
     wait: Wait,
-    /// How datagrams are fetched.
+    /// How datagrams are fetched
     #[arg(long, value_enum, default_value_t)]
     backend: Backend,
-    /// Prints one JSON object.
+    /// Print the report as one JSON object
     #[arg(long)]
     json: bool,
 }

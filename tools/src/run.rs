@@ -11,11 +11,10 @@ use ringtape::pipeline::{Pipeline, Ticket};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Receives the feeds of a configuration file and prints the loss ledger and the latency at the
-/// end: when the venue ends its session, when the time is up, or at Ctrl-C.
+/// Receive the feeds of a configuration file and report: loss ledger, latency, digests
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example, with this in feed.toml:
+With this in feed.toml:
 
   [[feed]]
   name = \"nasdaq\"
@@ -34,10 +33,14 @@ Example, with this in feed.toml:
   name = \"audit\"
   strategy = \"audit\"
 
+Examples:
   ringtape run feed.toml --until end-of-session
   ringtape run feed.toml --for 60 --json
 
-The crate's README.md lists every key. Exit code 0: nothing was lost.")]
+README.md lists every key.
+
+Exit codes: 0 nothing was lost; 1 something was; 2 a mistake in the configuration, or the machine
+does not let it start. Ctrl-C is how most runs end, and is no failure.")]
 pub struct Args {
     /// Configuration file
     config: PathBuf,

@@ -12,7 +12,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use support::{Run, binary_file, command, message, ringtape, system_event, wait};
 
-const COMMANDS: [&str; 2] = ["inspect", "play"];
+const COMMANDS: [&str; 4] = ["demo", "run", "play", "inspect"];
+/// Those that read a capture.
+const READERS: [&str; 2] = ["inspect", "play"];
 
 /// Runs a command on a file.
 fn on(name: &str, file: &Path) -> Run {
@@ -79,7 +81,7 @@ fn files_that_cannot_be_read_are_named_with_the_reason() {
         (path("text.pcap"), "is no capture file but text"),
         (path("nothing.gz"), "cannot read"),
     ] {
-        for name in COMMANDS {
+        for name in READERS {
             let run = on(name, &file);
             assert_eq!(run.code, Some(2), "{run:?}");
             assert!(run.stderr.starts_with("error: "), "{run:?}");
@@ -97,7 +99,7 @@ fn a_file_without_permission_is_named() {
     let file = folder.path().join("secret.pcap");
     fs::write(&file, b"secret").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
-    for name in COMMANDS {
+    for name in READERS {
         let mut command = command([OsStr::new(name), file.as_os_str()]);
         if fs::metadata(folder.path()).unwrap().uid() == 0 {
             // Root may read everything: be nobody, from a copy of the program that nobody may run.
