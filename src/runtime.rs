@@ -190,22 +190,42 @@ impl Drop for Running {
     }
 }
 
-/// Calls into a stage. A panic ends this stage and no other: it is dropped at once, so that whoever
-/// is at the other end of its rings learns of it.
-fn contain<R>(slot: &mut Ended, call: impl FnOnce(&mut dyn Stage) -> R) -> Option<R> {
-    let stage = slot.as_mut().ok()?;
-    // Unwind safety: after a panic the stage is not called again, only dropped.
-    match catch_unwind(AssertUnwindSafe(|| call(stage.as_mut()))) {
-        Ok(value) => Some(value),
-        Err(payload) => {
-            let error = Error::StagePanicked {
-                stage: stage.name().to_owned(),
-                message: panic_message(payload.as_ref()),
-            };
-            let panicked = std::mem::replace(slot, Err(error));
-            // A second panic while it is dropped says nothing more than the first.
-            _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
-            None
+/// A stage on its thread.
+struct Slot {
+    /// Gone after a panic.
+    stage: Option<Box<dyn Stage>>,
+    /// The panic.
+    error: Option<Error>,
+    /// Wants no more polls.
+    finished: bool,
+}
+
+impl Slot {
+    /// Calls into the stage. A panic ends this stage and no other: it is dropped at once, so that
+    /// whoever is at the other end of its rings learns of it.
+    fn contain<R>(&mut self, call: impl FnOnce(&mut dyn Stage) -> R) -> Option<R> {
+        let stage = self.stage.as_mut()?;
+        // Unwind safety: after a panic the stage is not called again, only dropped.
+        match catch_unwind(AssertUnwindSafe(|| call(stage.as_mut()))) {
+            Ok(value) => Some(value),
+            Err(payload) => {
+                self.error = Some(Error::StagePanicked {
+                    stage: stage.name().to_owned(),
+                    message: panic_message(payload.as_ref()),
+                });
+                let panicked = self.stage.take();
+                // A second panic while it is dropped says nothing more than the first.
+                _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
+                None
+            }
+        }
+    }
+
+    /// How it ended; `None` for a stage whose panic at the start went to whoever started it.
+    fn ended(self) -> Option<Ended> {
+        match self.stage {
+            Some(stage) => Some(Ok(stage)),
+            None => self.error.map(Err),
         }
     }
 }
@@ -225,15 +245,10 @@ fn spawn(
         .map_err(|source| Error::os(format!("cannot start a thread for core {core}"), source))
 }
 
-/// A stage and whether it wants no more polls.
-struct Slot {
-    ended: Ended,
-    finished: bool,
-}
-
 fn run(plan: CorePlan, shared: &Shared, ready: mpsc::Sender<Result<()>>) -> Vec<Ended> {
     let slot = |stage| Slot {
-        ended: Ok(stage),
+        stage: Some(stage),
+        error: None,
         finished: false,
     };
     let mut slots: Vec<Slot> = plan.stages.into_iter().map(slot).collect();
@@ -248,18 +263,15 @@ fn run(plan: CorePlan, shared: &Shared, ready: mpsc::Sender<Result<()>>) -> Vec<
     if started {
         poll_until_finished(&mut slots, plan.wait, shared);
     }
-    slots.into_iter().map(|slot| slot.ended).collect()
+    slots.into_iter().filter_map(Slot::ended).collect()
 }
 
 fn start(slots: &mut [Slot]) -> Result<()> {
-    for Slot { ended, .. } in slots {
-        if let Some(outcome) = contain(ended, |stage| stage.start()) {
-            outcome?;
-        } else if let Err(error) = ended {
-            return Err(Error::os(
-                "cannot start",
-                std::io::Error::other(error.to_string()),
-            ));
+    for slot in slots {
+        match (slot.contain(|stage| stage.start()), slot.error.take()) {
+            (Some(outcome), _) => outcome?,
+            (None, Some(panic)) => return Err(panic),
+            (None, None) => unreachable!("invariant: a contained panic leaves an error"),
         }
     }
     Ok(())
@@ -273,7 +285,7 @@ fn poll_until_finished(slots: &mut [Slot], wait: WaitStrategy, shared: &Shared) 
         let stopping = shared.stop.load(Ordering::Acquire);
         let mut work = 0;
         for slot in slots.iter_mut().filter(|slot| !slot.finished) {
-            let polled = contain(&mut slot.ended, |stage| {
+            let polled = slot.contain(|stage| {
                 if stopping {
                     stage.request_stop();
                 }

@@ -170,9 +170,15 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             if publisher.batch().records().is_empty() {
                 return Flow::Continue;
             }
+            let seen_ns = datagram.seen_ns;
+            let published_ns = if publisher.wants_passages() {
+                clock.now_ns()
+            } else {
+                seen_ns
+            };
             let passage = Passage {
-                seen_ns: datagram.seen_ns,
-                published_ns: clock.now_ns(),
+                seen_ns,
+                published_ns,
             };
             if publisher.commit(passage) {
                 Flow::Continue
