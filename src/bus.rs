@@ -278,6 +278,13 @@ impl<E: Event> Publisher<E> {
         all_done
     }
 
+    /// Returns whether any subscriber wants each datagram's [`Passage`]: if none does, the reading
+    /// of the clock behind it can be saved.
+    #[must_use]
+    pub fn wants_passages(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.passages.is_some())
+    }
+
     /// Returns whether records wait for room in a lossless subscriber's ring.
     #[must_use]
     pub fn has_backlog(&self) -> bool {

@@ -108,10 +108,6 @@ pub mod error;
 pub mod record;
 pub mod wait;
 
-#[allow(
-    unsafe_code,
-    reason = "the standard library's reading costs twice as much, and happens with each datagram"
-)]
 pub mod clock;
 pub mod counters;
 pub mod cpu;

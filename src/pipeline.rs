@@ -361,6 +361,12 @@ impl<E: Event> Running<E> {
         &self.net
     }
 
+    /// Returns how often a lossless subscriber has made the feeds wait.
+    #[must_use]
+    pub fn waits(&self) -> u64 {
+        self.ingest.waits.get()
+    }
+
     /// Returns what receives, and where.
     #[must_use]
     pub fn receiver(&self) -> &ReceiverReport {

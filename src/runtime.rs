@@ -190,22 +190,42 @@ impl Drop for Running {
     }
 }
 
-/// Calls into a stage. A panic ends this stage and no other: it is dropped at once, so that whoever
-/// is at the other end of its rings learns of it.
-fn contain<R>(slot: &mut Ended, call: impl FnOnce(&mut dyn Stage) -> R) -> Option<R> {
-    let stage = slot.as_mut().ok()?;
-    // Unwind safety: after a panic the stage is not called again, only dropped.
-    match catch_unwind(AssertUnwindSafe(|| call(stage.as_mut()))) {
-        Ok(value) => Some(value),
-        Err(payload) => {
-            let error = Error::StagePanicked {
-                stage: stage.name().to_owned(),
-                message: panic_message(payload.as_ref()),
-            };
-            let panicked = std::mem::replace(slot, Err(error));
-            // A second panic while it is dropped says nothing more than the first.
-            _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
-            None
+/// A stage on its thread.
+struct Slot {
+    /// Gone after a panic.
+    stage: Option<Box<dyn Stage>>,
+    /// The panic.
+    error: Option<Error>,
+    /// Wants no more polls.
+    finished: bool,
+}
+
+impl Slot {
+    /// Calls into the stage. A panic ends this stage and no other: it is dropped at once, so that
+    /// whoever is at the other end of its rings learns of it.
+    fn contain<R>(&mut self, call: impl FnOnce(&mut dyn Stage) -> R) -> Option<R> {
+        let stage = self.stage.as_mut()?;
+        // Unwind safety: after a panic the stage is not called again, only dropped.
+        match catch_unwind(AssertUnwindSafe(|| call(stage.as_mut()))) {
+            Ok(value) => Some(value),
+            Err(payload) => {
+                self.error = Some(Error::StagePanicked {
+                    stage: stage.name().to_owned(),
+                    message: panic_message(payload.as_ref()),
+                });
+                let panicked = self.stage.take();
+                // A second panic while it is dropped says nothing more than the first.
+                _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
+                None
+            }
+        }
+    }
+
+    /// How it ended; `None` for a stage whose panic at the start went to whoever started it.
+    fn ended(self) -> Option<Ended> {
+        match self.stage {
+            Some(stage) => Some(Ok(stage)),
+            None => self.error.map(Err),
         }
     }
 }
@@ -226,7 +246,12 @@ fn spawn(
 }
 
 fn run(plan: CorePlan, shared: &Shared, ready: mpsc::Sender<Result<()>>) -> Vec<Ended> {
-    let mut slots: Vec<Ended> = plan.stages.into_iter().map(Ok).collect();
+    let slot = |stage| Slot {
+        stage: Some(stage),
+        error: None,
+        finished: false,
+    };
+    let mut slots: Vec<Slot> = plan.stages.into_iter().map(slot).collect();
     let outcome = cpu::pin(plan.core).and_then(|()| start(&mut slots));
     let started = outcome.is_ok();
     // The receiver is gone only if `launch` has panicked; then nobody waits for the answer.
@@ -238,44 +263,39 @@ fn run(plan: CorePlan, shared: &Shared, ready: mpsc::Sender<Result<()>>) -> Vec<
     if started {
         poll_until_finished(&mut slots, plan.wait, shared);
     }
-    slots
+    slots.into_iter().filter_map(Slot::ended).collect()
 }
 
-fn start(slots: &mut [Ended]) -> Result<()> {
+fn start(slots: &mut [Slot]) -> Result<()> {
     for slot in slots {
-        if let Some(outcome) = contain(slot, |stage| stage.start()) {
-            outcome?;
-        } else if let Err(error) = slot {
-            return Err(Error::os(
-                "cannot start",
-                std::io::Error::other(error.to_string()),
-            ));
+        match (slot.contain(|stage| stage.start()), slot.error.take()) {
+            (Some(outcome), _) => outcome?,
+            (None, Some(panic)) => return Err(panic),
+            (None, None) => unreachable!("invariant: a contained panic leaves an error"),
         }
     }
     Ok(())
 }
 
-fn poll_until_finished(slots: &mut [Ended], wait: WaitStrategy, shared: &Shared) {
+/// Hot path: no allocation, no system call but what the wait strategy asks for.
+fn poll_until_finished(slots: &mut [Slot], wait: WaitStrategy, shared: &Shared) {
     let mut idle = Idle::new(wait);
-    let mut finished = vec![false; slots.len()];
-    while finished.contains(&false) {
+    let mut unfinished = slots.len();
+    while unfinished > 0 {
         let stopping = shared.stop.load(Ordering::Acquire);
         let mut work = 0;
-        for (slot, finished) in slots
-            .iter_mut()
-            .zip(&mut finished)
-            .filter(|(_, done)| !**done)
-        {
-            let polled = contain(slot, |stage| {
+        for slot in slots.iter_mut().filter(|slot| !slot.finished) {
+            let polled = slot.contain(|stage| {
                 if stopping {
                     stage.request_stop();
                 }
                 (stage.poll(), stage.is_finished())
             });
-            let (stage_work, stage_finished) = polled.unwrap_or((0, true));
+            let (stage_work, finished) = polled.unwrap_or((0, true));
             work += stage_work;
-            if stage_finished {
-                *finished = true;
+            if finished {
+                slot.finished = true;
+                unfinished -= 1;
                 shared.unfinished.fetch_sub(1, Ordering::Release);
             }
         }

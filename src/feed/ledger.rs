@@ -185,13 +185,19 @@ impl Ledger {
     /// Returns how many numbers became events, or were found to say nothing.
     #[must_use]
     pub const fn delivered(&self) -> u64 {
-        self.first_arrival + self.other_line + self.reordered
+        self.first_arrival
+            .wrapping_add(self.other_line)
+            .wrapping_add(self.reordered)
     }
 
     /// Returns how many numbers were published as gaps.
     #[must_use]
     pub const fn lost(&self) -> u64 {
-        self.lost_absent + self.lost_truncated + self.lost_malformed + self.lost_window
+        // Sums wrap as the counters do, which keeps the identity true and panics on no input.
+        self.lost_absent
+            .wrapping_add(self.lost_truncated)
+            .wrapping_add(self.lost_malformed)
+            .wrapping_add(self.lost_window)
     }
 
     /// Returns how many numbers were published as gaps for `cause`.
@@ -209,13 +215,15 @@ impl Ledger {
     /// Returns how many numbers are neither: held behind a hole, or the hole. 0 after `close`.
     #[must_use]
     pub const fn open(&self) -> u64 {
-        self.expected.saturating_sub(self.delivered() + self.lost())
+        self.expected
+            .wrapping_sub(self.delivered())
+            .wrapping_sub(self.lost())
     }
 
     /// Returns whether each expected number was delivered or published as a gap, and none twice.
     #[must_use]
     pub const fn closes(&self) -> bool {
-        self.expected == self.delivered() + self.lost()
+        self.expected == self.delivered().wrapping_add(self.lost())
     }
 
     /// Returns the counts by line, in the order of the configuration.

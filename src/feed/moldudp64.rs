@@ -366,7 +366,7 @@ mod tests {
         writer.finish().to_vec()
     }
 
-    fn messages<'a>(bytes: &'a [u8], datagram_bytes: usize) -> Result<Vec<&'a [u8]>, Fault> {
+    fn messages(bytes: &[u8], datagram_bytes: usize) -> Result<Vec<&[u8]>, Fault> {
         Packet::parse(bytes, datagram_bytes)
             .map(|packet| packet.messages().collect())
             .map_err(|malformed| malformed.fault)

@@ -301,7 +301,7 @@ impl Times {
         self,
         decoder: &'a mut Counted,
         out: &'a mut Batch<MarketEvent>,
-    ) -> Outlet<'a, MarketEvent, Counted> {
+    ) -> Outlet<'a, Counted> {
         Outlet {
             decoder,
             out,
@@ -318,7 +318,9 @@ struct Counted {
     counters: Arc<FeedCounters>,
 }
 
-impl Decode<MarketEvent> for Counted {
+impl Decode for Counted {
+    type Event = MarketEvent;
+
     fn is_sound(&self, bytes: &[u8]) -> bool {
         itch::is_sound(bytes)
     }

@@ -4,12 +4,17 @@ use super::counters::{NetCounters, Tally};
 use super::mmsg::Mmsg;
 use super::socket::{LineSocket, ReceiveBuffer};
 use super::uring::Uring;
-use super::{Backend, Config, Datagram, Flow, Line, Running};
-use crate::clock::Clock;
+use super::{Backend, Config, Datagram, Flow, Line, Running, Sender, Stamps};
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use std::fmt;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, thread};
+
+/// Datagrams that [`await_stamps`] sends to itself before it gives up, and the time between them.
+const STAMP_PROBES_MAX: u32 = 100;
+const STAMP_PROBE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Receives datagrams from any number of lines.
 ///
@@ -50,6 +55,8 @@ pub struct Receiver {
     tally: Tally,
     running: Running,
     state: State,
+    /// Whether the last call of `receive` found every line drained.
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +87,9 @@ impl Receiver {
             .iter()
             .map(|line| LineSocket::open(line, config.stamps))
             .collect::<Result<_>>()?;
+        if config.stamps == Stamps::Kernel {
+            await_stamps();
+        }
         let (uring, running) = choose(config.backend, || Uring::open(config, &sockets))?;
         Ok(Self {
             uring,
@@ -88,6 +98,7 @@ impl Receiver {
             lines: sockets,
             running,
             state: State::Opened,
+            quiet: false,
         })
     }
 
@@ -131,7 +142,9 @@ impl Receiver {
         if let Some(uring) = &mut self.uring
             && (self.state == State::Running || !uring.is_finished())
         {
-            return uring.receive(&mut self.tally, clock, &mut visit);
+            let handed = uring.receive(&mut self.tally, clock, &mut visit);
+            self.quiet = handed.is_none();
+            return handed.unwrap_or(0);
         }
         let handed = self
             .mmsg
@@ -139,8 +152,19 @@ impl Receiver {
         if self.mmsg.is_drained() {
             self.state = State::Drained;
             self.refresh_drops();
+            // On the thread that polled, which alone may take the ring down.
+            self.uring = None;
         }
+        self.quiet = handed == 0;
         handed
+    }
+
+    /// Returns whether the last call of [`receive`](Self::receive) found every line drained: what
+    /// had arrived before it has been handed over. A call that handed nothing over can still have
+    /// found a receive to arm again, with datagrams waiting behind it.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Receives nothing more, but for what has arrived already: [`receive`](Self::receive) goes on
@@ -214,6 +238,45 @@ impl fmt::Debug for Receiver {
             .field("state", &self.state)
             .field("lines", &self.lines)
             .finish_non_exhaustive()
+    }
+}
+
+/// Waits until the kernel stamps datagrams when they arrive.
+///
+/// It begins to in the background when the first socket of a host asks for stamps
+/// (`net_enable_timestamp`); until then it stamps a datagram when it is fetched, which is what a
+/// receive time must never be. Sockets that ask are open when this is called, so what it finds
+/// stays, unless the last other user of stamps goes away at this very moment: then stamping may go
+/// off and on once more. Where loopback does not carry a datagram it cannot tell, and does not wait.
+fn await_stamps() {
+    let line = Line::new("stamp probe", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+    let Ok(socket) = LineSocket::open(&line, Stamps::Kernel) else {
+        return;
+    };
+    let Ok(sender) = Sender::open(socket.address(), None) else {
+        return;
+    };
+    let mut mmsg = Mmsg::new(&Config {
+        stamps: Stamps::Kernel,
+        batch_max: 1,
+        ..Config::default()
+    });
+    let mut tally = Tally::new([socket.name()].into_iter());
+    let sockets = [socket];
+    for _ in 0..STAMP_PROBES_MAX {
+        if sender.send(b"stamp").is_err() {
+            return;
+        }
+        let sent_ns = SystemClock.now_ns();
+        let mut stamped = false;
+        mmsg.receive(&sockets, &mut tally, &SystemClock, &mut |datagram| {
+            stamped = datagram.ts_recv_ns <= sent_ns;
+            Flow::Continue
+        });
+        if stamped {
+            return;
+        }
+        thread::sleep(STAMP_PROBE_PAUSE);
     }
 }
 

@@ -84,7 +84,6 @@ enum Outcome {
 impl Uring {
     /// Sets the ring up, disabled. The error says which call was refused, and how.
     pub(super) fn open(config: &Config, lines: &[LineSocket]) -> Result<Self, String> {
-        let refused = |call: &'static str| move |error: io::Error| format!("{call}: {error}");
         probe()?;
         // Invariant 3.
         let entries = u32::try_from(lines.len() + 1)
@@ -157,15 +156,18 @@ impl Uring {
         Ok(())
     }
 
+    /// Hands datagrams over and returns how many; `None` when there was nothing at all, not even a
+    /// receive that has to be armed again.
+    ///
     /// Hot path: no allocation; at most one `io_uring_enter`, and none when there is nothing.
     pub(super) fn receive<C: Clock>(
         &mut self,
         tally: &mut Tally,
         clock: &C,
         visit: &mut impl FnMut(Datagram<'_>) -> Flow,
-    ) -> usize {
+    ) -> Option<usize> {
         if self.seen == 0 && !self.look(tally, clock) {
-            return 0;
+            return None;
         }
         let mut handed = 0;
         let mut completions = self.ring.completion();
@@ -193,7 +195,7 @@ impl Uring {
         }
         self.requests.buffers.publish();
         self.rearm();
-        handed
+        Some(handed)
     }
 
     /// Cancels what is armed; [`Uring::receive`] goes on until [`Uring::is_finished`].
@@ -212,7 +214,8 @@ impl Uring {
     /// before is handed over: so a datagram keeps the time at which it was first seen, however many
     /// calls it waits, and while the visitor pauses it is the sockets that fill.
     fn look<C: Clock>(&mut self, tally: &Tally, clock: &C) -> bool {
-        if self.requests.stopping && self.requests.armed > 0 && !self.requests.cancelling {
+        if self.requests.stopping {
+            // Again, should a cancellation have come between two shots and found nothing.
             self.cancel();
         }
         let submission = self.ring.submission();
@@ -225,6 +228,8 @@ impl Uring {
         if self.seen > 0 {
             self.seen_ns = clock.now_ns();
             self.counted = false;
+        } else if work {
+            tally.counters().enters_idle.add(1);
         }
         self.seen > 0
     }
@@ -259,7 +264,7 @@ impl Uring {
     }
 
     fn cancel(&mut self) {
-        if self.requests.armed > 0 {
+        if self.requests.armed > 0 && !self.requests.cancelling {
             self.requests.cancelling = true;
             let all = opcode::AsyncCancel2::new(CancelBuilder::any())
                 .build()
@@ -270,11 +275,12 @@ impl Uring {
 
     /// Cancels and reaps, discarding datagrams. Returns whether nothing is left armed.
     fn reap(&mut self) -> bool {
-        self.stop();
+        self.requests.stopping = true;
         for _ in 0..REAP_POLLS_MAX {
             if self.requests.armed == 0 {
                 break;
             }
+            self.cancel();
             let result = self.ring.submit();
             for completion in self.ring.completion() {
                 self.requests.settle(&completion);
@@ -294,6 +300,10 @@ impl Drop for Uring {
         if !self.reap() {
             self.requests.buffers.leak();
         }
+        // A closed ring lets go of its sockets some time later; unregistered ones are gone at once,
+        // and the next start finds their ports free. Refused on another thread than the ring's
+        // own, where later has to do.
+        _ = self.ring.submitter().unregister_files();
     }
 }
 
@@ -418,6 +428,21 @@ fn push(submission: &mut squeue::SubmissionQueue<'_>, entry: &squeue::Entry) {
     unsafe { submission.push(entry) }.expect("invariant: the submission queue has room for all");
 }
 
+/// Makes the reason of a refusal: the call, what the kernel said, and what that mostly means.
+fn refused(call: &'static str) -> impl FnOnce(io::Error) -> String {
+    move |error| {
+        let meaning = match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => {
+                ", by sysctl kernel.io_uring_disabled or the filter of a container"
+            }
+            Some(libc::EINVAL | libc::ENOSYS) => ", as by kernels before Linux 6.1",
+            Some(libc::ENOMEM) => ", as by too low a limit of locked memory (ulimit -l)",
+            _ => "",
+        };
+        format!("{call}: {error}{meaning}")
+    }
+}
+
 /// Finds out whether the kernel takes, and a container lets through, every call that is made
 /// later: sets a small ring up on this thread and passes one request that does nothing.
 fn probe() -> Result<(), String> {
@@ -426,7 +451,7 @@ fn probe() -> Result<(), String> {
         .setup_defer_taskrun()
         .setup_taskrun_flag()
         .build(1)
-        .map_err(|error| format!("io_uring_setup: {error}"))?;
+        .map_err(refused("io_uring_setup"))?;
     push(&mut ring.submission(), &opcode::Nop::new().build());
     ring.submit_and_wait(1)
         .map_err(|error| format!("io_uring_enter: {error}"))?;

@@ -170,9 +170,15 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             if publisher.batch().records().is_empty() {
                 return Flow::Continue;
             }
+            let seen_ns = datagram.seen_ns;
+            let published_ns = if publisher.wants_passages() {
+                clock.now_ns()
+            } else {
+                seen_ns
+            };
             let passage = Passage {
-                seen_ns: datagram.seen_ns,
-                published_ns: clock.now_ns(),
+                seen_ns,
+                published_ns,
             };
             if publisher.commit(passage) {
                 Flow::Continue
@@ -182,14 +188,11 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         })
     }
 
-    /// Lets hold times run out.
-    fn pass_time(&mut self, received: usize) {
-        // A batch was seen just now: its reading serves, and saves one of our own.
-        let now_ns = if received > 0 {
-            self.last_seen_ns
-        } else {
-            self.clock.now_ns()
-        };
+    /// Lets hold times run out. Only when all lines are drained: while a datagram waits in a socket
+    /// it is this thread that is late, and what the datagram brings must not be given up for it. A
+    /// feed that is never drained is bounded by its arbitration window instead.
+    fn pass_time(&mut self) {
+        let now_ns = self.clock.now_ns();
         let mut ended = 0;
         for feed in 0..self.feeds.len() {
             self.call_feed(feed, now_ns, |feed, batch| feed.on_time(now_ns, batch));
@@ -257,7 +260,9 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
         match self.state {
             State::Running => {
                 let received = self.receive();
-                self.pass_time(received);
+                if self.receiver.is_quiet() {
+                    self.pass_time();
+                }
                 received
             }
             State::Draining => {

@@ -1,77 +1,87 @@
 //! Owns the configuration file of `run`: TOML, every key known, every mistake named.
 
+use crate::trading_date::TradingDate;
+use crate::watch::Until;
 use anyhow::{Context as _, Result, anyhow, bail};
+use clap::ValueEnum;
 use ringtape::bus::{Contract, Subscription};
-use ringtape::feed::nasdaq;
-use ringtape::net::{self, Backend, Line, Stamps};
+use ringtape::feed::{self, NasdaqConfig, NasdaqFeed};
+use ringtape::net::{self, Line};
 use ringtape::pipeline::{HandlerSettings, Settings};
-use ringtape::wait::WaitStrategy;
 use serde::Deserialize;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
-
-use crate::new_york;
-use crate::watch::Until;
 
 /// A whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     #[serde(default)]
-    run: Run,
+    pub(crate) run: RunConfig,
     #[serde(default)]
-    net: Net,
+    net: NetConfig,
     #[serde(default, rename = "feed")]
     feeds: Vec<FeedConfig>,
     #[serde(default, rename = "subscriber")]
-    subscribers: Vec<SubscriberConfig>,
+    pub(crate) subscribers: Vec<SubscriberConfig>,
 }
 
 /// `[run]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Run {
+pub(crate) struct RunConfig {
     wait: Wait,
     ingest_core: Option<usize>,
-    until: Until,
+    pub(crate) until: Until,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// What idle threads do.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-enum Wait {
+pub(crate) enum Wait {
+    /// Poll again at once: a core that nothing else uses
     Spin,
+    /// Poll again after a pause: kinder to a sibling hyper-thread
     SpinPause,
+    /// Let others run: cores that are shared
     #[default]
     Yield,
+    /// Sleep up to 1 ms: a machine where ringtape is a guest
     Park,
 }
 
 /// `[net]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Net {
-    backend: BackendName,
-    stamps: StampsName,
+struct NetConfig {
+    backend: Backend,
+    stamps: Stamps,
     datagram_bytes_max: Option<usize>,
     buffers: Option<u16>,
     batch_max: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-enum BackendName {
+/// How datagrams are fetched.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ValueEnum)]
+pub(crate) enum Backend {
+    /// `io_uring` where the kernel allows it, else `recvmmsg`
     #[default]
     #[serde(rename = "auto")]
     Auto,
+    /// `io_uring` or an error
     #[serde(rename = "io_uring")]
+    #[value(name = "io_uring")]
     Uring,
+    /// `recvmmsg`, polled
     #[serde(rename = "recvmmsg")]
+    #[value(name = "recvmmsg")]
     Mmsg,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum StampsName {
+enum Stamps {
     #[default]
     Kernel,
     Batch,
@@ -89,9 +99,9 @@ struct FeedConfig {
     start: Start,
     hold_us: Option<u64>,
     window_messages: Option<usize>,
-    #[serde(default)]
+    #[serde(default = "TradingDate::today")]
     trading_date: TradingDate,
-    #[serde(rename = "line")]
+    #[serde(default, rename = "line")]
     lines: Vec<LineConfig>,
 }
 
@@ -102,20 +112,29 @@ enum Protocol {
 }
 
 /// The first number to expect: a number, or "first-seen".
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(try_from = "toml::Value")]
 enum Start {
     At(u64),
-    Word(StartWord),
     #[default]
-    #[serde(skip)]
-    Unset,
+    FirstSeen,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum StartWord {
-    FirstSeen,
+impl TryFrom<toml::Value> for Start {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        let number = value
+            .as_integer()
+            .and_then(|number| u64::try_from(number).ok());
+        match (number, value.as_str()) {
+            (Some(number), _) => Ok(Self::At(number)),
+            (None, Some("first-seen")) => Ok(Self::FirstSeen),
+            _ => Err(format!(
+                "start = {value}: expected a number from 0 or \"first-seen\""
+            )),
+        }
+    }
 }
 
 /// `[[feed.line]]`.
@@ -132,9 +151,9 @@ struct LineConfig {
 /// `[[subscriber]]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SubscriberConfig {
-    name: String,
-    strategy: StrategyName,
+pub(crate) struct SubscriberConfig {
+    pub(crate) name: String,
+    pub(crate) strategy: Strategy,
     #[serde(default)]
     contract: ContractName,
     ring_records: Option<usize>,
@@ -146,8 +165,8 @@ struct SubscriberConfig {
 /// The strategies that the command line brings.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum StrategyName {
-    /// Counts and order-flow imbalance.
+pub(crate) enum Strategy {
+    /// Sums what is bid, offered and traded.
     Flow,
     /// Checks that every message refers to an order that is alive.
     Audit,
@@ -168,4 +187,303 @@ enum LatencyDetail {
     Hops,
     Wire,
     Off,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, with file, line and, for an unknown key, the nearest known one.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("configuration {}", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let place = error
+                .span()
+                .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            let nearest = nearest_known(error.message()).unwrap_or_default();
+            anyhow!("line {place}: {}{nearest}", error.message())
+        })?;
+        if config.feeds.is_empty() {
+            bail!("no [[feed]]: nothing to receive");
+        }
+        if config.subscribers.is_empty() {
+            bail!("no [[subscriber]]: nobody to receive for");
+        }
+        Ok(config)
+    }
+
+    /// Returns what holds for the whole pipeline.
+    pub(crate) fn settings(&self) -> Settings {
+        let defaults = net::Config::default();
+        let net = &self.net;
+        Settings {
+            net: net::Config {
+                backend: net.backend.into(),
+                stamps: match net.stamps {
+                    Stamps::Kernel => net::Stamps::Kernel,
+                    Stamps::Batch => net::Stamps::Batch,
+                },
+                datagram_bytes_max: net
+                    .datagram_bytes_max
+                    .unwrap_or(defaults.datagram_bytes_max),
+                buffers: net.buffers.unwrap_or(defaults.buffers),
+                batch_max: net.batch_max.unwrap_or(defaults.batch_max),
+            },
+            wait: self.run.wait.into(),
+            ingest_core: self.run.ingest_core,
+        }
+    }
+
+    /// Makes the feeds, each with its lines.
+    ///
+    /// # Errors
+    ///
+    /// A setting that cannot work.
+    pub(crate) fn feeds(&self) -> Result<Vec<(NasdaqFeed, Vec<Line>)>> {
+        self.feeds
+            .iter()
+            .enumerate()
+            .map(|(index, feed)| feed.make(index))
+            .collect()
+    }
+}
+
+impl FeedConfig {
+    fn make(&self, index: usize) -> Result<(NasdaqFeed, Vec<Line>)> {
+        let Protocol::MoldItch = self.protocol;
+        if self.lines.is_empty() {
+            bail!("feed {}: no [[feed.line]]: nowhere to listen", self.name);
+        }
+        let defaults = NasdaqConfig::default();
+        let config = NasdaqConfig {
+            id: match self.id {
+                Some(id) => id,
+                None => u8::try_from(index + 1).context("more than 255 feeds")?,
+            },
+            name: self.name.clone(),
+            lines: self.lines.iter().map(|line| line.name.clone()).collect(),
+            session: self.session.as_deref().map(session_id).transpose()?,
+            start: match self.start {
+                Start::At(number) => feed::Start::At(number),
+                Start::FirstSeen => feed::Start::FirstSeen,
+            },
+            hold_ns: match self.hold_us {
+                Some(us) => us.checked_mul(1_000).with_context(|| {
+                    format!(
+                        "feed {}: hold_us = {us} is longer than 584 years",
+                        self.name
+                    )
+                })?,
+                None => defaults.hold_ns,
+            },
+            window_messages: self.window_messages.unwrap_or(defaults.window_messages),
+            midnight_ns: self.trading_date.midnight_ns()?,
+        };
+        let lines = self.lines.iter().map(LineConfig::make).collect();
+        Ok((NasdaqFeed::new(config)?, lines))
+    }
+}
+
+impl LineConfig {
+    fn make(&self) -> Line {
+        Line {
+            interface: self.interface.clone(),
+            source: self.source,
+            receive_buffer_bytes: self
+                .receive_buffer_bytes
+                .unwrap_or(Line::RECEIVE_BUFFER_BYTES),
+            ..Line::new(&self.name, self.address)
+        }
+    }
+}
+
+impl SubscriberConfig {
+    /// Returns how the subscriber is attached.
+    pub(crate) fn settings(&self) -> HandlerSettings {
+        let defaults = Subscription::default();
+        HandlerSettings {
+            subscription: Subscription {
+                contract: match self.contract {
+                    ContractName::Lossy => Contract::Lossy,
+                    ContractName::Lossless => Contract::Lossless,
+                },
+                capacity: self.ring_records.unwrap_or(defaults.capacity),
+                passages: matches!(self.latency, LatencyDetail::Hops),
+            },
+            measure: !matches!(self.latency, LatencyDetail::Off),
+            core: self.core,
+        }
+    }
+}
+
+impl From<Wait> for ringtape::wait::WaitStrategy {
+    fn from(wait: Wait) -> Self {
+        match wait {
+            Wait::Spin => Self::Spin,
+            Wait::SpinPause => Self::SpinPause,
+            Wait::Yield => Self::Yield,
+            Wait::Park => Self::Park,
+        }
+    }
+}
+
+impl From<Backend> for net::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Auto => Self::Auto,
+            Backend::Uring => Self::Uring,
+            Backend::Mmsg => Self::Mmsg,
+        }
+    }
+}
+
+/// A session as MoldUDP64 has it: 10 bytes, padded with spaces.
+fn session_id(name: &str) -> Result<feed::moldudp64::SessionId> {
+    let mut id = [b' '; 10];
+    let Some(start) = id.get_mut(..name.len()) else {
+        bail!("session = {name:?}: a MoldUDP64 session has at most 10 characters");
+    };
+    start.copy_from_slice(name.as_bytes());
+    Ok(id)
+}
+
+/// For "unknown field `x`, expected one of `a`, `b`" and the like: the expected word that is most
+/// like the one found.
+fn nearest_known(message: &str) -> Option<String> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().filter(|_| message.starts_with("unknown "))?;
+    let nearest = quoted.max_by(|a, b| {
+        let likeness = |known: &str| strsim::jaro_winkler(unknown, known);
+        likeness(a).total_cmp(&likeness(b))
+    })?;
+    Some(format!("; did you mean `{nearest}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+[run]
+wait = "spin-pause"
+ingest_core = 0
+until = "end-of-session"
+
+[net]
+backend = "recvmmsg"
+stamps = "batch"
+datagram_bytes_max = 1500
+buffers = 1024
+batch_max = 32
+
+[[feed]]
+name = "nasdaq"
+id = 7
+protocol = "moldudp64/itch50"
+session = "000010059B"
+start = 14757701
+hold_us = 250
+window_messages = 1024
+trading_date = "2023-08-22"
+
+[[feed.line]]
+name = "A"
+address = "233.54.12.111:26477"
+interface = "lo"
+source = "127.0.0.1"
+receive_buffer_bytes = 65536
+
+[[subscriber]]
+name = "audit"
+strategy = "audit"
+contract = "lossless"
+ring_records = 128
+core = 1
+latency = "wire"
+"#;
+
+    fn error(text: &str) -> String {
+        format!(
+            "{:#}",
+            Config::parse(text)
+                .and_then(|config| config.feeds())
+                .unwrap_err()
+        )
+    }
+
+    #[test]
+    fn every_key_reaches_its_setting() {
+        let config = Config::parse(WHOLE).unwrap();
+        let settings = config.settings();
+        assert_eq!(settings.ingest_core, Some(0));
+        assert_eq!(settings.wait.name(), "spin-pause");
+        assert_eq!(
+            settings.net,
+            net::Config {
+                backend: net::Backend::Mmsg,
+                stamps: net::Stamps::Batch,
+                datagram_bytes_max: 1500,
+                buffers: 1024,
+                batch_max: 32,
+            }
+        );
+        let (feed, lines) = config.feeds().unwrap().remove(0);
+        assert_eq!(feed::Feed::id(&feed), 7);
+        assert_eq!(lines[0].interface.as_deref(), Some("lo"));
+        assert_eq!(lines[0].source, Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(lines[0].receive_buffer_bytes, 65_536);
+        let handler = config.subscribers[0].settings();
+        assert_eq!(handler.subscription.contract, Contract::Lossless);
+        assert_eq!(
+            (handler.subscription.capacity, handler.core),
+            (128, Some(1))
+        );
+        assert!(handler.measure && !handler.subscription.passages);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+        let message = error(&WHOLE.replace("buffers = 1024", "bufers = 1024"));
+        assert!(
+            message.starts_with("line 11: unknown field `bufers`"),
+            "{message}"
+        );
+        assert!(message.ends_with("did you mean `buffers`?"), "{message}");
+        let message = error(&WHOLE.replace("[[subscriber]]", "[[subscribers]]"));
+        assert!(message.ends_with("did you mean `subscriber`?"), "{message}");
+        let message = error(&WHOLE.replace("\"audit\"\ncontract", "\"audti\"\ncontract"));
+        assert!(message.ends_with("did you mean `audit`?"), "{message}");
+    }
+
+    #[test]
+    fn a_value_that_cannot_work_is_named() {
+        for (right, wrong, expected) in [
+            ("start = 14757701", "start = -1", "start = -1"),
+            ("start = 14757701", "start = \"last\"", "first-seen"),
+            ("000010059B", "000010059BB", "at most 10 characters"),
+            ("2023-08-22", "2023-02-30", "2023-02-30"),
+            (
+                "window_messages = 1024",
+                "window_messages = 1000",
+                "window_messages = 1000",
+            ),
+            ("hold_us = 250", "hold_us = 18446744073709552", "hold_us"),
+            ("233.54.12.111:26477", "233.54.12.111", "address"),
+            (
+                "[[feed.line]]",
+                "[[feed.line]]\nname = \"B\"\n[[feed.line]]",
+                "address",
+            ),
+        ] {
+            let message = error(&WHOLE.replace(right, wrong));
+            assert!(message.contains(expected), "{wrong}: {message}");
+        }
+        assert!(error("").contains("no [[feed]]"));
+    }
 }

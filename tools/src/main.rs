@@ -1,3 +1,7 @@
 //! The `ringtape` command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringtape_cli::cli::main()
+}

@@ -1,12 +1,13 @@
 //! Owns how a run is told: one JSON object with stable keys, or a page for people.
 
 use crate::output::{Table, thousands};
+use crate::strategies::{Noted, Verdict};
 use ringtape::latency::{Latency, Summary};
 use ringtape::net::{LineCounters, Running};
 use ringtape::pipeline::{
-    CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport,
+    CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport, Ticket,
 };
-use ringtape::record::GapCause;
+use ringtape::record::{Gap, GapCause};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -71,6 +72,45 @@ struct SubscriberJson {
     latency_ns: Option<SummaryJson>,
     hops_ns: Option<BTreeMap<&'static str, SummaryJson>>,
     error: Option<String>,
+    /// What each `on_gap` was given, and how many more there were than are listed.
+    gap_list: Vec<GapJson>,
+    gap_list_cut: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct GapJson {
+    /// 0 for an overrun, whose numbers are the bus's.
+    feed: u8,
+    first: u64,
+    last: u64,
+    cause: &'static str,
+}
+
+/// What a strategy has to say at the end.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What it found, in a line; `None` if it panicked.
+    pub verdict: Option<String>,
+    /// The gaps that it was shown.
+    pub gaps: Vec<Gap>,
+    /// How many more there were.
+    pub gaps_cut: u64,
+}
+
+impl Told {
+    /// Takes a strategy back from a report.
+    pub(crate) fn take<H: Verdict + 'static>(
+        report: &mut Report,
+        ticket: Ticket<Noted<H>>,
+    ) -> Self {
+        report
+            .take(ticket)
+            .map_or_else(Self::default, |noted| Self {
+                verdict: Some(noted.strategy.verdict()),
+                gaps: noted.gaps,
+                gaps_cut: noted.unlisted,
+            })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +134,8 @@ struct NetJson {
     bytes: u64,
     batches: u64,
     enters: u64,
+    /// Calls that brought nothing: not each is the start of a batch.
+    enters_idle: u64,
     rearms: u64,
     kernel_drops: u64,
     lines: Vec<NetLineJson>,
@@ -123,8 +165,26 @@ struct CoreJson {
 
 impl From<Summary> for SummaryJson {
     fn from(summary: Summary) -> Self {
-        let Summary { count, p50, p90, p99, p999, p9999, max, out_of_range } = summary;
-        Self { count, p50, p90, p99, p999, p9999, max, out_of_range }
+        let Summary {
+            count,
+            p50,
+            p90,
+            p99,
+            p999,
+            p9999,
+            max,
+            out_of_range,
+        } = summary;
+        Self {
+            count,
+            p50,
+            p90,
+            p99,
+            p999,
+            p9999,
+            max,
+            out_of_range,
+        }
     }
 }
 
@@ -133,9 +193,14 @@ fn hops(latency: &Latency) -> Option<[(&'static str, Summary); 3]> {
     let hops = [
         ("wire_to_seen", latency.wire_to_seen.summary()),
         ("seen_to_published", latency.seen_to_published.summary()),
-        ("published_to_handler", latency.published_to_handler.summary()),
+        (
+            "published_to_handler",
+            latency.published_to_handler.summary(),
+        ),
     ];
-    hops.iter().any(|(_, hop)| hop.count + hop.out_of_range > 0).then_some(hops)
+    hops.iter()
+        .any(|(_, hop)| hop.count + hop.out_of_range > 0)
+        .then_some(hops)
 }
 
 /// What went wrong beside the losses, or explains them: the counts that are not 0.
@@ -145,7 +210,10 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("malformed_short_header", ledger.malformed_short_header),
         ("malformed_block_past_end", ledger.malformed_block_past_end),
         ("malformed_trailing_bytes", ledger.malformed_trailing_bytes),
-        ("malformed_sequence_overflow", ledger.malformed_sequence_overflow),
+        (
+            "malformed_sequence_overflow",
+            ledger.malformed_sequence_overflow,
+        ),
         ("malformed_messages", ledger.malformed_messages),
         ("truncated_datagrams", ledger.truncated_datagrams),
         ("cut_messages", ledger.cut_messages),
@@ -164,8 +232,9 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
 impl From<&FeedReport> for LedgerJson {
     fn from(feed: &FeedReport) -> Self {
         let ledger = &feed.ledger;
-        let causes =
-            GapCause::FEED.map(|cause| (cause.name(), ledger.lost_for(cause))).into_iter();
+        let causes = GapCause::FEED
+            .map(|cause| (cause.name(), ledger.lost_for(cause)))
+            .into_iter();
         Self {
             feed: feed.name.clone(),
             expected: ledger.expected,
@@ -197,9 +266,16 @@ impl From<&FeedReport> for LedgerJson {
     }
 }
 
-impl From<&SubscriberReport> for SubscriberJson {
-    fn from(report: &SubscriberReport) -> Self {
-        let SubscriberReport { name, account, tally, digest, latency, error } = report;
+impl SubscriberJson {
+    fn new(report: &SubscriberReport, told: Option<&Told>) -> Self {
+        let SubscriberReport {
+            name,
+            account,
+            tally,
+            digest,
+            latency,
+            error,
+        } = report;
         Self {
             name: name.clone(),
             published: account.published,
@@ -213,22 +289,52 @@ impl From<&SubscriberReport> for SubscriberJson {
             sessions: tally.sessions,
             dead_letters: tally.dead_letters,
             digest: digest.to_string(),
-            latency_ns: latency.as_ref().map(|latency| latency.wire_to_handler.summary().into()),
+            latency_ns: latency
+                .as_ref()
+                .map(|latency| latency.wire_to_handler.summary().into()),
             hops_ns: latency.as_ref().and_then(hops).map(|hops| {
-                hops.into_iter().map(|(name, summary)| (name, summary.into())).collect()
+                hops.into_iter()
+                    .map(|(name, summary)| (name, summary.into()))
+                    .collect()
             }),
             error: error.as_ref().map(ToString::to_string),
+            gap_list: told.map_or_else(Vec::new, |told| {
+                told.gaps.iter().map(GapJson::from).collect()
+            }),
+            gap_list_cut: told.map_or(0, |told| told.gaps_cut),
         }
     }
 }
 
-impl From<&Report> for RunJson {
-    fn from(report: &Report) -> Self {
+impl From<&Gap> for GapJson {
+    fn from(gap: &Gap) -> Self {
+        let Gap {
+            first,
+            last,
+            cause,
+            feed,
+        } = *gap;
+        Self {
+            feed,
+            first,
+            last,
+            cause: cause.name(),
+        }
+    }
+}
+
+impl RunJson {
+    /// Makes the object; `told` is in the order of the subscribers.
+    #[must_use]
+    pub fn new(report: &Report, told: &[Told]) -> Self {
+        let subscribers = report.subscribers.iter().enumerate();
         Self {
             closes: report.closes(),
             lossless: report.is_lossless(),
             ledger: report.feeds.iter().map(LedgerJson::from).collect(),
-            subscribers: report.subscribers.iter().map(SubscriberJson::from).collect(),
+            subscribers: subscribers
+                .map(|(index, subscriber)| SubscriberJson::new(subscriber, told.get(index)))
+                .collect(),
             net: NetJson::from(report),
             cores: report
                 .cores
@@ -259,6 +365,7 @@ impl From<&Report> for NetJson {
             bytes: net.bytes(),
             batches: net.batches.get(),
             enters: net.enters.get(),
+            enters_idle: net.enters_idle.get(),
             rearms: net.rearms(),
             kernel_drops: net.kernel_drops(),
             lines: lines(report)
@@ -302,13 +409,20 @@ pub fn start_text(receiver: &ReceiverReport, cores: &[CoreReport]) -> String {
         text.push('\n');
     }
     for core in cores {
-        _ = writeln!(text, "  core {}: {} ({})", core.core, core.stages.join(", "), core.wait.name());
+        _ = writeln!(
+            text,
+            "  core {}: {} ({})",
+            core.core,
+            core.stages.join(", "),
+            core.wait.name()
+        );
     }
     text
 }
 
 /// Writes a whole run for people: the ledger first, because it says whether to believe the rest.
-pub fn text(report: &Report) -> String {
+#[must_use]
+pub fn text(report: &Report, told: &[Told]) -> String {
     let mut text = String::new();
     for error in &report.errors {
         _ = writeln!(text, "FAILED: {error}");
@@ -319,6 +433,12 @@ pub fn text(report: &Report) -> String {
     subscribers_text(&mut text, report);
     latency_text(&mut text, report);
     net_text(&mut text, report);
+    text.push('\n');
+    for (subscriber, told) in report.subscribers.iter().zip(told) {
+        if let Some(verdict) = &told.verdict {
+            _ = writeln!(text, "{}: {verdict}", subscriber.name);
+        }
+    }
     _ = writeln!(
         text,
         "\n{}",
@@ -342,7 +462,10 @@ fn feed_text(text: &mut String, feed: &FeedReport) {
     row("    healed by the other line", ledger.other_line);
     row("    reordered on its line", ledger.reordered);
     row("+ lost", ledger.lost());
-    for cause in GapCause::FEED.into_iter().filter(|cause| ledger.lost_for(*cause) > 0) {
+    for cause in GapCause::FEED
+        .into_iter()
+        .filter(|cause| ledger.lost_for(*cause) > 0)
+    {
         row(&format!("    {}", cause.name()), ledger.lost_for(cause));
     }
     for (name, count) in anomalies(feed) {
@@ -353,8 +476,22 @@ fn feed_text(text: &mut String, feed: &FeedReport) {
 
 fn subscribers_text(text: &mut String, report: &Report) {
     let mut table = Table::default();
-    table.row(["subscriber", "published", "= handled", "+ overrun", "+ left", "events", "gaps"]);
-    for SubscriberReport { name, account, tally, .. } in &report.subscribers {
+    table.row([
+        "subscriber",
+        "published",
+        "= handled",
+        "+ overrun",
+        "+ left",
+        "events",
+        "gaps",
+    ]);
+    for SubscriberReport {
+        name,
+        account,
+        tally,
+        ..
+    } in &report.subscribers
+    {
         table.row([
             name,
             &thousands(account.published),
@@ -376,7 +513,17 @@ fn subscribers_text(text: &mut String, report: &Report) {
 
 fn latency_text(text: &mut String, report: &Report) {
     let mut table = Table::default();
-    table.row(["latency, µs", "p50", "p90", "p99", "p99.9", "p99.99", "max", "count", "out"]);
+    table.row([
+        "latency, µs",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "p99.99",
+        "max",
+        "count",
+        "out",
+    ]);
     let mut row = |name: &str, summary: Summary| {
         table.row([
             name,
@@ -392,7 +539,9 @@ fn latency_text(text: &mut String, report: &Report) {
     };
     let mut measured = false;
     for subscriber in &report.subscribers {
-        let Some(latency) = &subscriber.latency else { continue };
+        let Some(latency) = &subscriber.latency else {
+            continue;
+        };
         measured = true;
         let name = format!("{}: wire to handler", subscriber.name);
         row(&name, latency.wire_to_handler.summary());

@@ -2,8 +2,70 @@
 
 use ringtape::handler::{At, Handler};
 use ringtape::market::{MarketEvent, Side, View};
-use ringtape::record::{Gap, GapCause};
+use ringtape::record::{DeadLetter, Gap, GapCause, Session};
 use std::collections::HashMap;
+
+/// Gaps that a report lists one by one; more are only counted.
+const GAPS_LISTED: usize = 1_000;
+
+/// What the command line asks of a strategy at the end.
+pub(crate) trait Verdict {
+    /// Says in a line what it found.
+    fn verdict(&self) -> String;
+}
+
+/// A strategy and the gaps that it was shown.
+#[derive(Debug)]
+pub(crate) struct Noted<H> {
+    /// The strategy.
+    pub(crate) strategy: H,
+    /// The first gaps, in order.
+    pub(crate) gaps: Vec<Gap>,
+    /// How many more there were.
+    pub(crate) unlisted: u64,
+}
+
+impl<H> Noted<H> {
+    pub(crate) fn new(strategy: H) -> Self {
+        let gaps = Vec::with_capacity(GAPS_LISTED);
+        Self {
+            strategy,
+            gaps,
+            unlisted: 0,
+        }
+    }
+}
+
+impl<H: Handler<MarketEvent>> Handler<MarketEvent> for Noted<H> {
+    fn on_start(&mut self) {
+        self.strategy.on_start();
+    }
+
+    fn on_event(&mut self, event: &MarketEvent, at: At) {
+        self.strategy.on_event(event, at);
+    }
+
+    fn on_gap(&mut self, gap: Gap) {
+        if self.gaps.len() < GAPS_LISTED {
+            self.gaps.push(gap);
+        } else {
+            self.unlisted += 1;
+        }
+        self.strategy.on_gap(gap);
+    }
+
+    fn on_session(&mut self, session: &Session, at: At) {
+        self.strategy.on_session(session, at);
+    }
+
+    fn on_dead_letter(&mut self, letter: &DeadLetter, at: At) {
+        self.strategy.on_dead_letter(letter, at);
+    }
+
+    fn on_stop(&mut self) {
+        self.strategy.on_stop();
+    }
+}
 
 /// Shares added and taken away on each side, over all instruments: which way the flow leans.
 #[derive(Debug, Default)]
@@ -13,10 +75,12 @@ pub(crate) struct Flow {
     traded: u64,
 }
 
-impl Flow {
-    /// Says in a line what it found.
-    pub(crate) fn verdict(&self) -> String {
-        format!("{} shares bid, {} offered, {} traded", self.bid, self.offered, self.traded)
+impl Verdict for Flow {
+    fn verdict(&self) -> String {
+        format!(
+            "{} shares bid, {} offered, {} traded",
+            self.bid, self.offered, self.traded
+        )
     }
 }
 
@@ -25,7 +89,11 @@ impl Handler<MarketEvent> for Flow {
         match event.view() {
             View::AddOrder(add) => {
                 let bid = add.head.side == Side::BUY;
-                let side = if bid { &mut self.bid } else { &mut self.offered };
+                let side = if bid {
+                    &mut self.bid
+                } else {
+                    &mut self.offered
+                };
                 *side += add.quantity;
             }
             View::Execute(execute) => self.traded += u64::from(execute.quantity),
@@ -53,23 +121,15 @@ pub(crate) struct Audit {
 impl Audit {
     /// Makes an audit that follows up to `orders` live orders without growing.
     pub(crate) fn with_capacity(orders: usize) -> Self {
-        Self { alive: HashMap::with_capacity(orders), ..Self::default() }
+        Self {
+            alive: HashMap::with_capacity(orders),
+            ..Self::default()
+        }
     }
 
     /// Returns how many messages did not fit the orders known at that point.
     pub(crate) fn contradictions(&self) -> u64 {
         self.unknown + self.oversized + self.repeated
-    }
-
-    /// Says in a line what it found.
-    pub(crate) fn verdict(&self) -> String {
-        format!(
-            "{} orders followed, {} alive at the end, {} contradictions, {} gaps",
-            self.orders,
-            self.alive.len(),
-            self.contradictions(),
-            self.gaps
-        )
     }
 
     fn add(&mut self, order: u64, quantity: u64) {
@@ -90,6 +150,18 @@ impl Audit {
 
     fn end(&mut self, order: u64) {
         self.unknown += u64::from(self.alive.remove(&order).is_none());
+    }
+}
+
+impl Verdict for Audit {
+    fn verdict(&self) -> String {
+        format!(
+            "{} orders followed, {} alive at the end, {} contradictions, {} gaps",
+            self.orders,
+            self.alive.len(),
+            self.contradictions(),
+            self.gaps
+        )
     }
 }
 

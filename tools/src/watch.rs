@@ -25,12 +25,7 @@ pub enum Until {
 }
 
 /// Waits until `running` has ended as `until` says, `limit` has passed or Ctrl-C was pressed.
-pub fn until<E: Event>(
-    running: &Running<E>,
-    until: Until,
-    limit: Option<Duration>,
-    json: bool,
-) {
+pub fn until<E: Event>(running: &Running<E>, until: Until, limit: Option<Duration>, json: bool) {
     let begin = Instant::now();
     let line = status_line(json);
     loop {
@@ -73,5 +68,9 @@ fn status_line(json: bool) -> ProgressBar {
 /// Says how a run ended: the check is that nothing was lost. Ctrl-C is how most runs end and is
 /// no failure.
 pub fn outcome(report: &Report) -> Outcome {
-    if report.is_lossless() { Outcome::Passed } else { Outcome::Failed }
+    if report.is_lossless() {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    }
 }

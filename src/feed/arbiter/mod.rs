@@ -13,11 +13,13 @@
 //!
 //! Knows no framing and no message types: the caller brings numbers and bytes, and a [`Decode`].
 
+mod fate;
+mod level;
 mod past;
 mod window;
 
 use super::FeedCounters;
-use crate::record::{Batch, Event, Gap, GapCause, Session, SessionMark};
+use crate::record::{Batch, Event, GapCause, Session, SessionMark};
 use past::{GivenUp, Reveal, Reveals};
 use std::sync::Arc;
 use window::{Blemish, Slot, Window};
@@ -42,7 +44,10 @@ pub struct Message<'a> {
 }
 
 /// Turns messages into records. Implement it to bring a protocol of your own to the [`Arbiter`].
-pub trait Decode<E: Event> {
+pub trait Decode {
+    /// What messages become.
+    type Event: Event;
+
     /// Returns whether [`decode`](Decode::decode) would take these bytes.
     fn is_sound(&self, bytes: &[u8]) -> bool;
 
@@ -52,7 +57,11 @@ pub trait Decode<E: Event> {
     ///
     /// [`MalformedMessage`], with nothing pushed and nothing remembered: another line may have a
     /// good copy.
-    fn decode(&mut self, message: Message<'_>, out: &mut Batch<E>) -> Result<(), MalformedMessage>;
+    fn decode(
+        &mut self,
+        message: Message<'_>,
+        out: &mut Batch<Self::Event>,
+    ) -> Result<(), MalformedMessage>;
 }
 
 /// Where a feed joins the session that it finds.
@@ -67,11 +76,11 @@ pub enum Start {
 
 /// Where the records of one call go, and the call's times.
 #[derive(Debug)]
-pub struct Outlet<'a, E: Event, D> {
+pub struct Outlet<'a, D: Decode> {
     /// Makes records of messages.
     pub decoder: &'a mut D,
     /// Takes the records.
-    pub out: &'a mut Batch<E>,
+    pub out: &'a mut Batch<D::Event>,
     /// Receive time of what this call brings, and of the gaps and session marks that it causes.
     pub ts_recv_ns: u64,
     /// When the call's datagram was seen, or the time now: hold times count in it.
@@ -170,7 +179,8 @@ impl Arbiter {
             end: None,
             expected_before: 0,
             window: Window::new(window_messages),
-            reveals: Reveals::with_capacity(window_messages),
+            // One more than numbers, for the one that is pushed before its number is known.
+            reveals: Reveals::with_capacity(window_messages + 1),
             given_up: GivenUp::new(),
         }
     }
@@ -200,13 +210,11 @@ impl Arbiter {
     }
 
     /// Follows a session from now on: the first one, or one after the last has ended.
-    pub fn begin<E: Event, D: Decode<E>>(
-        &mut self,
-        session: [u8; 16],
-        start: Start,
-        to: &mut Outlet<'_, E, D>,
-    ) {
-        self.expected_before += self.known_end - self.first;
+    pub fn begin(&mut self, session: [u8; 16], start: Start, to: &mut Outlet<'_, impl Decode>) {
+        // Sums wrap rather than panic where venues' numbers leap through all 64 bits.
+        self.expected_before = self
+            .expected_before
+            .wrapping_add(self.known_end - self.first);
         let first = match start {
             Start::At(first) => first,
             Start::FirstSeen => 0,
@@ -226,10 +234,10 @@ impl Arbiter {
     ///
     /// Hot path: no allocation, no system call; O(messages) while nothing is missing, and
     /// O(messages + window) otherwise, however far the numbers jump.
-    pub fn take<'m, E: Event, D: Decode<E>>(
+    pub fn take<'m>(
         &mut self,
         mut run: Run<impl Iterator<Item = &'m [u8]>>,
-        to: &mut Outlet<'_, E, D>,
+        to: &mut Outlet<'_, impl Decode>,
     ) {
         assert!(
             self.has_session(),
@@ -247,30 +255,20 @@ impl Arbiter {
     }
 
     /// Takes what tells only that all numbers below `next` exist.
-    pub fn take_heartbeat<E: Event, D: Decode<E>>(
-        &mut self,
-        line: u8,
-        next: u64,
-        to: &mut Outlet<'_, E, D>,
-    ) {
+    pub fn take_heartbeat(&mut self, line: u8, next: u64, to: &mut Outlet<'_, impl Decode>) {
         assert!(
             self.has_session(),
             "invariant: a session begins before its heartbeats"
         );
         let next = next.min(self.end.unwrap_or(u64::MAX));
-        self.join(next, next, to);
+        self.join(line, next, next, to);
         self.make_room(next, next, to);
         self.reveal(line, next, to.seen_ns);
         self.settle(to);
     }
 
     /// Takes the venue's word that the session ends before number `end`. The first one counts.
-    pub fn take_end_of_session<E: Event, D: Decode<E>>(
-        &mut self,
-        line: u8,
-        end: u64,
-        to: &mut Outlet<'_, E, D>,
-    ) {
+    pub fn take_end_of_session(&mut self, line: u8, end: u64, to: &mut Outlet<'_, impl Decode>) {
         self.take_heartbeat(line, end, to);
         if self.end.is_none() {
             // An end below what was already delivered contradicts the lines: nothing is owed then.
@@ -282,7 +280,6 @@ impl Arbiter {
             }
             self.known_end = self.known_end.min(end);
             self.reveals.cut(end);
-            self.reveals.pass(self.next);
             self.end = Some(end);
         }
         self.settle(to);
@@ -305,7 +302,7 @@ impl Arbiter {
     /// Gives up what was missing for the hold time at `to.seen_ns`.
     ///
     /// Hot path: no allocation, no system call; O(1) while nothing is missing.
-    pub fn expire<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+    pub fn expire(&mut self, to: &mut Outlet<'_, impl Decode>) {
         match self.phase {
             Phase::Joining { since_ns } if to.seen_ns.saturating_sub(since_ns) >= self.hold_ns => {
                 self.start(to);
@@ -321,7 +318,7 @@ impl Arbiter {
     }
 
     /// Gives up everything that is missing, and delivers what waited for it.
-    pub fn close<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+    pub fn close(&mut self, to: &mut Outlet<'_, impl Decode>) {
         if matches!(self.phase, Phase::Joining { .. }) {
             self.start(to);
         }
@@ -347,13 +344,19 @@ impl Arbiter {
 
     /// While the session is being joined, lets `next` sink to `first`, and starts where waiting
     /// has no sense or no room any more.
-    fn join<E: Event, D: Decode<E>>(&mut self, first: u64, end: u64, to: &mut Outlet<'_, E, D>) {
+    fn join(&mut self, line: u8, first: u64, end: u64, to: &mut Outlet<'_, impl Decode>) {
         match self.phase {
             Phase::Waiting => {
                 (self.next, self.known_end) = (first, first);
                 self.phase = Phase::Joining {
                     since_ns: to.seen_ns,
                 };
+                // Should `next` sink, this line had gone past the numbers in between.
+                self.reveals.push(Reveal {
+                    end: first,
+                    seen_ns: to.seen_ns,
+                    line,
+                });
             }
             Phase::Joining { .. } => {
                 if first < self.next && self.known_end.max(end) - first <= self.window.len() {
@@ -369,62 +372,23 @@ impl Arbiter {
         }
     }
 
-    fn start<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
-        self.first = self.next;
+    fn start(&mut self, to: &mut Outlet<'_, impl Decode>) {
         self.phase = Phase::Running;
+        self.reveals.pass(self.next);
         self.mark_session(SessionMark::Start, to);
         self.drain(to);
-    }
-
-    /// Whether nothing is missing, nothing is held, and of nothing beyond `next` anything is known:
-    /// the usual case.
-    fn is_level(&self) -> bool {
-        self.phase == Phase::Running && self.next == self.known_end && self.window.is_clear()
-    }
-
-    /// Delivers messages from `next` on as they come, which needs no more than counting while the
-    /// arbiter is level. Returns the number above the last that it is done with: `end`, or less
-    /// where a message is malformed or its packet was cut.
-    fn take_level<'m, E: Event, D: Decode<E>>(
-        &mut self,
-        line: u8,
-        messages: &mut impl Iterator<Item = &'m [u8]>,
-        end: u64,
-        to: &mut Outlet<'_, E, D>,
-    ) -> u64 {
-        let first = self.next;
-        let mut next = first;
-        let mut malformed = false;
-        while next < end
-            && !malformed
-            && let Some(bytes) = messages.next()
-        {
-            malformed = to
-                .decoder
-                .decode(message(next, bytes, to.ts_recv_ns), to.out)
-                .is_err();
-            next += u64::from(!malformed);
-        }
-        (self.next, self.known_end) = (next, next);
-        self.counters.first_arrival.add(next - first);
-        self.line_counts(line).won.add(next - first);
-        if malformed {
-            self.refuse(line, next, to.seen_ns);
-            next += 1;
-        }
-        next
     }
 
     /// Takes messages that come early, late, twice, or while the session is being joined.
     // Out of line: the usual case is small enough to be inlined, decoder and all, without it.
     #[inline(never)]
-    fn take_uneven<'m, E: Event, D: Decode<E>>(
+    fn take_uneven<'m>(
         &mut self,
         run: Run<impl Iterator<Item = &'m [u8]>>,
         end: u64,
-        to: &mut Outlet<'_, E, D>,
+        to: &mut Outlet<'_, impl Decode>,
     ) {
-        self.join(run.first, end, to);
+        self.join(run.line, run.first, end, to);
         if end <= self.next {
             self.count_passed(run.line, run.first, end);
         } else {
@@ -433,11 +397,11 @@ impl Arbiter {
     }
 
     /// Takes the messages of a packet that ends beyond `next`.
-    fn take_new<'m, E: Event, D: Decode<E>>(
+    fn take_new<'m>(
         &mut self,
         run: Run<impl Iterator<Item = &'m [u8]>>,
         end: u64,
-        to: &mut Outlet<'_, E, D>,
+        to: &mut Outlet<'_, impl Decode>,
     ) {
         let line = run.line;
         let passed = self.next;
@@ -478,12 +442,7 @@ impl Arbiter {
 
     /// Delivers what is `next`, and what waited for it. Returns whether it came in order, which
     /// the caller counts by the packet.
-    fn deliver_next<E: Event, D: Decode<E>>(
-        &mut self,
-        line: u8,
-        bytes: &[u8],
-        to: &mut Outlet<'_, E, D>,
-    ) -> bool {
+    fn deliver_next(&mut self, line: u8, bytes: &[u8], to: &mut Outlet<'_, impl Decode>) -> bool {
         let number = self.next;
         let message = message(number, bytes, to.ts_recv_ns);
         if to.decoder.decode(message, to.out).is_err() {
@@ -502,13 +461,7 @@ impl Arbiter {
     }
 
     /// Keeps a message that cannot be delivered yet.
-    fn hold<E: Event, D: Decode<E>>(
-        &mut self,
-        line: u8,
-        number: u64,
-        bytes: &[u8],
-        to: &mut Outlet<'_, E, D>,
-    ) {
+    fn hold(&mut self, line: u8, number: u64, bytes: &[u8], to: &mut Outlet<'_, impl Decode>) {
         if self.window.holds(number) {
             self.line_counts(line).duplicates.add(1);
         } else if to.decoder.is_sound(bytes) {
@@ -529,13 +482,7 @@ impl Arbiter {
     }
 
     /// Notes that numbers from `first` to `end` were cut from their datagram.
-    fn take_cut<E: Event, D: Decode<E>>(
-        &mut self,
-        line: u8,
-        first: u64,
-        end: u64,
-        to: &mut Outlet<'_, E, D>,
-    ) {
+    fn take_cut(&mut self, line: u8, first: u64, end: u64, to: &mut Outlet<'_, impl Decode>) {
         self.counters.cut_messages.add(end - first);
         self.make_room(first, end, to);
         let fits = end.min(self.next.saturating_add(self.window.len()));
@@ -553,124 +500,8 @@ impl Arbiter {
         }
     }
 
-    /// Delivers what is held from `next` on.
-    fn drain<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
-        while !self.window.is_clear() && self.window.holds(self.next) {
-            self.deliver_held(to);
-        }
-    }
-
-    fn deliver_held<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
-        let number = self.next;
-        let slot = self.window.held(number);
-        let (line, origin) = (slot.line, slot.origin);
-        let message = Message {
-            number,
-            bytes: slot.bytes(),
-            message_bytes: slot.message_bytes,
-            ts_recv_ns: slot.ts_recv_ns,
-        };
-        let decoded = to.decoder.decode(message, to.out);
-        if decoded.is_ok() {
-            self.count_delivered(line, origin);
-        } else {
-            // A decoder that called sound what it cannot decode: still no silent loss.
-            self.publish_gap(number, number + 1, GapCause::Malformed, to);
-        }
-        self.pass(number + 1);
-    }
-
-    /// Gives up the oldest missing numbers as far as `first..end` needs room in the window. A run
-    /// longer than the window makes room for itself as it is delivered.
-    fn make_room<E: Event, D: Decode<E>>(
-        &mut self,
-        first: u64,
-        end: u64,
-        to: &mut Outlet<'_, E, D>,
-    ) {
-        let oldest = end.saturating_sub(self.window.len()).min(first);
-        self.give_up_to(oldest, GapCause::Window, to);
-    }
-
-    /// Accounts for every number below `target`: delivers what is held, and publishes each run of
-    /// the rest as a gap of the cause that is known for it, else of `cause`. O(window), because
-    /// once no mark is left the rest is one run.
-    fn give_up_to<E: Event, D: Decode<E>>(
-        &mut self,
-        target: u64,
-        cause: GapCause,
-        to: &mut Outlet<'_, E, D>,
-    ) {
-        while self.next < target {
-            if self.window.holds(self.next) {
-                self.deliver_held(to);
-                continue;
-            }
-            let first = self.next;
-            let why = self.window.cause(first, cause);
-            let mut end = first;
-            while end < target && !self.window.holds(end) && self.window.cause(end, cause) == why {
-                self.window.forget(end);
-                end = if self.window.is_clear() && why == cause {
-                    target
-                } else {
-                    end + 1
-                };
-            }
-            self.publish_gap(first, end, why, to);
-            self.pass(end);
-        }
-        self.known_end = self.known_end.max(self.next);
-        self.drain(to);
-    }
-
-    fn publish_gap<E: Event, D: Decode<E>>(
-        &mut self,
-        first: u64,
-        end: u64,
-        cause: GapCause,
-        to: &mut Outlet<'_, E, D>,
-    ) {
-        let gap = Gap {
-            first,
-            last: end - 1,
-            cause,
-            feed: self.feed,
-        };
-        to.out.push_gap(to.ts_recv_ns, gap);
-        self.given_up.push(first, end);
-        if let Some(lost) = self.counters.lost(cause) {
-            lost.add(end - first);
-        }
-    }
-
-    /// Moves `next` on: all below is accounted for.
-    fn pass(&mut self, next: u64) {
-        self.window.forget(self.next);
-        self.next = next;
-        self.reveals.pass(next);
-    }
-
-    /// Notes that all numbers below `end` exist. What is not there yet is missing from now on.
-    fn reveal(&mut self, line: u8, end: u64, seen_ns: u64) {
-        if end > self.known_end {
-            self.known_end = end;
-            self.reveals.push(Reveal { end, seen_ns, line });
-        }
-    }
-
-    fn origin(&self, line: u8, number: u64) -> Origin {
-        if number >= self.known_end {
-            return Origin::First;
-        }
-        match self.reveals.of(number) {
-            Some(reveal) if reveal.line != line => Origin::OtherLine,
-            _ => Origin::Reordered,
-        }
-    }
-
     /// What each call ends with.
-    fn settle<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+    fn settle(&mut self, to: &mut Outlet<'_, impl Decode>) {
         if self.hold_ns == 0 && self.next < self.known_end && self.phase == Phase::Running {
             self.give_up_to(self.known_end, GapCause::Absent, to);
         }
@@ -679,14 +510,14 @@ impl Arbiter {
     }
 
     /// Ends the session when nothing below its end is open.
-    fn finish<E: Event, D: Decode<E>>(&mut self, to: &mut Outlet<'_, E, D>) {
+    fn finish(&mut self, to: &mut Outlet<'_, impl Decode>) {
         if self.phase == Phase::Running && self.end.is_some_and(|end| self.next >= end) {
             self.phase = Phase::Ended;
             self.mark_session(SessionMark::End, to);
         }
     }
 
-    fn mark_session<E: Event, D: Decode<E>>(&self, mark: SessionMark, to: &mut Outlet<'_, E, D>) {
+    fn mark_session(&self, mark: SessionMark, to: &mut Outlet<'_, impl Decode>) {
         let session = Session {
             id: self.session,
             feed_sequence: self.next,
@@ -697,36 +528,10 @@ impl Arbiter {
     }
 
     fn publish_expected(&self) {
-        self.counters
-            .expected
-            .set(self.expected_before + (self.known_end - self.first));
-    }
-
-    /// Counts messages whose numbers lie below `next`.
-    fn count_passed(&self, line: u8, from: u64, to: u64) {
-        if from >= to {
-            return;
-        }
-        let before_start = to.min(self.first).saturating_sub(from);
-        let late = self.given_up.count(from, to);
-        let counts = self.line_counts(line);
-        self.counters.before_start.add(before_start);
-        counts.late.add(late);
-        counts.duplicates.add(to - from - before_start - late);
-    }
-
-    fn count_delivered(&self, line: u8, origin: Origin) {
-        let by_origin = match origin {
-            Origin::First => &self.counters.first_arrival,
-            Origin::OtherLine => &self.counters.other_line,
-            Origin::Reordered => &self.counters.reordered,
-        };
-        by_origin.add(1);
-        self.line_counts(line).won.add(1);
-    }
-
-    fn line_counts(&self, line: u8) -> &super::LineCounters {
-        &self.counters.by_line[usize::from(line)]
+        let expected = self
+            .expected_before
+            .wrapping_add(self.known_end - self.first);
+        self.counters.expected.set(expected);
     }
 }
 

@@ -16,8 +16,9 @@ pub(super) struct Reveal {
 
 /// What was told of numbers that are not yet accounted for, oldest first. The ends rise strictly.
 ///
-/// Invariant: every end is above the arbiter's `next` and at most a window beyond it, so there are
-/// never more entries than the window has numbers, and the buffer never grows.
+/// Invariant: the ends are from `next` (while a session is being joined; above it afterwards) to a
+/// window beyond it, so there is never more than one entry beyond the window's numbers, and the
+/// buffer never grows.
 #[derive(Debug)]
 pub(super) struct Reveals(VecDeque<Reveal>);
 
@@ -34,7 +35,7 @@ impl Reveals {
             _ => {
                 assert!(
                     self.0.len() < self.0.capacity(),
-                    "invariant: there are no more reveals than numbers in the window"
+                    "invariant: there are no more reveals than numbers that can be missing"
                 );
                 self.0.push_back(reveal);
             }

@@ -1,0 +1,368 @@
+//! Arbitration as one would write it without regard to speed: everything about each number in a
+//! map, one number at a time.
+
+use crate::rig::{Fault, Item, can_be_short, whole};
+use ringtape::feed::Start;
+use ringtape::record::GapCause;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Number {
+    held_from: Option<(usize, Origin)>,
+    malformed: bool,
+    truncated: bool,
+    /// When it became known to exist without being there, and which line told.
+    missing_since: Option<(u64, usize)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    First,
+    OtherLine,
+    Reordered,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Joining { since_ns: u64, line: usize },
+    Running,
+    Ended,
+}
+
+pub(crate) struct Oracle {
+    window: u64,
+    hold_ns: u64,
+    phase: Phase,
+    first: u64,
+    next: u64,
+    known_end: u64,
+    end: Option<u64>,
+    numbers: BTreeMap<u64, Number>,
+    given_up: BTreeSet<u64>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) origins: BTreeMap<Origin, u64>,
+    pub(crate) lost: BTreeMap<GapCause, u64>,
+    pub(crate) won: [u64; 2],
+    pub(crate) duplicates: [u64; 2],
+    pub(crate) late: [u64; 2],
+    pub(crate) before_start: u64,
+    pub(crate) after_end: u64,
+    pub(crate) malformed_messages: u64,
+    pub(crate) cut_messages: u64,
+    pub(crate) messages: u64,
+}
+
+impl Oracle {
+    pub(crate) fn new(start: Start, hold_ns: u64, window: u64) -> Self {
+        Self {
+            window,
+            hold_ns,
+            phase: Phase::Waiting,
+            first: 0,
+            next: 0,
+            known_end: 0,
+            end: None,
+            numbers: BTreeMap::new(),
+            given_up: BTreeSet::new(),
+            items: vec![],
+            origins: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            won: [0; 2],
+            duplicates: [0; 2],
+            late: [0; 2],
+            before_start: 0,
+            after_end: 0,
+            malformed_messages: 0,
+            cut_messages: 0,
+            messages: 0,
+        }
+        .begun(start)
+    }
+
+    fn begun(mut self, start: Start) -> Self {
+        if let Start::At(first) = start {
+            (self.first, self.next, self.known_end) = (first, first, first);
+        }
+        self
+    }
+
+    /// The session is known from the first well-formed packet on; `At` then starts at once.
+    fn see_session(&mut self, start: Start) {
+        if self.phase == Phase::Waiting && matches!(start, Start::At(_)) {
+            self.start();
+        }
+    }
+
+    pub(crate) fn expected(&self) -> u64 {
+        self.known_end - self.first
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    pub(crate) fn packet(
+        &mut self,
+        start: Start,
+        line: usize,
+        first: u64,
+        count: u16,
+        fault: Fault,
+        now: u64,
+    ) {
+        if fault == Fault::Trailing {
+            self.suspect(first, u64::from(count));
+            return;
+        }
+        self.see_session(start);
+        if count == 0 {
+            return self.heartbeat(start, line, first, now);
+        }
+        self.messages += u64::from(count);
+        let whole_end = first + whole(first, count, fault);
+        let mut end = first + u64::from(count);
+        if let Some(limit) = self.end {
+            self.after_end += (first..end).filter(|number| *number >= limit).count() as u64;
+            end = end.min(limit);
+            if end <= first {
+                return;
+            }
+        }
+        self.join(line, first, end, now);
+        let passed_before = self.next;
+        for number in first..end.min(self.next) {
+            if number < self.first {
+                self.before_start += 1;
+            } else if self.given_up.contains(&number) {
+                self.late[line] += 1;
+            } else {
+                self.duplicates[line] += 1;
+            }
+        }
+        if end > passed_before {
+            self.make_room(first, end);
+        }
+        for number in first.max(passed_before)..end.min(whole_end) {
+            if number > self.next {
+                self.make_room(number, number + 1);
+            }
+            let short = matches!(fault, Fault::Short(at) if first + u64::from(at) == number)
+                && can_be_short(number);
+            if number < self.next || self.number(number).held_from.is_some() {
+                self.duplicates[line] += 1;
+            } else if short {
+                self.malformed_messages += 1;
+                self.reveal(number + 1, line, now);
+                self.number(number).malformed = true;
+            } else {
+                let known = number < self.known_end;
+                let told_by = self.number(number).missing_since.map(|(_, line)| line);
+                let origin = match told_by {
+                    _ if !known => Origin::First,
+                    Some(other) if other != line => Origin::OtherLine,
+                    _ => Origin::Reordered,
+                };
+                self.number(number).held_from = Some((line, origin));
+                self.reveal(number + 1, line, now);
+            }
+            self.drain();
+        }
+        let cut: Vec<_> = (whole_end.max(first).max(passed_before)..end).collect();
+        if let Some(&from) = cut.first() {
+            self.make_room(from.max(self.next), end);
+            for &number in &cut {
+                if number < self.next {
+                    self.duplicates[line] += 1;
+                } else {
+                    self.cut_messages += 1;
+                    self.number(number).truncated = true;
+                }
+            }
+            self.give_up_to(end.saturating_sub(self.window), GapCause::Window);
+            self.reveal(end, line, now);
+        }
+        self.settle();
+    }
+
+    pub(crate) fn heartbeat(&mut self, start: Start, line: usize, next: u64, now: u64) {
+        self.see_session(start);
+        let next = next.min(self.end.unwrap_or(u64::MAX));
+        self.join(line, next, next, now);
+        self.make_room(next, next);
+        self.reveal(next, line, now);
+        self.settle();
+    }
+
+    pub(crate) fn end_of_session(&mut self, start: Start, line: usize, end: u64, now: u64) {
+        self.heartbeat(start, line, end, now);
+        if self.end.is_none() {
+            let end = end.max(self.next);
+            for (_, beyond) in self.numbers.split_off(&end) {
+                self.after_end += u64::from(beyond.held_from.is_some());
+            }
+            self.known_end = self.known_end.min(end);
+            self.end = Some(end);
+        }
+        self.settle();
+    }
+
+    pub(crate) fn time(&mut self, now: u64) {
+        if let Phase::Joining { since_ns, .. } = self.phase
+            && now - since_ns >= self.hold_ns
+        {
+            self.start();
+        }
+        if self.phase == Phase::Running {
+            let expired = |number: &u64| {
+                let since = self
+                    .numbers
+                    .get(number)
+                    .and_then(|known| known.missing_since);
+                since.is_some_and(|(since_ns, _)| now - since_ns >= self.hold_ns)
+            };
+            if let Some(last) = (self.next..self.known_end).rfind(expired) {
+                self.give_up_to(last + 1, GapCause::Absent);
+            }
+            self.finish();
+        }
+    }
+
+    pub(crate) fn close(&mut self) {
+        if matches!(self.phase, Phase::Joining { .. }) {
+            self.start();
+        }
+        if self.phase == Phase::Running {
+            self.give_up_to(self.known_end, GapCause::Absent);
+            self.finish();
+        }
+    }
+
+    fn suspect(&mut self, first: u64, count: u64) {
+        let limit = match self.phase {
+            Phase::Running => self.next + self.window,
+            Phase::Joining { .. } => self.known_end,
+            Phase::Waiting | Phase::Ended => return,
+        };
+        for number in (first..first + count).filter(|n| (self.next..limit).contains(n)) {
+            self.numbers.entry(number).or_default().malformed = true;
+        }
+    }
+
+    fn join(&mut self, line: usize, first: u64, end: u64, now: u64) {
+        match self.phase {
+            Phase::Waiting => {
+                (self.next, self.known_end) = (first, first);
+                self.phase = Phase::Joining {
+                    since_ns: now,
+                    line,
+                };
+            }
+            Phase::Joining { since_ns, line } => {
+                if first < self.next && self.known_end.max(end) - first <= self.window {
+                    for number in first..self.next {
+                        self.number(number).missing_since = Some((since_ns, line));
+                    }
+                    self.next = first;
+                }
+            }
+            Phase::Running | Phase::Ended => return,
+        }
+        self.first = self.next;
+        let too_far = self.known_end.max(end) - self.next > self.window;
+        if self.next <= 1 || self.hold_ns == 0 || too_far {
+            self.start();
+        }
+    }
+
+    fn start(&mut self) {
+        self.phase = Phase::Running;
+        self.items.push(Item::Start(self.next));
+        self.drain();
+    }
+
+    fn reveal(&mut self, end: u64, line: usize, now: u64) {
+        for number in self.known_end..end {
+            self.number(number).missing_since = Some((now, line));
+        }
+        self.known_end = self.known_end.max(end);
+    }
+
+    fn make_room(&mut self, first: u64, end: u64) {
+        self.give_up_to(end.saturating_sub(self.window).min(first), GapCause::Window);
+    }
+
+    fn give_up_to(&mut self, target: u64, otherwise: GapCause) {
+        while self.next < target {
+            let number = self.next;
+            let known = *self.number(number);
+            if known.held_from.is_some() {
+                self.deliver();
+                continue;
+            }
+            let cause = match known {
+                Number {
+                    truncated: true, ..
+                } => GapCause::Truncated,
+                Number {
+                    malformed: true, ..
+                } => GapCause::Malformed,
+                _ => otherwise,
+            };
+            self.items.push(Item::Gap(number, number, cause));
+            *self.lost.entry(cause).or_default() += 1;
+            self.given_up.insert(number);
+            self.pass();
+        }
+        self.known_end = self.known_end.max(self.next);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let held = |oracle: &Self| {
+            oracle
+                .numbers
+                .get(&oracle.next)
+                .is_some_and(|known| known.held_from.is_some())
+        };
+        while self.phase == Phase::Running && held(self) {
+            self.deliver();
+        }
+    }
+
+    fn deliver(&mut self) {
+        let number = self.next;
+        let (line, origin) = self.number(number).held_from.expect("held");
+        match number % 7 {
+            0 => {}
+            1 => self.items.push(Item::Letter(number)),
+            _ => self.items.push(Item::Event(number)),
+        }
+        *self.origins.entry(origin).or_default() += 1;
+        self.won[line] += 1;
+        self.pass();
+    }
+
+    fn pass(&mut self) {
+        self.numbers.remove(&self.next);
+        self.next += 1;
+    }
+
+    fn settle(&mut self) {
+        if self.hold_ns == 0 && self.phase == Phase::Running {
+            self.give_up_to(self.known_end, GapCause::Absent);
+        }
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        if self.phase == Phase::Running && self.end.is_some_and(|end| self.next >= end) {
+            self.phase = Phase::Ended;
+            self.items.push(Item::End(self.next));
+        }
+    }
+
+    fn number(&mut self, number: u64) -> &mut Number {
+        self.numbers.entry(number).or_default()
+    }
+}

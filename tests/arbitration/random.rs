@@ -1,0 +1,214 @@
+//! Random packetisation, loss, reordering, duplicates, faults, heartbeats and times on two lines,
+//! beside the oracle.
+
+use crate::oracle::{Oracle, Origin};
+use crate::rig::{Fault, Item, Rig, message};
+use proptest::prelude::*;
+use ringtape::feed::Start;
+use ringtape::record::GapCause;
+
+/// A thousand cases, or what the environment says, for a longer search.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(1_000)
+}
+
+/// Where the venue's numbers begin.
+const BASE: u64 = 1_000;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// `ahead` is counted from the highest number sent so far, less 40.
+    Packet {
+        line: usize,
+        ahead: u64,
+        count: u16,
+        fault: Fault,
+    },
+    Heartbeat {
+        line: usize,
+        ahead: u64,
+    },
+    Wait {
+        ns: u64,
+    },
+    End {
+        line: usize,
+        ahead: u64,
+    },
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        8 => Just(Fault::None),
+        1 => (0..=100u8).prop_map(Fault::Cut),
+        1 => Just(Fault::Trailing),
+        1 => (0..4u8).prop_map(Fault::Short),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let ahead = prop_oneof![
+        6 => Just(40u64),
+        6 => 25..48u64,
+        1 => 0..200u64,
+    ];
+    let count = prop_oneof![8 => 0..6u16, 1 => 0..90u16];
+    let line = 0..2usize;
+    prop_oneof![
+        12 => (line.clone(), ahead.clone(), count, fault())
+            .prop_map(|(line, ahead, count, fault)| Step::Packet { line, ahead, count, fault }),
+        2 => (line.clone(), 30..50u64).prop_map(|(line, ahead)| Step::Heartbeat { line, ahead }),
+        4 => (0..15u64).prop_map(|ns| Step::Wait { ns }),
+        1 => (line, 30..50u64, 0..10u8).prop_map(|(line, ahead, chance)| match chance {
+            0 => Step::End { line, ahead },
+            _ => Step::Heartbeat { line, ahead },
+        }),
+    ]
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    prop_oneof![
+        Just(Start::At(BASE)),
+        (BASE - 10..BASE + 10).prop_map(Start::At),
+        Just(Start::FirstSeen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_feed_does_what_the_naive_oracle_does(
+        start in start(),
+        hold_ns in prop_oneof![Just(0u64), 1..20u64],
+        window_log2 in 1..8u32,
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let window = 1 << window_log2;
+        let mut rig = Rig::new(start, hold_ns, window);
+        let mut oracle = Oracle::new(start, hold_ns, window as u64);
+        let mut now = 1_000_000;
+        let mut sent_end = BASE;
+        for step in steps {
+            let from = |ahead: u64| (sent_end + ahead).saturating_sub(40);
+            match step {
+                Step::Packet { line, ahead, count, fault } => {
+                    let first = from(ahead);
+                    if fault != Fault::Trailing {
+                        sent_end = sent_end.max(first + u64::from(count));
+                    }
+                    rig.packet(line, first, count, fault, now);
+                    oracle.packet(start, line, first, count, fault, now);
+                }
+                Step::Heartbeat { line, ahead } => {
+                    rig.heartbeat(line, from(ahead), now);
+                    oracle.heartbeat(start, line, from(ahead), now);
+                }
+                Step::Wait { ns } => {
+                    now += ns;
+                    rig.time(now);
+                    oracle.time(now);
+                }
+                Step::End { line, ahead } => {
+                    rig.end_of_session(line, from(ahead), now);
+                    oracle.end_of_session(start, line, from(ahead), now);
+                }
+            }
+            prop_assert_eq!(rig.ledger().expected, oracle.expected());
+            prop_assert_eq!(rig.ended(), oracle.ended());
+        }
+        rig.close(now);
+        oracle.close();
+        check(&rig, &oracle)?;
+    }
+}
+
+fn check(rig: &Rig, oracle: &Oracle) -> Result<(), TestCaseError> {
+    prop_assert_eq!(merged(&rig.items), merged(&oracle.items));
+    every_number_appears_once_in_order(&rig.items)?;
+
+    let ledger = rig.ledger();
+    prop_assert!(ledger.closes(), "{:?}", ledger);
+    prop_assert_eq!(ledger.open(), 0);
+    prop_assert_eq!(ledger.expected, oracle.expected());
+    let origin = |origin| oracle.origins.get(&origin).copied().unwrap_or(0);
+    prop_assert_eq!(ledger.first_arrival, origin(Origin::First));
+    prop_assert_eq!(ledger.other_line, origin(Origin::OtherLine));
+    prop_assert_eq!(ledger.reordered, origin(Origin::Reordered));
+    for cause in GapCause::FEED {
+        let lost = oracle.lost.get(&cause).copied().unwrap_or(0);
+        prop_assert_eq!(ledger.lost_for(cause), lost, "{:?}", cause);
+    }
+    prop_assert_eq!(ledger.before_start, oracle.before_start);
+    prop_assert_eq!(ledger.after_end, oracle.after_end);
+    prop_assert_eq!(ledger.malformed_messages, oracle.malformed_messages);
+    prop_assert_eq!(ledger.cut_messages, oracle.cut_messages);
+    prop_assert_eq!(ledger.messages, oracle.messages);
+
+    let gaps = rig
+        .items
+        .iter()
+        .filter(|item| matches!(item, Item::Gap(..)))
+        .count();
+    for (line, counts) in ledger.lines().iter().enumerate() {
+        prop_assert_eq!(counts.won, oracle.won[line]);
+        let passed = oracle.duplicates[line] + oracle.late[line];
+        prop_assert_eq!(counts.duplicates + counts.late, passed);
+        // More ranges than the feed remembers turn late messages into duplicates.
+        prop_assert!(counts.late == oracle.late[line] || gaps > 64);
+    }
+    let by_line = |count: fn(&ringtape::feed::LineLedger) -> u64| -> u64 {
+        ledger.lines().iter().map(count).sum()
+    };
+    let fates = by_line(|line| line.won)
+        + by_line(|line| line.duplicates)
+        + by_line(|line| line.late)
+        + ledger.before_start
+        + ledger.after_end
+        + ledger.malformed_messages
+        + ledger.cut_messages;
+    prop_assert_eq!(ledger.messages, fates, "each message has one fate");
+    Ok(())
+}
+
+/// Joins neighbouring gaps of one cause: the oracle makes one for each number.
+fn merged(items: &[Item]) -> Vec<Item> {
+    let mut merged: Vec<Item> = vec![];
+    for item in items {
+        match (merged.last_mut(), item) {
+            (Some(Item::Gap(_, last, cause)), Item::Gap(first, end, other))
+                if cause == other && *last + 1 == *first =>
+            {
+                *last = *end;
+            }
+            _ => merged.push(item.clone()),
+        }
+    }
+    merged
+}
+
+fn every_number_appears_once_in_order(items: &[Item]) -> Result<(), TestCaseError> {
+    let mut expected = None;
+    for item in items {
+        let (first, last) = match *item {
+            Item::Start(number) => {
+                expected = Some(number);
+                continue;
+            }
+            Item::End(number) => (number, number - 1),
+            Item::Event(number) | Item::Letter(number) => (number, number),
+            Item::Gap(first, last, _) => (first, last),
+        };
+        let mut next = expected.expect("a session starts before its first record");
+        // An empty message spends its number without a record.
+        while next < first && message(next).is_empty() {
+            next += 1;
+        }
+        prop_assert_eq!(next, first);
+        expected = Some(last + 1);
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! After the start, nothing on the way from the sockets to the handlers allocates: not for good
+//! packets, not for holes, duplicates and garbage, not with either backend.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/counting_allocator.rs"]
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "an allocator is unsafe by its trait"
+)]
+mod counting_allocator;
+mod support;
+
+use counting_allocator::Counting;
+use ringtape::bus::{Contract, Subscription};
+use ringtape::handler::{At, Handler};
+use ringtape::market::MarketEvent;
+use ringtape::net::{self, Backend, Stamps};
+use ringtape::pipeline::{HandlerSettings, Pipeline, Settings};
+use ringtape::record::Gap;
+use ringtape::wait::WaitStrategy;
+use support::{
+    end_of_session, feed, heartbeat, lines, packets, senders, wait_received, wait_until,
+};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting::new();
+
+struct Ignore;
+
+impl Handler<MarketEvent> for Ignore {
+    fn on_event(&mut self, _: &MarketEvent, _: At) {}
+    fn on_gap(&mut self, _: Gap) {}
+}
+
+/// Good packets on both lines, with losses on one, on the other and on both, repeated, out of
+/// order, cut, too long for the buffers, and bytes that are no packet at all.
+fn traffic() -> Vec<(usize, Vec<u8>)> {
+    let mut traffic = Vec::new();
+    let good = packets(3_000);
+    for (n, packet) in good.iter().enumerate() {
+        let mut on_line = |line, bytes: &[u8]| traffic.push((line, bytes.to_vec()));
+        if n % 97 != 0 && n % 11 != 0 {
+            on_line(0, packet);
+        }
+        if n % 97 != 0 && n % 13 != 0 {
+            on_line(1, packet);
+        }
+        match n % 29 {
+            3 => on_line(0, &good[n / 2]),
+            7 => on_line(1, &packet[..packet.len() / 2]),
+            11 => on_line(0, &vec![0xa5; n % 64]),
+            13 => on_line(1, &[packet.as_slice(), &[0; 4_000]].concat()),
+            17 if n + 1 < good.len() => on_line(0, &good[n + 1]),
+            _ => {}
+        }
+    }
+    traffic.push((0, heartbeat(3_001)));
+    traffic.push((1, end_of_session(3_001)));
+    traffic
+}
+
+#[test]
+fn nothing_allocates_between_the_start_and_the_stop() {
+    for backend in [Backend::Uring, Backend::Mmsg] {
+        for stamps in [Stamps::Kernel, Stamps::Batch] {
+            for wait in [WaitStrategy::Yield, WaitStrategy::Park] {
+                check(backend, stamps, wait);
+            }
+        }
+    }
+}
+
+fn check(backend: Backend, stamps: Stamps, wait: WaitStrategy) {
+    let net = net::Config {
+        backend,
+        stamps,
+        ..net::Config::default()
+    };
+    let mut pipeline = Pipeline::new(Settings {
+        net,
+        wait,
+        ingest_core: None,
+    });
+    pipeline
+        .feed(feed(["A", "B"], 1_000), lines(["A", "B"]))
+        .unwrap();
+    for (contract, capacity) in [(Contract::Lossy, 64), (Contract::Lossless, 64)] {
+        let subscription = Subscription {
+            contract,
+            capacity,
+            passages: true,
+        };
+        let settings = HandlerSettings {
+            subscription,
+            ..HandlerSettings::default()
+        };
+        pipeline.subscribe(format!("{contract:?}"), settings, Ignore);
+    }
+    let traffic = traffic();
+    let running = match pipeline.start() {
+        Ok(running) => running,
+        Err(error) => return support::skip(&error.to_string()),
+    };
+    let senders = senders(&running);
+    // One datagram through everything before counting: what the standard library sets up for a
+    // thread at its first use is no part of the hot path.
+    senders[0].send(&heartbeat(1)).unwrap();
+    wait_received(&running, 1);
+
+    let allocations = ALLOCATOR.during(|| {
+        for (sent, (line, bytes)) in traffic.iter().enumerate() {
+            senders[*line].send(bytes).unwrap();
+            // Never more in flight than the sockets hold.
+            wait_received(&running, (sent as u64 + 2).saturating_sub(100));
+        }
+        wait_received(&running, traffic.len() as u64 + 1);
+        wait_until("the end of the session", || running.has_ended());
+    });
+    running.stop();
+    let report = running.join();
+    assert_eq!(allocations, 0, "{backend:?} {stamps:?} {wait:?}");
+    assert!(report.closes());
+    let ledger = &report.feeds[0].ledger;
+    assert_eq!(ledger.expected, 3_000);
+    assert!(ledger.lost() > 0 && ledger.other_line > 0 && ledger.malformed_datagrams() > 0);
+    assert!(ledger.truncated_datagrams > 0);
+}

@@ -1,0 +1,51 @@
+//! Owns an allocator that counts, to hold the hot path to its word.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The system's allocator, counting while it is told to.
+#[derive(Debug)]
+pub struct Counting {
+    counting: AtomicBool,
+    allocations: AtomicU64,
+}
+
+impl Counting {
+    pub const fn new() -> Self {
+        Self {
+            counting: AtomicBool::new(false),
+            allocations: AtomicU64::new(0),
+        }
+    }
+
+    /// Runs `work` and returns how often any thread allocated or released meanwhile.
+    pub fn during(&self, work: impl FnOnce()) -> u64 {
+        self.allocations.store(0, Ordering::SeqCst);
+        self.counting.store(true, Ordering::SeqCst);
+        work();
+        self.counting.store(false, Ordering::SeqCst);
+        self.allocations.load(Ordering::SeqCst)
+    }
+
+    fn count(&self) {
+        if self.counting.load(Ordering::SeqCst) {
+            self.allocations.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+// SAFETY: `GlobalAlloc` asks for what `System` provides: every call is passed on as it came, and
+// counting touches nothing but two atomics, so it neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.count();
+        // SAFETY: the caller keeps the contract of `alloc`, which is also that of `System`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        self.count();
+        // SAFETY: `block` came from `alloc` above and so from `System`, with this layout.
+        unsafe { System.dealloc(block, layout) }
+    }
+}

@@ -1,0 +1,34 @@
+//! Owns Ctrl-C: the first one asks a command to stop and report, the second ends the process.
+
+use anyhow::{Context as _, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Thread};
+
+/// What a shell reports for a command that SIGINT ended: 128 + 2.
+pub const EXIT_CODE: u8 = 130;
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// Catches SIGINT and SIGTERM from now on, and wakes the calling thread when one comes, should it
+/// be parked. Call it once.
+///
+/// # Errors
+///
+/// When the handler cannot be installed.
+pub fn catch() -> Result<()> {
+    let waiting: Thread = thread::current();
+    ctrlc::set_handler(move || {
+        // Relaxed: the flag stands for itself and orders nothing else.
+        if REQUESTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(EXIT_CODE));
+        }
+        waiting.unpark();
+    })
+    .context("cannot catch Ctrl-C")
+}
+
+/// Tells whether the command was asked to stop.
+#[must_use]
+pub fn requested() -> bool {
+    REQUESTED.load(Ordering::Relaxed)
+}

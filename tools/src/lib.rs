@@ -1,0 +1,36 @@
+//! The `ringtape` command line as a library, so that its readers can be tested and fuzzed.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`cli`] | the commands, their exit codes, how errors are printed |
+//! | [`demo`] | `ringtape demo`: the whole path with a made-up venue |
+//! | [`run`] | `ringtape run`: the same with the feeds of a configuration file |
+//! | [`inspect`] | `ringtape inspect`: what is in a capture file |
+//! | [`play`] | `ringtape play`: a capture file as a live feed |
+//! | [`packets`] | the packets that a file is played as, and what was counted on the way |
+//! | [`source`] | capture files: from a path to datagrams and messages |
+//! | [`new_york`], [`trading_date`] | the venue's calendar |
+//! | [`watch`], [`report`] | a run while it lasts, and what it says at the end |
+//! | `config`, `strategies`, `venue` | the configuration file, the strategies and the venue that come along |
+//! | [`output`], [`progress`], [`interrupt`] | what is printed, progress bars, Ctrl-C |
+//!
+//! `inspect` and `play` take their packets from one place, so that the digest which the one prints
+//! is the digest that a handler gets from the other.
+
+pub mod cli;
+mod config;
+pub mod demo;
+pub mod inspect;
+pub mod interrupt;
+pub mod new_york;
+pub mod output;
+pub mod packets;
+pub mod play;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod source;
+mod strategies;
+pub mod trading_date;
+mod venue;
+pub mod watch;

@@ -1,0 +1,129 @@
+//! Owns what is printed: results on standard output, warnings on standard error.
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use std::io::{self, ErrorKind, Write as _};
+
+/// Prints a report as one JSON object.
+///
+/// # Errors
+///
+/// When standard output cannot be written to.
+pub fn print_json(report: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(report).context("cannot write the report")?;
+    text.push('\n');
+    print(&text)
+}
+
+/// Prints text for people.
+///
+/// # Errors
+///
+/// When standard output cannot be written to. That its reader has gone (`| head`) is no error.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints warnings on standard error, one on a line.
+pub fn warn(warnings: &[String]) {
+    for warning in warnings {
+        // There is nobody left to tell when standard error is gone.
+        _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+}
+
+/// Prints text for people on standard error, beside a result on standard output.
+pub fn note(text: &str) {
+    // As in `warn`.
+    _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints an error and its causes on standard error.
+pub fn fail(error: &anyhow::Error) {
+    // As in `warn`.
+    _ = writeln!(io::stderr(), "error: {error:#}");
+}
+
+/// Writes a count with separators between the thousands.
+#[must_use]
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Rows of columns: the first flush left, the others flush right.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Adds a row; rows may differ in length.
+    pub fn row<const N: usize>(&mut self, cells: [&str; N]) {
+        self.rows.push(cells.map(str::to_owned).to_vec());
+    }
+
+    /// Lays the rows out, each indented by two spaces.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+                line.push_str("  ");
+                line.push_str(&match column {
+                    0 => format!("{cell:<width$}"),
+                    _ => format!("{cell:>width$}"),
+                });
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        for (count, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (35_536, "35,536"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(thousands(count), text);
+        }
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let mut table = Table::default();
+        table.row(["line", "packets"]);
+        table.row(["A", "12,345"]);
+        assert_eq!(table.render(), "  line  packets\n  A      12,345\n");
+    }
+}

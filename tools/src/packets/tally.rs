@@ -1,0 +1,254 @@
+//! Owns what is counted while a file is turned into packets.
+
+use super::Ranges;
+use ringtape::feed::itch;
+use ringtape::feed::moldudp64::SessionId;
+use std::collections::BTreeMap;
+
+/// Runs of numbers that a session remembers. A session with more gaps than that forgets its lowest
+/// run: a late copy of those numbers would then be played once more, which receivers drop as a
+/// duplicate.
+const RUNS_MAX: usize = 65_536;
+
+/// Counts over a whole file, before lines are arbitrated: a message that two lines brought counts
+/// twice.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// Packets of the feed, heartbeats and ends of session among them; 0 for a file without a
+    /// transport.
+    pub packets: u64,
+    /// Packets without messages that keep the session alive.
+    pub heartbeats: u64,
+    /// Packets that end a session; a venue repeats them.
+    pub session_ends: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Messages by the first byte.
+    pub messages_by_type: [u64; 256],
+    /// Messages of length 0, which have no type.
+    pub empty_messages: u64,
+    /// Messages that are shorter than their type, or whose values do not fit.
+    pub malformed_messages: u64,
+    /// Messages of a type that ITCH 5.0 does not have.
+    pub unknown_messages: u64,
+    /// Messages that no datagram is large enough for.
+    pub oversized_messages: u64,
+    /// Datagrams of the feed that break its format.
+    pub malformed_packets: u64,
+    /// Datagrams of something else.
+    pub foreign_datagrams: u64,
+    /// Packets of more sessions than are told apart.
+    pub excess_session_packets: u64,
+    /// Packets whose session and sequence were zeroed, and which are numbered in their order.
+    pub unnumbered_packets: u64,
+    /// The sessions, in the order of their first packets.
+    pub sessions: Vec<SessionTally>,
+}
+
+/// One session, its lines arbitrated.
+#[derive(Clone, Debug)]
+pub struct SessionTally {
+    /// The name in its packets as they are played.
+    pub wire_name: SessionId,
+    /// Whether the file itself names it. A BinaryFILE does not.
+    pub named: bool,
+    /// Lowest number that was brought; `None` where there was no message.
+    pub first: Option<u64>,
+    /// Highest number that was brought.
+    pub last: Option<u64>,
+    /// Different numbers that were brought.
+    pub messages: u64,
+    /// How often the venue gave the number 1 to another message than before.
+    pub restarts: u64,
+    /// The number that will come next, by what packets said and brought.
+    pub next: u64,
+    seen: Ranges,
+    forgotten_gaps: u64,
+    first_message: Option<Vec<u8>>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            packets: 0,
+            heartbeats: 0,
+            session_ends: 0,
+            messages: 0,
+            messages_by_type: [0; 256],
+            empty_messages: 0,
+            malformed_messages: 0,
+            unknown_messages: 0,
+            oversized_messages: 0,
+            malformed_packets: 0,
+            foreign_datagrams: 0,
+            excess_session_packets: 0,
+            unnumbered_packets: 0,
+            sessions: Vec::new(),
+        }
+    }
+}
+
+impl Tally {
+    /// Counts a message.
+    pub(super) fn message(&mut self, message: &[u8]) {
+        self.messages += 1;
+        let Some(&kind) = message.first() else {
+            self.empty_messages += 1;
+            return;
+        };
+        self.messages_by_type[usize::from(kind)] += 1;
+        if itch::bytes_min(kind).is_none() {
+            self.unknown_messages += 1;
+        } else if !itch::is_sound(message) {
+            self.malformed_messages += 1;
+        }
+    }
+
+    /// Returns the messages by type letter; a byte that is no letter is written `0x07`.
+    #[must_use]
+    pub fn by_letter(&self) -> BTreeMap<String, u64> {
+        let types = (0..=u8::MAX).zip(self.messages_by_type);
+        types
+            .filter(|(_, messages)| *messages > 0)
+            .map(|(kind, messages)| match kind.is_ascii_graphic() {
+                true => (char::from(kind).to_string(), messages),
+                false => (format!("{kind:#04x}"), messages),
+            })
+            .collect()
+    }
+
+    /// Returns how many packets and messages broke the format.
+    #[must_use]
+    pub fn malformed(&self) -> u64 {
+        self.malformed_packets + self.malformed_messages + self.oversized_messages
+    }
+
+    /// Returns whether the messages are those of ITCH 5.0, as far as they are known.
+    #[must_use]
+    pub fn is_itch(&self) -> bool {
+        let strange = self.unknown_messages + self.malformed_messages + self.empty_messages;
+        strange * 2 <= self.messages
+    }
+
+    /// Returns what the reader of a report should know.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let counted = [
+            (
+                self.malformed_packets,
+                "datagrams of the feed break its format",
+            ),
+            (
+                self.malformed_messages,
+                "messages are shorter than their type, or their values do not fit",
+            ),
+            (
+                self.oversized_messages,
+                "messages do not fit into a datagram",
+            ),
+            (
+                self.unknown_messages,
+                "messages are of types that ITCH 5.0 does not have",
+            ),
+            (self.foreign_datagrams, "datagrams are not MoldUDP64"),
+            (
+                self.excess_session_packets,
+                "packets of further sessions were left out",
+            ),
+            (
+                self.unnumbered_packets,
+                "packets have their session and sequence zeroed: their messages are numbered in \
+                 the order of the file",
+            ),
+        ];
+        let mut notes: Vec<String> = counted
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        for session in self.sessions.iter().filter(|session| session.restarts > 0) {
+            notes.push(format!(
+                "session {} starts again from number 1: what comes then counts as a duplicate",
+                session.name().unwrap_or_default()
+            ));
+        }
+        notes
+    }
+}
+
+impl SessionTally {
+    pub(super) fn new(wire_name: SessionId, named: bool) -> Self {
+        Self {
+            wire_name,
+            named,
+            first: None,
+            last: None,
+            messages: 0,
+            restarts: 0,
+            next: 1,
+            seen: Ranges::default(),
+            forgotten_gaps: 0,
+            first_message: None,
+        }
+    }
+
+    /// Returns the session's name without its padding; `None` where the file has none.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.named.then(|| self.played_name())
+    }
+
+    /// Returns the name, without padding, that the session's packets carry when they are played.
+    #[must_use]
+    pub fn played_name(&self) -> String {
+        String::from_utf8_lossy(&self.wire_name).trim().to_owned()
+    }
+
+    /// Returns how many runs of numbers are missing, also before the number that a heartbeat or
+    /// the end of the session announced.
+    #[must_use]
+    pub fn gaps(&self) -> u64 {
+        let inside = (self.seen.len() as u64).saturating_sub(1) + self.forgotten_gaps;
+        inside
+            + u64::from(
+                self.last
+                    .is_some_and(|last| last.saturating_add(1) < self.next),
+            )
+    }
+
+    /// Returns how many numbers are missing.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.first
+            .map_or(0, |first| (self.next - first).saturating_sub(self.messages))
+    }
+
+    /// Takes note of the numbers that a packet brought; tells whether one of them is new.
+    pub(super) fn bring(&mut self, first: u64, count: u64, first_message: &[u8]) -> bool {
+        let last = first.saturating_add(count - 1);
+        self.announce(last.saturating_add(1));
+        let new = self.seen.insert(first..=last);
+        self.messages += new;
+        self.first = Some(self.first.map_or(first, |lowest| lowest.min(first)));
+        self.last = Some(self.last.map_or(last, |highest| highest.max(last)));
+        if self.seen.len() > RUNS_MAX {
+            self.seen.forget_first();
+            self.forgotten_gaps += 1;
+        }
+        if first == 1 {
+            let known = self
+                .first_message
+                .get_or_insert_with(|| first_message.to_vec());
+            if known != first_message {
+                first_message.clone_into(known);
+                self.restarts += 1;
+            }
+        }
+        new > 0
+    }
+
+    /// Takes note of the number that a packet says will come next.
+    pub(super) fn announce(&mut self, next: u64) {
+        self.next = self.next.max(next);
+    }
+}

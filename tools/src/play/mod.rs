@@ -1,0 +1,252 @@
+//! Owns `ringtape play`: publishes a capture file as a live feed.
+
+mod amount;
+mod line;
+mod loss;
+mod pace;
+mod player;
+mod report;
+
+use self::amount::parse_scaled;
+use self::line::Line;
+use self::loss::Loss;
+use self::pace::Pace;
+use self::player::Player;
+use self::report::Report;
+use crate::cli::Outcome;
+use crate::packets::{DEFAULT_SESSION, Packets};
+use crate::progress::Progress;
+use crate::source::Source;
+use crate::{interrupt, output};
+use anyhow::{Context as _, Result, bail, ensure};
+use ringtape::feed::LINES_MAX;
+use ringtape::feed::moldudp64::SessionId;
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+
+/// Publish a capture file as a live feed, on one line or several
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The file is told by its content: pcap or pcapng with MoldUDP64, or NASDAQ BinaryFILE with ITCH 5.0,
+each plain, gzip or zstd. A capture keeps its own packets, session and numbers; of the copies that
+its lines brought, the first is played, on every line. A BinaryFILE gets packets of up to 1,400
+bytes, numbered from 1. Silence is filled with heartbeats, and the feed ends with the end of the
+session, repeated.
+
+Multicast goes out on the loopback interface with a time to live of 0 unless an interface is named,
+and unicast beyond this host needs one named too: nobody floods a trading floor by accident.
+
+A receiver that is too slow for --max loses what its socket buffer cannot hold: UDP has no back
+pressure, on loopback neither. Use --rate to stay below what it can do.
+
+Examples:
+  At the pace of the market, on two lines:
+    ringtape play 2023-08-22.pcap --to 127.0.0.1:31001 --to 127.0.0.1:31002
+  A day of ITCH, 200,000 messages a second, to a group on this host only:
+    ringtape play 01302020.NASDAQ_ITCH50.gz --to 239.1.1.1:31001 --rate 200000
+  Line A loses every fifth packet, and both lose the same 0.1 %; the same ones every time:
+    ringtape play day.itch50 --to 127.0.0.1:31001 --to 127.0.0.1:31002 \\
+        --loss A=20 --loss-both 0.1 --seed 7 --json
+
+Exit codes: 0 all was played; 1 the file is damaged; 2 wrong use; 130 stopped by Ctrl-C.")]
+pub struct Args {
+    /// Capture file
+    file: PathBuf,
+
+    /// Where to publish; give it again for line B, C and so on
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:26477")]
+    to: Vec<SocketAddrV4>,
+
+    /// Interface to send out of, by name or address
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
+
+    /// Play at K times the file's own pace [default: 1]
+    #[arg(long, value_name = "K", value_parser = parse_speed, group = "pace")]
+    speed: Option<u64>,
+
+    /// Play so many messages a second
+    #[arg(
+        long,
+        value_name = "MSGS_PER_S",
+        group = "pace",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    rate: Option<u64>,
+
+    /// Play as fast as possible
+    #[arg(long, group = "pace")]
+    max: bool,
+
+    /// Lose packets on a line: A=20 is a fifth of those on line A
+    #[arg(long, value_name = "LINE=PERCENT", value_parser = parse_line_loss)]
+    loss: Vec<(usize, u32)>,
+
+    /// Lose the same packets on all lines
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "0")]
+    loss_both: u32,
+
+    /// Which packets are lost: the same seed, the same packets
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Name of the session where the file has none; else, which of the file's sessions to play
+    /// [default: RINGTAPE01; the file's first]
+    #[arg(long, value_name = "NAME", value_parser = parse_session)]
+    session: Option<SessionId>,
+
+    /// Leave the session open: send no end of session
+    #[arg(long)]
+    no_end: bool,
+
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When a target or the file is not usable, or sending fails.
+pub fn run(args: &Args) -> Result<Outcome> {
+    let pace = match (args.speed, args.rate) {
+        (Some(speed_e3), _) => Pace::Own { speed_e3 },
+        (_, Some(messages_per_s)) => Pace::Rate { messages_per_s },
+        _ if args.max => Pace::Max,
+        _ => Pace::Own { speed_e3: 1_000 },
+    };
+    let losses_ppm = losses_ppm(args)?;
+    let lines = open_lines(args)?;
+    let source = Source::open(&args.file)?;
+    let progress = Progress::start(&source, pace != Pace::Max, args.json);
+    let packets = Packets::new(source, args.session.unwrap_or(DEFAULT_SESSION));
+    let loss = Loss::new(&losses_ppm, args.loss_both, args.seed);
+    let mut player = Player::new(packets, lines, loss, pace);
+    player.play(args.session, &progress)?;
+    progress.finish();
+    let Some(session) = player.session() else {
+        if interrupt::requested() {
+            output::warn(&["stopped before the first packet".to_owned()]);
+            return Ok(Outcome::Interrupted);
+        }
+        output::warn(&player.packets().end().warnings());
+        bail!(
+            "{}: {}",
+            args.file.display(),
+            player.why_nothing(args.session)
+        );
+    };
+    player.close(session, args.no_end)?;
+
+    let report = Report::new(args, &player, session);
+    output::warn(&report.warnings);
+    if args.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&report.to_text())?;
+    }
+    Ok(match player.packets().end().damage {
+        _ if interrupt::requested() => Outcome::Interrupted,
+        Some(_) => Outcome::Failed,
+        None => Outcome::Passed,
+    })
+}
+
+fn open_lines(args: &Args) -> Result<Vec<Line>> {
+    ensure!(
+        args.to.len() <= LINES_MAX,
+        "there are at most {LINES_MAX} lines: leave some --to out"
+    );
+    let mut lines: Vec<Line> = Vec::new();
+    for (&target, name) in args.to.iter().zip('A'..) {
+        ensure!(
+            lines.iter().all(|line| line.target() != target),
+            "--to {target} is given twice: each line needs an address or a port of its own"
+        );
+        lines.push(Line::open(name, target, args.interface.as_deref())?);
+    }
+    Ok(lines)
+}
+
+/// Returns each line's loss in parts per million.
+fn losses_ppm(args: &Args) -> Result<Vec<u32>> {
+    let mut losses_ppm = vec![0; args.to.len()];
+    for &(line, ppm) in &args.loss {
+        *losses_ppm.get_mut(line).with_context(|| {
+            let name = ('A'..).nth(line).unwrap_or('?');
+            format!(
+                "--loss names line {name}, and there are {}: add --to",
+                args.to.len()
+            )
+        })? = ppm;
+    }
+    Ok(losses_ppm)
+}
+
+fn parse_speed(text: &str) -> Result<u64, String> {
+    match parse_scaled::<3>(text)? {
+        0 => Err("the slowest is 0.001".to_owned()),
+        speed_e3 => Ok(speed_e3),
+    }
+}
+
+/// Reads a percentage as parts per million.
+fn parse_percent(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    u32::try_from(parse_scaled::<4>(number)?)
+        .ok()
+        .filter(|&ppm| ppm <= 1_000_000)
+        .ok_or_else(|| format!("{text} is more than 100 percent"))
+}
+
+fn parse_line_loss(text: &str) -> Result<(usize, u32), String> {
+    let (line, percent) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text} is not of the form LINE=PERCENT, such as A=20"))?;
+    let names = 'A'..;
+    let line = names
+        .take(LINES_MAX)
+        .position(|name| line.eq_ignore_ascii_case(name.encode_utf8(&mut [0; 4])))
+        .ok_or_else(|| format!("{line} is no line: they are called A, B and so on"))?;
+    Ok((line, parse_percent(percent)?))
+}
+
+fn parse_session(text: &str) -> Result<SessionId, String> {
+    let mut session = SessionId::from(*b"          ");
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if text.is_empty() || text.len() > session.len() || !printable {
+        return Err("a session's name has 1 to 10 printable ASCII characters".to_owned());
+    }
+    session[..text.len()].copy_from_slice(text.as_bytes());
+    Ok(session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_on_the_command_line_are_read_or_named() {
+        assert_eq!(parse_speed("2.5"), Ok(2_500));
+        assert!(parse_speed("0").unwrap_err().contains("0.001"));
+        assert_eq!(parse_percent("0.1"), Ok(1_000));
+        assert_eq!(parse_percent("100%"), Ok(1_000_000));
+        assert!(
+            parse_percent("100.0001")
+                .unwrap_err()
+                .contains("more than 100")
+        );
+        assert_eq!(parse_line_loss("b=20"), Ok((1, 200_000)));
+        assert!(parse_line_loss("20").unwrap_err().contains("A=20"));
+        assert!(
+            parse_line_loss("left=20")
+                .unwrap_err()
+                .contains("left is no line")
+        );
+        assert_eq!(parse_session("DAY1"), Ok(*b"DAY1      "));
+        for text in ["", "elevenchars", "a b", "é"] {
+            assert!(parse_session(text).is_err(), "{text}");
+        }
+    }
+}

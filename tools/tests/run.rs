@@ -1,0 +1,409 @@
+//! `play` on the wire, `run` at the other end, `inspect` of the file: three ways to one digest.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
+
+mod support;
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command};
+use support::{Run, command, market_data, ringtape};
+use tempfile::TempDir;
+
+const ORDER_FLOW: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
+const MULTICAST: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
+
+/// A `run` in the background, listening.
+struct Live {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+    /// Where its lines listen.
+    addresses: Vec<String>,
+    _config: TempDir,
+}
+
+/// A configuration with two subscribers and these lines.
+fn config(date: &str, feed: &str, addresses: &[&str], interface: Option<&str>) -> String {
+    let mut text = format!(
+        "[run]\nuntil = \"end-of-session\"\nwait = \"park\"\n\n\
+         [[feed]]\nname = \"nasdaq\"\nprotocol = \"moldudp64/itch50\"\n\
+         trading_date = \"{date}\"\n{feed}\n"
+    );
+    for (name, address) in ["A", "B"].iter().zip(addresses) {
+        _ = write!(
+            text,
+            "[[feed.line]]\nname = \"{name}\"\naddress = \"{address}\"\n"
+        );
+        if let Some(interface) = interface {
+            _ = writeln!(text, "interface = \"{interface}\"");
+        }
+    }
+    for strategy in ["flow", "audit"] {
+        _ = write!(
+            text,
+            "[[subscriber]]\nname = \"{strategy}\"\nstrategy = \"{strategy}\"\n\
+             contract = \"lossless\"\n"
+        );
+    }
+    text
+}
+
+impl Live {
+    fn start(config: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("feed.toml");
+        std::fs::write(&path, config).unwrap();
+        let path = path.to_str().unwrap();
+        let mut child = command(["run", path, "--json"]).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut addresses = Vec::new();
+        // The last line before it listens says which core runs what.
+        loop {
+            let mut line = String::new();
+            if stderr.read_line(&mut line).unwrap() == 0 {
+                panic!("run ended before it listened: {:?}", child.wait());
+            }
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["line", _, "on", address, ..] => {
+                    addresses.push(address.trim_end_matches(',').to_owned());
+                }
+                ["core", ..] => break,
+                _ => {}
+            }
+        }
+        Self {
+            child,
+            stderr,
+            addresses,
+            _config: folder,
+        }
+    }
+
+    /// Waits for the end and returns the report.
+    fn finish(self) -> Run {
+        let Self {
+            child, mut stderr, ..
+        } = self;
+        let mut run = support::wait(child);
+        stderr.read_to_string(&mut run.stderr).unwrap();
+        run
+    }
+}
+
+/// Plays `file` to a `run` with this configuration; returns both reports and the exit code.
+fn live(config: &str, file: &Path, options: &[&str]) -> (Value, Value, Option<i32>) {
+    let live = Live::start(config);
+    let mut args = vec!["play", file.to_str().unwrap(), "--json", "--rate", "20000"];
+    for address in &live.addresses {
+        args.extend(["--to", address]);
+    }
+    args.extend(options);
+    let played = ringtape(args);
+    assert_eq!(played.code, Some(0), "{played:?}");
+    let ran = live.finish();
+    (ran.json(), played.json(), ran.code)
+}
+
+/// Checks that both subscribers were given what decoding the file directly gives.
+fn check_whole(run: &Value, inspected: &Value, messages: u64) {
+    let ledger = &run["ledger"][0];
+    assert_eq!(ledger["expected"], messages);
+    assert_eq!(ledger["delivered"], messages);
+    assert_eq!(ledger["closes"], true);
+    assert_eq!(inspected["messages"], messages);
+    let subscribers = run["subscribers"].as_array().unwrap();
+    assert_eq!(subscribers.len(), 2);
+    for subscriber in subscribers {
+        assert_eq!(subscriber["digest"], inspected["digest"], "{subscriber}");
+        assert_eq!(subscriber["events"], inspected["events"]);
+        for key in ["gaps", "overruns", "left_behind"] {
+            assert_eq!(subscriber[key], 0, "{key}");
+        }
+        let latency = &subscriber["latency_ns"];
+        let samples =
+            latency["count"].as_u64().unwrap() + latency["out_of_range"].as_u64().unwrap();
+        assert_eq!(samples, subscriber["handled"].as_u64().unwrap());
+    }
+}
+
+fn inspect(file: &Path, date: &str) -> Value {
+    let run = ringtape(["inspect", file.to_str().unwrap(), "--json", "--date", date]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    run.json()
+}
+
+const ANYWHERE: [&str; 2] = ["127.0.0.1:0", "127.0.0.1:0"];
+/// Longer than any stall of a test machine between the two lines.
+const PATIENT: &str = "start = 1\nhold_us = 10000000\n";
+
+#[test]
+fn the_order_flow_file_arrives_whole_over_two_lines() {
+    let Some(file) = market_data(ORDER_FLOW) else {
+        return;
+    };
+    let config = config("2019-12-30", PATIENT, &ANYWHERE, None);
+    let (run, _, code) = live(&config, &file, &[]);
+    check_whole(&run, &inspect(&file, "2019-12-30"), 4_000);
+    assert_eq!(run["lossless"], true);
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_fifth_lost_on_one_line_is_healed_by_the_other() {
+    let Some(file) = market_data(ORDER_FLOW) else {
+        return;
+    };
+    let config = config("2019-12-30", PATIENT, &ANYWHERE, None);
+    let (run, played, code) = live(&config, &file, &["--loss", "A=20", "--seed", "3"]);
+    assert!(
+        played["lines"][0]["dropped_messages"].as_u64().unwrap() > 200,
+        "{played}"
+    );
+    check_whole(&run, &inspect(&file, "2019-12-30"), 4_000);
+    assert!(
+        run["ledger"][0]["delivered_by"]["other_line"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn what_both_lines_lose_is_reported_number_by_number_and_fails_the_check() {
+    let Some(file) = market_data(ORDER_FLOW) else {
+        return;
+    };
+    // A short hold: nobody will bring them.
+    let config = config(
+        "2019-12-30",
+        "start = 1\nhold_us = 20000\n",
+        &ANYWHERE,
+        None,
+    );
+    let (run, played, code) = live(&config, &file, &["--loss-both", "20", "--seed", "5"]);
+    let numbers = |list: &Value, ends: fn(&Value) -> (u64, u64)| -> BTreeSet<u64> {
+        let runs = list.as_array().unwrap().iter().map(ends);
+        runs.flat_map(|(first, last)| first..=last).collect()
+    };
+    let dropped = numbers(&played["dropped_both"], |run| {
+        (run[0].as_u64().unwrap(), run[1].as_u64().unwrap())
+    });
+    assert!(dropped.len() > 200, "{played}");
+    for subscriber in run["subscribers"].as_array().unwrap() {
+        let gaps = numbers(&subscriber["gap_list"], |gap| {
+            assert_eq!(gap["cause"], "absent");
+            (
+                gap["first"].as_u64().unwrap(),
+                gap["last"].as_u64().unwrap(),
+            )
+        });
+        assert_eq!(gaps, dropped);
+    }
+    let ledger = &run["ledger"][0];
+    assert_eq!(ledger["causes"]["absent"], dropped.len());
+    assert_eq!(ledger["delivered"], 4_000 - dropped.len());
+    assert_eq!(ledger["closes"], true);
+    assert_eq!(run["lossless"], false);
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn a_real_capture_arrives_with_its_own_session_and_numbers() {
+    let Some(file) = market_data(MULTICAST) else {
+        return;
+    };
+    let feed = "session = \"000010059B\"\nstart = 14757701\nhold_us = 10000000\n";
+    let (run, _, code) = live(&config("2023-08-22", feed, &ANYWHERE, None), &file, &[]);
+    check_whole(&run, &inspect(&file, "2023-08-22"), 269);
+    assert_eq!(code, Some(0));
+}
+
+/// Set inside a network namespace that nothing can leave.
+const INSIDE: &str = "RINGTAPE_TEST_NETNS";
+
+#[test]
+fn both_files_arrive_whole_over_two_multicast_groups() {
+    if std::env::var_os(INSIDE).is_none() {
+        let name = "both_files_arrive_whole_over_two_multicast_groups";
+        let inside = Command::new("unshare")
+            .args(["--net", "--"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(INSIDE, "1")
+            .output();
+        let refused = match inside {
+            Ok(output) if output.status.success() => return,
+            Ok(output) => {
+                let text = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(text.contains("unshare failed"), "{text}{output:?}");
+                text
+            }
+            Err(error) => error.to_string(),
+        };
+        println!("SKIPPED: unshare --net: {refused}");
+        let may_not = std::env::var_os("RINGTAPE_NO_SKIP").is_some_and(|value| value == "1");
+        assert!(!may_not, "{refused}");
+        return;
+    }
+    let up = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status()
+        .unwrap();
+    assert!(up.success());
+    let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
+    let flow = "start = 1\nhold_us = 10000000\n";
+    let session = "start = 14757701\nhold_us = 10000000\n";
+    for (file, date, feed, messages) in [
+        (ORDER_FLOW, "2019-12-30", flow, 4_000),
+        (MULTICAST, "2023-08-22", session, 269),
+    ] {
+        let Some(file) = market_data(file) else {
+            return;
+        };
+        let config = config(date, feed, &groups, Some("lo"));
+        let (run, _, code) = live(&config, &file, &[]);
+        check_whole(&run, &inspect(&file, date), messages);
+        assert_eq!(code, Some(0));
+    }
+}
+
+#[test]
+fn an_interrupted_run_still_reports() {
+    for signal in ["INT", "TERM"] {
+        let live = Live::start(&config("today", "", &ANYWHERE, None));
+        let pid = live.child.id().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &pid])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        let run = live.finish();
+        let report = run.json();
+        assert_eq!(report["closes"], true);
+        assert_eq!(report["ledger"][0]["expected"], 0);
+        assert_eq!(run.code, Some(0), "nothing was lost");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_named_and_nothing_runs() {
+    let good = config("today", "", &ANYWHERE, None);
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("feed.toml");
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (wrong, expected) in [
+        (good.replace("wait =", "wiat ="), "did you mean `wait`?"),
+        (
+            good.replace("\"park\"", "\"parked\""),
+            "did you mean `park`?",
+        ),
+        (
+            good.replace("wait =", "ingest_core = 512\nwait ="),
+            "core 512 does not exist",
+        ),
+        (good.replacen("127.0.0.1:0", &taken, 1), "cannot listen on"),
+        (
+            good.replacen("127.0.0.1:0", "8.8.8.8:1", 1),
+            "cannot listen on",
+        ),
+        (
+            good.replacen(
+                "127.0.0.1:0\"",
+                "239.255.1.1:0\"\ninterface = \"nosuch0\"",
+                1,
+            ),
+            "no network interface nosuch0",
+        ),
+        (
+            good.replace("moldudp64/itch50", "moldudp64"),
+            "did you mean `moldudp64/itch50`?",
+        ),
+        ("[[feed]".to_owned(), "line 1"),
+        (String::new(), "no [[feed]]"),
+    ] {
+        std::fs::write(&path, &wrong).unwrap();
+        let run = ringtape(["run", path.to_str().unwrap()]);
+        assert_eq!(run.code, Some(2), "{wrong}\n{run:?}");
+        assert!(run.stderr.starts_with("error: "), "{run:?}");
+        assert!(run.stderr.contains(expected), "{expected}: {run:?}");
+    }
+    let run = ringtape(["run", "/nonexistent/feed.toml"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("/nonexistent/feed.toml"), "{run:?}");
+}
+
+#[test]
+fn the_demo_loses_nothing_and_gives_the_same_digest_for_the_same_seed() {
+    let demo = |seed: &str| {
+        let args = [
+            "demo",
+            "--messages",
+            "5000",
+            "--wait",
+            "park",
+            "--loss",
+            "30",
+            "--json",
+        ];
+        let run = ringtape(args.into_iter().chain(["--seed", seed]));
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let report = run.json();
+        assert_eq!(report["lossless"], true);
+        let ledger = &report["ledger"][0];
+        assert_eq!(ledger["expected"], 5_030);
+        assert!(
+            ledger["delivered_by"]["other_line"].as_u64().unwrap() > 0,
+            "{ledger}"
+        );
+        let [flow, audit] = &report["subscribers"].as_array().unwrap()[..] else {
+            panic!("{report}")
+        };
+        assert_eq!(flow["digest"], audit["digest"]);
+        assert_eq!(flow["events"], 5_030);
+        flow["digest"].clone()
+    };
+    let digest = demo("7");
+    assert_eq!(digest, demo("7"));
+    assert_ne!(digest, demo("8"));
+}
+
+#[test]
+fn an_interrupted_demo_drains_and_still_reports() {
+    // Would take over an hour.
+    let mut command = command([
+        "demo",
+        "--messages",
+        "100000000",
+        "--rate",
+        "20000",
+        "--json",
+    ]);
+    let mut child = command.spawn().unwrap();
+    // It says where it listens once it runs.
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("  core") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "ended early");
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let run = support::wait(child);
+    let report = run.json();
+    assert_eq!(run.code, Some(0), "{report}");
+    assert_eq!(report["closes"], true);
+    assert_eq!(report["lossless"], true);
+}
