@@ -5,12 +5,15 @@
 //! * ringtape writes complete 64-byte records (stamp, receive time, event with prices × 10⁹, side,
 //!   flags, message number) and knows the stocks' names: what a subscriber gets.
 //! * `itchy` makes an owned `Message` of each.
-//! * `itch5` lends a view of each, of which the main fields are read and summed.
+//! * `itch5` lends a view of each, of which the main fields are read. `kept`: and stored, as one
+//!   must who hands them to another thread. `summed`: and added up, so that nothing but a sum
+//!   leaves the registers; what it costs beyond that to have an event is the ratio.
 //!
 //! Before anything is timed, the fields that all three know are compared, message by message.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml`
 
+#[cfg(test)]
 mod capture;
 mod fields;
 #[path = "../../support/mod.rs"]
@@ -34,7 +37,10 @@ fn main() {
     println!("time of ringtape over time of a peer, for each message: below 1, ringtape is faster");
     for (name, file) in [
         ("real order flow", read(ORDER_FLOW).map(|file| whole(&file))),
-        ("real reference data", read(REFERENCE_DATA).map(|file| whole(&file))),
+        (
+            "real reference data",
+            read(REFERENCE_DATA).map(|file| whole(&file)),
+        ),
         ("synthetic order flow", Some(synthetic())),
     ] {
         let Some(file) = file else { continue };
@@ -58,16 +64,26 @@ fn compare_peers(name: &str, file: &[u8]) {
         || timed(messages, || ringtape.pass()),
     );
     compare_short(
-        &format!("{name}: ringtape / itch5"),
+        &format!("{name}: ringtape / itch5, kept"),
         Goal::TimeAtMost(1.0),
-        || timed(messages, || itch5.pass()),
+        || timed(messages, || itch5.keep()),
+        || timed(messages, || ringtape.pass()),
+    );
+    compare_short(
+        &format!("{name}: ringtape / itch5, summed"),
+        Goal::TimeAtMost(1.0),
+        || timed(messages, || itch5.sum()),
         || timed(messages, || ringtape.pass()),
     );
 }
 
 /// Times passes over a file of `messages` messages, and checks that each of them saw all.
 fn timed(messages: u64, mut pass: impl FnMut() -> u64) -> Took {
-    let passes = if measuring() { PASS.div_ceil(messages) } else { 1 };
+    let passes = if measuring() {
+        PASS.div_ceil(messages)
+    } else {
+        1
+    };
     let begin = Instant::now();
     let seen: u64 = (0..passes).map(|_| pass()).sum();
     let elapsed = begin.elapsed();
@@ -96,7 +112,11 @@ fn whole(file: &[u8]) -> Vec<u8> {
 }
 
 fn synthetic() -> Vec<u8> {
-    let messages = if measuring() { SYNTHETIC } else { SYNTHETIC / 100 };
+    let messages = if measuring() {
+        SYNTHETIC
+    } else {
+        SYNTHETIC / 100
+    };
     to_file(OrderFlow::new(1).take(messages))
 }
 
@@ -109,10 +129,13 @@ mod tests {
         let ours = with_ringtape::fields(file);
         assert!(!ours.is_empty(), "{name}: no message");
         assert_equal(name, &ours, &with_itch5::fields(file));
-        let known = to_file(binary_file(file).filter(|message| {
-            !with_itchy::UNKNOWN.contains(&message[0])
-        }));
-        assert_equal(name, &with_ringtape::fields(&known), &with_itchy::fields(&known));
+        let known =
+            to_file(binary_file(file).filter(|message| !with_itchy::UNKNOWN.contains(&message[0])));
+        assert_equal(
+            name,
+            &with_ringtape::fields(&known),
+            &with_itchy::fields(&known),
+        );
     }
 
     #[test]
@@ -144,6 +167,7 @@ mod tests {
         let messages = u64::try_from(binary_file(&file).count()).expect("fits");
         assert_eq!(with_ringtape::Side::new(&file).pass(), messages);
         assert_eq!(with_itchy::Side::new(&file).pass(), messages);
-        assert_eq!(with_itch5::Side::new(&file).pass(), messages);
+        assert_eq!(with_itch5::Side::new(&file).keep(), messages);
+        assert_eq!(with_itch5::Side::new(&file).sum(), messages);
     }
 }

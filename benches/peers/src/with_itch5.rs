@@ -1,6 +1,9 @@
 //! Owns the side of `itch5` (zerocopy): each message is a reference into the file whose accessors
-//! decode a field when they are called. Its visitor reads the fields of [`Fields`], which are
-//! fewer than an event of ours has, and keeps only their sum: nothing is written to memory.
+//! decode a field when they are called.
+//!
+//! The visitor reads the fields of [`Fields`], and the rest of the reference data. As they are lent,
+//! they are gone with the file's buffer: [`Side::keep`] stores them in a struct of its own, which is
+//! what anybody must do who hands them to another thread, and [`Side::sum`] only adds them up.
 
 use crate::fields::Fields;
 use itch5::messages as m;
@@ -8,23 +11,48 @@ use itch5::{MessageHandler, Parser};
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
+/// Messages that are kept before they are given up, as on our side.
+const BATCH: usize = 16;
+
 /// Decodes a BinaryFILE again and again.
 pub struct Side<'a> {
     file: &'a [u8],
+    kept: Vec<Fields>,
 }
 
 impl<'a> Side<'a> {
     pub fn new(file: &'a [u8]) -> Self {
-        Self { file }
+        Self {
+            file,
+            kept: Vec::with_capacity(BATCH),
+        }
     }
 
-    /// Decodes the whole file, returns how many messages it had.
-    pub fn pass(&mut self) -> u64 {
-        let (mut messages, mut sum) = (0, 0_u64);
+    /// Decodes the whole file, keeps what it reads, returns how many messages it had.
+    pub fn keep(&mut self) -> u64 {
+        let mut messages = 0;
+        let mut visitor = Visitor(|fields: Fields| {
+            if self.kept.len() == BATCH {
+                black_box(&self.kept[..]);
+                self.kept.clear();
+            }
+            self.kept.push(fields);
+            messages += 1;
+        });
+        Parser::new(self.file)
+            .parse_stream(&mut visitor)
+            .expect("it was compared before");
+        black_box(&self.kept[..]);
+        self.kept.clear();
+        messages
+    }
+
+    /// Decodes the whole file, sums up what it reads of each message, returns how many it had.
+    pub fn sum(&mut self) -> u64 {
+        let mut messages = 0;
         let mut visitor = Visitor(|fields: Fields| {
             messages += 1;
-            sum = sum
-                .wrapping_add(fields.locate.into())
+            let sum = u64::from(fields.locate)
                 .wrapping_add(fields.since_midnight_ns)
                 .wrapping_add(fields.order_id)
                 .wrapping_add(fields.new_order_id)
@@ -33,11 +61,11 @@ impl<'a> Side<'a> {
                 .wrapping_add(u64::from_ne_bytes(fields.stock))
                 .wrapping_add(fields.price_e4.into())
                 .wrapping_add(fields.match_id);
+            black_box(sum);
         });
         Parser::new(self.file)
             .parse_stream(&mut visitor)
             .expect("it was compared before");
-        black_box(sum);
         messages
     }
 }
@@ -54,12 +82,17 @@ pub fn fields(file: &[u8]) -> Vec<Fields> {
 /// Hands the fields of each message to a closure, which is inlined.
 struct Visitor<F>(F);
 
-/// Declares one method of the visitor for each type: what all have is written once.
+/// Declares one method of the visitor for each type: what all have is written once. What comes
+/// after `+` is read too, and not compared, because each crate has its own enums for letters.
 macro_rules! visit {
-    ($( $method:ident($message:ident: $type:ident, $locate:ident) { $($fields:tt)* } )*) => {
+    ($(
+        $method:ident($message:ident: $type:ident, $locate:ident) { $($fields:tt)* }
+        $( + { $( $more:ident, )* } )?
+    )*) => {
         impl<F: FnMut(Fields)> MessageHandler for Visitor<F> {
             $(
                 fn $method(&mut self, $message: &m::$type) -> ControlFlow<()> {
+                    $( black_box(($( $message.$more(), )*)); )?
                     (self.0)(Fields {
                         message_type: m::$type::TAG,
                         locate: $message.$locate(),
@@ -77,15 +110,20 @@ macro_rules! visit {
 visit! {
     on_system_event(message: SystemEvent, stock_locate) {}
     on_stock_directory(message: StockDirectory, stock_locate) { stock: stock(message.stock()), }
+    + {
+        market_category, financial_status_indicator, round_lot_size, round_lots_only,
+        issue_classification, issue_sub_type, authenticity, short_sale_threshold_indicator,
+        ipo_flag, luld_reference_price_tier, etp_flag, etp_leverage_factor, inverse_indicator,
+    }
     on_stock_trading_action(message: StockTradingAction, stock_locate) {
         stock: stock(message.stock()),
-    }
+    } + { trading_state, reserved, reason, }
     on_reg_sho_restriction(message: RegSHORestriction, locate_code) {
         stock: stock(message.stock()),
-    }
+    } + { reg_sho_action, }
     on_market_participant_position(message: MarketParticipantPosition, stock_locate) {
         stock: stock(message.stock()),
-    }
+    } + { mpid, primary_market_maker, market_maker_mode, market_participant_state, }
     on_mwcb_decline_level(message: MWCBDeclineLevel, stock_locate) {}
     on_mwcb_status(message: MWCBStatus, stock_locate) {}
     on_quoting_period_update(message: QuotingPeriodUpdate, stock_locate) {

@@ -6,6 +6,7 @@ use itchy::{Body, MessageStream, Side as Buyer};
 use std::hint::black_box;
 
 /// Types that it does not know and panics on.
+#[cfg(test)]
 pub const UNKNOWN: &[u8] = b"hO";
 
 /// Decodes a BinaryFILE again and again.

@@ -8,8 +8,8 @@ use ringtape::market::{Flags, MarketEvent, NO_PRICE, View};
 use ringtape::record::{Batch, Content};
 use std::hint::black_box;
 
-/// Records of a batch: more than any datagram brings, and few enough to stay in the first cache.
-const BATCH: usize = 64;
+/// Messages after which the batch is handed over: about as many as the longest datagrams bring.
+const DATAGRAM: u64 = 16;
 
 /// Decodes a BinaryFILE again and again.
 pub struct Side<'a> {
@@ -24,31 +24,36 @@ impl<'a> Side<'a> {
         Self {
             file,
             decoder: Decoder::new(1, 0),
-            batch: Batch::with_capacity(BATCH),
+            batch: Batch::with_capacity(DATAGRAM as usize * RECORDS_MAX),
             number: 0,
         }
     }
 
     /// Decodes the whole file, returns how many messages became events.
     pub fn pass(&mut self) -> u64 {
+        let Self {
+            file,
+            decoder,
+            batch,
+            number,
+        } = self;
         let mut events = 0;
-        for bytes in binary_file(self.file) {
-            if self.batch.room() < RECORDS_MAX {
-                black_box(self.batch.records());
-                self.batch.clear();
-            }
-            self.number += 1;
+        for (bytes, number) in binary_file(file).zip(*number..) {
             let message = Message {
-                number: self.number,
+                number,
                 bytes,
                 message_bytes: u16::try_from(bytes.len()).expect("as its length said"),
-                ts_recv_ns: self.number,
+                ts_recv_ns: number,
             };
-            let decoded = self.decoder.decode(message, &mut self.batch);
-            events += u64::from(decoded == Ok(Decoded::Events));
+            events += u64::from(decoder.decode(message, batch) == Ok(Decoded::Events));
+            if number % DATAGRAM == 0 {
+                black_box(batch.records());
+                batch.clear();
+            }
         }
-        black_box(self.batch.records());
-        self.batch.clear();
+        black_box(batch.records());
+        batch.clear();
+        *number += events;
         events
     }
 }
