@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
 /// Datagrams of one call.
-const VLEN: usize = 64;
+const VLEN: u32 = 64;
 /// Room for each, as `ringtape::net::Config` has it by default.
 const DATAGRAM_BYTES_MAX: usize = 2048;
 
@@ -19,7 +19,7 @@ pub(super) struct BareRecvmmsg {
 
 impl BareRecvmmsg {
     pub(super) fn new() -> Self {
-        let mut payload = vec![[0; DATAGRAM_BYTES_MAX]; VLEN];
+        let mut payload = vec![[0; DATAGRAM_BYTES_MAX]; VLEN as usize];
         let mut iovecs: Vec<_> = payload
             .iter_mut()
             .map(|buffer| libc::iovec {
@@ -53,7 +53,7 @@ impl BareRecvmmsg {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 self.headers.as_mut_ptr(),
-                VLEN as u32,
+                VLEN,
                 libc::MSG_DONTWAIT,
                 std::ptr::null_mut(),
             )
