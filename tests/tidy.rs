@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 6] = [
 
 /// Where `unsafe` may stand. Each is opted in where its module is declared, with the reason.
 const UNSAFE: &[&str] = &[
+    "benches/support/bare_recvmmsg.rs",
     "src/net/interface.rs",
     "src/net/mmsg.rs",
     "src/net/socket.rs",

@@ -1,6 +1,6 @@
 //! Owns how ratios are measured: both sides in turn in one run, at least ten rounds, median and
-//! spread printed. On a shared machine a single time means nothing, and two times from two runs
-//! mean little more.
+//! spread (10th to 90th percentile) printed. On a shared machine a single time means nothing, and
+//! two times from two runs mean little more.
 
 #![allow(
     clippy::float_arithmetic,
@@ -11,11 +11,17 @@
 )]
 #![allow(dead_code, reason = "each bench uses its own part of this module")]
 
+pub mod market_data;
+pub mod order_flow;
+
 use std::time::Duration;
 
-/// Whether to measure (`cargo bench`) or only to check that everything works (`cargo test`).
+/// Whether to measure (`cargo bench`, or `cargo run` of a package that measures) or only to check
+/// that everything works (`cargo test`).
 pub fn measuring() -> bool {
-    std::env::args().any(|arg| arg == "--bench")
+    // Cargo names the binary when it compiles one; a bench is none.
+    let binary = option_env!("CARGO_BIN_NAME").is_some();
+    (binary && !cfg!(test)) || std::env::args().any(|arg| arg == "--bench")
 }
 
 /// Whether the ratio named `name` was asked for: `cargo bench --bench bus -- ping` runs those with
@@ -28,10 +34,11 @@ pub fn wanted(name: &str) -> bool {
     filters.peek().is_none() || filters.any(|filter| name.contains(&filter))
 }
 
-/// Rounds of each side.
-pub fn rounds() -> usize {
-    if measuring() { 15 } else { 1 }
-}
+/// Rounds of each side where one pass takes tens of milliseconds.
+const ROUNDS: usize = 15;
+/// Rounds of each side where one pass takes less than the scheduler's time slice: most passes are
+/// then undisturbed, even on a busy machine, and the median leaves out those that are not.
+const ROUNDS_SHORT: usize = 301;
 
 /// `count` when measuring, a token amount when only checking.
 pub fn scaled(count: u64) -> u64 {
@@ -67,7 +74,22 @@ pub enum Goal {
 }
 
 /// Runs `baseline` and `ours` in turn (A B A B …) and prints the ratio.
-pub fn compare(
+pub fn compare(name: &str, goal: Goal, baseline: impl FnMut() -> Took, ours: impl FnMut() -> Took) {
+    compare_rounds(ROUNDS, name, goal, baseline, ours);
+}
+
+/// Like [`compare`], for passes of about a millisecond or less.
+pub fn compare_short(
+    name: &str,
+    goal: Goal,
+    baseline: impl FnMut() -> Took,
+    ours: impl FnMut() -> Took,
+) {
+    compare_rounds(ROUNDS_SHORT, name, goal, baseline, ours);
+}
+
+fn compare_rounds(
+    rounds: usize,
     name: &str,
     goal: Goal,
     mut baseline: impl FnMut() -> Took,
@@ -80,7 +102,7 @@ pub fn compare(
     baseline();
     ours();
     let mut pairs: Vec<(f64, f64)> = Vec::new();
-    for _ in 0..rounds() {
+    for _ in 0..if measuring() { rounds } else { 1 } {
         pairs.push((baseline().ns_per_item(), ours().ns_per_item()));
     }
     let mut ratios: Vec<f64> = pairs
@@ -95,8 +117,7 @@ pub fn compare(
         return;
     }
     ratios.sort_by(f64::total_cmp);
-    let median = ratios[ratios.len() / 2];
-    let (low, high) = (ratios[0], ratios[ratios.len() - 1]);
+    let [low, median, high] = [1, 5, 9].map(|tenths| ratios[ratios.len() * tenths / 10]);
     let goal = match goal {
         Goal::TimeAtMost(goal) => format!("time ratio, goal <= {goal}"),
         Goal::ThroughputAtLeast(goal) => format!("throughput ratio, goal >= {goal}"),

@@ -12,7 +12,7 @@
 use super::ancillary::{Ancillary, CONTROL_BYTES};
 use super::counters::{Arrival, Tally};
 use super::socket::LineSocket;
-use super::{Config, Datagram, Flow, Stamps};
+use super::{Config, Datagram, Flow, Stamps, stride};
 use crate::clock::Clock;
 use std::os::fd::RawFd;
 use std::{io, mem, ptr};
@@ -29,6 +29,8 @@ pub(super) struct Mmsg {
     headers: Vec<libc::mmsghdr>,
     stamps: Stamps,
     datagram_bytes_max: usize,
+    /// From one datagram's payload to the next one's.
+    stride: usize,
     /// The line to ask next: each poll begins where the last one ended.
     next_line: usize,
     batch: Batch,
@@ -61,14 +63,12 @@ impl Mmsg {
             Stamps::Kernel => usize::from(CONTROL_BYTES),
             Stamps::Batch => 0,
         };
-        let mut payload = vec![0; batch_max * datagram_bytes_max];
+        let stride = stride(datagram_bytes_max);
+        let mut payload = vec![0; batch_max * stride];
         let mut control = vec![0; batch_max * control_bytes];
         let mut iovecs: Vec<_> = (0..batch_max)
             .map(|i| libc::iovec {
-                iov_base: payload
-                    .as_mut_ptr()
-                    .wrapping_add(i * datagram_bytes_max)
-                    .cast(),
+                iov_base: payload.as_mut_ptr().wrapping_add(i * stride).cast(),
                 iov_len: datagram_bytes_max,
             })
             .collect();
@@ -93,6 +93,7 @@ impl Mmsg {
             headers,
             stamps,
             datagram_bytes_max,
+            stride,
             next_line: 0,
             batch: Batch::default(),
             left: None,
@@ -195,7 +196,7 @@ impl Mmsg {
             let datagram_bytes = self.headers[i].msg_len as usize;
             let kept = datagram_bytes.min(self.datagram_bytes_max);
             let ancillary = self.take_ancillary(i);
-            let bytes = &self.payload[i * self.datagram_bytes_max..][..kept];
+            let bytes = &self.payload[i * self.stride..][..kept];
             let arrival = Arrival {
                 line,
                 bytes,

@@ -52,8 +52,16 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 const BATCH_MAX: usize = 1024;
 /// Most buffers of a ring: what the kernel registers.
 const BUFFERS_MAX: u16 = 32_768;
+const CACHE_LINE_BYTES: usize = 64;
 /// Largest payload of a UDP datagram over IPv4.
 const UDP_PAYLOAD_BYTES_MAX: usize = 65_507;
+
+/// Returns how far apart receive buffers of `bytes` begin: an odd number of cache lines, because
+/// datagrams are mostly shorter than their buffers, and with a power of two the lines that are
+/// used would compete for a few sets of the first cache. `cargo bench --bench ingest` compares.
+const fn stride(bytes: usize) -> usize {
+    (bytes.div_ceil(CACHE_LINE_BYTES) | 1) * CACHE_LINE_BYTES
+}
 
 /// How datagrams are to be fetched, as configured. What runs then is [`Running`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

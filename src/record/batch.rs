@@ -24,7 +24,9 @@ use super::{DeadLetter, Event, Gap, Record, Sequence, Session};
 #[derive(Debug)]
 pub struct Batch<E: Event> {
     records: Vec<Record<E>>,
-    next: Sequence,
+    /// The number of `records[0]`, or of the record that will be. The others follow from their
+    /// place, so that a push has one counter to raise, the vector's length.
+    first: Sequence,
 }
 
 impl<E: Event> Batch<E> {
@@ -33,7 +35,7 @@ impl<E: Event> Batch<E> {
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             records: Vec::with_capacity(capacity),
-            next: Sequence::FIRST,
+            first: Sequence::FIRST,
         }
     }
 
@@ -76,9 +78,7 @@ impl<E: Event> Batch<E> {
             self.records.len() < self.records.capacity(),
             "invariant: a batch is sized for the most records that one datagram can bring"
         );
-        let sequence = self.next;
-        self.next = sequence.next();
-        sequence
+        self.next_sequence()
     }
 
     /// Returns the records that wait to be published, in order.
@@ -89,13 +89,14 @@ impl<E: Event> Batch<E> {
 
     /// Forgets the records; their numbers stay spent.
     pub fn clear(&mut self) {
+        self.first = self.next_sequence();
         self.records.clear();
     }
 
     /// Returns the number that the next record will get.
     #[must_use]
     pub fn next_sequence(&self) -> Sequence {
-        self.next
+        Sequence(self.first.0 + self.records.len() as u64)
     }
 
     /// Returns how many more records fit.

@@ -14,6 +14,7 @@
 //! Knows no framing and no message types: the caller brings numbers and bytes, and a [`Decode`].
 
 mod fate;
+mod level;
 mod past;
 mod window;
 
@@ -235,7 +236,7 @@ impl Arbiter {
     /// O(messages + window) otherwise, however far the numbers jump.
     pub fn take<'m>(
         &mut self,
-        run: Run<impl Iterator<Item = &'m [u8]>>,
+        mut run: Run<impl Iterator<Item = &'m [u8]>>,
         to: &mut Outlet<'_, impl Decode>,
     ) {
         assert!(
@@ -244,14 +245,11 @@ impl Arbiter {
         );
         self.counters.messages.add(run.count);
         let end = self.end_of(&run);
-        if end == run.first {
-            return;
+        if self.is_level() && run.first == self.next {
+            run.first = self.take_level(run.line, &mut run.messages, end, to);
         }
-        self.join(run.line, run.first, end, to);
-        if end <= self.next {
-            self.count_passed(run.line, run.first, end);
-        } else {
-            self.take_new(run, end, to);
+        if run.first < end {
+            self.take_uneven(run, end, to);
         }
         self.settle(to);
     }
@@ -381,6 +379,23 @@ impl Arbiter {
         self.drain(to);
     }
 
+    /// Takes messages that come early, late, twice, or while the session is being joined.
+    // Out of line: the usual case is small enough to be inlined, decoder and all, without it.
+    #[inline(never)]
+    fn take_uneven<'m>(
+        &mut self,
+        run: Run<impl Iterator<Item = &'m [u8]>>,
+        end: u64,
+        to: &mut Outlet<'_, impl Decode>,
+    ) {
+        self.join(run.line, run.first, end, to);
+        if end <= self.next {
+            self.count_passed(run.line, run.first, end);
+        } else {
+            self.take_new(run, end, to);
+        }
+    }
+
     /// Takes the messages of a packet that ends beyond `next`.
     fn take_new<'m>(
         &mut self,
@@ -429,12 +444,7 @@ impl Arbiter {
     /// the caller counts by the packet.
     fn deliver_next(&mut self, line: u8, bytes: &[u8], to: &mut Outlet<'_, impl Decode>) -> bool {
         let number = self.next;
-        let message = Message {
-            number,
-            bytes,
-            message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
-            ts_recv_ns: to.ts_recv_ns,
-        };
+        let message = message(number, bytes, to.ts_recv_ns);
         if to.decoder.decode(message, to.out).is_err() {
             self.refuse(line, number, to.seen_ns);
             return false;
@@ -522,5 +532,15 @@ impl Arbiter {
             .expected_before
             .wrapping_add(self.known_end - self.first);
         self.counters.expected.set(expected);
+    }
+}
+
+/// A message that the packet at hand brings.
+fn message(number: u64, bytes: &[u8], ts_recv_ns: u64) -> Message<'_> {
+    Message {
+        number,
+        bytes,
+        message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
+        ts_recv_ns,
     }
 }

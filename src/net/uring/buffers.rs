@@ -18,14 +18,13 @@
 //! 3. A buffer is the kernel's from [`Buffers::give_back`] until the completion that names it, and
 //!    ours until it is given back.
 
+use crate::net::stride;
 use io_uring::types::BufRingEntry;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::{fmt, io, slice};
 
 const PAGE_BYTES: usize = 4096;
-/// A buffer begins on a cache line of its own.
-const CACHE_LINE_BYTES: usize = 64;
 
 /// A mapping with the buffers and the ring of those that are free.
 pub(super) struct Buffers {
@@ -49,7 +48,7 @@ impl Buffers {
     /// Maps `count` (a power of two, at most 32,768) buffers and puts all of them into the ring.
     /// The pages are faulted in, so that the hot path does not.
     pub(super) fn new(count: u16, buffer_bytes: usize) -> io::Result<Self> {
-        let stride = buffer_bytes.next_multiple_of(CACHE_LINE_BYTES);
+        let stride = stride(buffer_bytes);
         let first = (usize::from(count) * size_of::<BufRingEntry>()).next_multiple_of(PAGE_BYTES);
         let bytes = first + usize::from(count) * stride;
         let buffer_bytes = u32::try_from(buffer_bytes).map_err(io::Error::other)?;

@@ -1,0 +1,222 @@
+//! Decoding by itself: nanoseconds for each message, no socket and no ring.
+//!
+//! * `type`: [`itch::Decoder`] on each message type, the stock's name being known. A rise means
+//!   that the type's own path became dearer.
+//! * `flow`: the same on order flow, real and synthetic, where types alternate and branches are
+//!   guessed wrong.
+//! * `feed`: a whole [`NasdaqFeed`] on packets of 1 to 13 messages: framing, arbitration and
+//!   counting on top.
+//!
+//! Each checks what it decodes before it times it. `benches/peers` measures other decoders.
+
+#![allow(
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench prints, and is no public interface"
+)]
+
+mod support;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ringtape::feed::itch::{self, Decoded, Decoder};
+use ringtape::feed::moldudp64::PacketWriter;
+use ringtape::feed::{Arrival, Feed, Message, NasdaqConfig, NasdaqFeed};
+use ringtape::market::{Flags, MarketEvent};
+use ringtape::record::{Batch, Content};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use support::market_data::{ORDER_FLOW, binary_file, read};
+use support::order_flow::OrderFlow;
+
+/// All types of ITCH 5.0, the most frequent first.
+const TYPES: &[u8; 23] = b"ADUEXFCPIQBSRHYLVWKJhNO";
+/// Records of a batch: more than any datagram brings, and few enough to stay in the first cache.
+const BATCH: usize = 64;
+/// Synthetic messages: more than a branch predictor learns by heart.
+const SYNTHETIC: usize = 50_000;
+const LOCATE: u16 = 13;
+
+criterion_group!(benches, types, flows, feed);
+criterion_main!(benches);
+
+fn types(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode/type");
+    for &message_type in TYPES {
+        let bytes = blank(message_type);
+        check_blank(message_type, &bytes);
+        let mut decoding = Decoding::new(vec![bytes; BATCH]);
+        let name = char::from(message_type).to_string();
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|messages| decoding.time(messages));
+        });
+    }
+    group.finish();
+}
+
+fn flows(criterion: &mut Criterion) {
+    let real: Option<Vec<Vec<u8>>> =
+        read(ORDER_FLOW).map(|file| binary_file(&file).map(<[u8]>::to_vec).collect());
+    let synthetic = OrderFlow::new(1).take(SYNTHETIC).collect();
+    let mut group = criterion.benchmark_group("decode/flow");
+    for (name, messages) in [("real", real), ("synthetic", Some(synthetic))] {
+        let Some(messages) = messages else { continue };
+        let mut decoding = Decoding::new(messages);
+        decoding.check();
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|messages| decoding.time(messages));
+        });
+    }
+    group.finish();
+}
+
+fn feed(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode/feed");
+    group.bench_function("synthetic", |bencher| bencher.iter_custom(time_feed));
+    group.finish();
+}
+
+/// The shortest message of a type: zeros, but for what every message begins with.
+fn blank(message_type: u8) -> Vec<u8> {
+    let mut bytes = vec![0; itch::bytes_min(message_type).expect("a known type")];
+    let [high, low] = LOCATE.to_be_bytes();
+    bytes[..3].copy_from_slice(&[message_type, high, low]);
+    bytes
+}
+
+/// Sees that the message becomes one event or a group that ends with `LAST`.
+fn check_blank(message_type: u8, bytes: &[u8]) {
+    let mut decoder = Decoder::new(1, 0);
+    let mut batch = Batch::with_capacity(itch::RECORDS_MAX);
+    let decoded = decoder.decode(message(9, bytes), &mut batch);
+    assert_eq!(decoded, Ok(Decoded::Events));
+    let events: Vec<MarketEvent> = events(&batch).collect();
+    assert!(!events.is_empty());
+    for (left, event) in (0..events.len()).rev().zip(&events) {
+        let shown = char::from(message_type);
+        assert_eq!(event.head.instrument, u32::from(LOCATE), "{shown}");
+        assert_eq!(event.message, 9, "{shown}");
+        assert_eq!(event.head.flags.contains(Flags::LAST), left == 0, "{shown}");
+    }
+}
+
+fn message(number: u64, bytes: &[u8]) -> Message<'_> {
+    Message {
+        number,
+        bytes,
+        message_bytes: u16::try_from(bytes.len()).expect("a message is short"),
+        ts_recv_ns: number,
+    }
+}
+
+/// The events of a batch, without the instruments that the decoder derived.
+fn events(batch: &Batch<MarketEvent>) -> impl Iterator<Item = MarketEvent> {
+    batch
+        .records()
+        .iter()
+        .filter_map(|record| match record.content() {
+            Content::Event(event) if !event.head.flags.contains(Flags::DERIVED) => Some(*event),
+            _ => None,
+        })
+}
+
+/// Messages that are decoded again and again.
+struct Decoding {
+    messages: Vec<Vec<u8>>,
+    next: usize,
+    decoder: Decoder,
+    batch: Batch<MarketEvent>,
+}
+
+impl Decoding {
+    fn new(messages: Vec<Vec<u8>>) -> Self {
+        Self {
+            messages,
+            next: 0,
+            decoder: Decoder::new(1, 0),
+            batch: Batch::with_capacity(BATCH),
+        }
+    }
+
+    /// Sees that each message becomes an event with its own number.
+    fn check(&mut self) {
+        for (bytes, number) in self.messages.iter().zip(0..) {
+            let decoded = self.decoder.decode(message(number, bytes), &mut self.batch);
+            assert_eq!(decoded, Ok(Decoded::Events));
+            let last = events(&self.batch).last().expect("an event");
+            assert_eq!(u64::from(last.message), number);
+            self.batch.clear();
+        }
+    }
+
+    /// Decodes `count` messages.
+    fn time(&mut self, count: u64) -> Duration {
+        let begin = Instant::now();
+        for number in 0..count {
+            if self.batch.room() < itch::RECORDS_MAX {
+                black_box(self.batch.records());
+                self.batch.clear();
+            }
+            let bytes = &self.messages[self.next];
+            self.next = (self.next + 1) % self.messages.len();
+            let decoded = self.decoder.decode(message(number, bytes), &mut self.batch);
+            assert_eq!(decoded, Ok(Decoded::Events));
+        }
+        black_box(self.batch.records());
+        begin.elapsed()
+    }
+}
+
+/// Feeds `count` messages or a few more, and returns the time of `count`.
+fn time_feed(count: u64) -> Duration {
+    let mut flow = OrderFlow::new(1);
+    let (mut packets, mut messages) = (Vec::new(), 0);
+    while messages < count.min(SYNTHETIC as u64) {
+        let taken: Vec<_> = (0..flow.packet_messages())
+            .filter_map(|_| flow.next())
+            .collect();
+        messages += taken.len() as u64;
+        packets.push(taken);
+    }
+    let mut feed = NasdaqFeed::new(NasdaqConfig::default()).expect("a valid configuration");
+    let mut batch = Batch::with_capacity(feed.records_max(1500));
+    let (mut next, mut elapsed) = (1, Duration::ZERO);
+    while next <= count {
+        let (datagrams, end) = datagrams(&packets, next);
+        let begin = Instant::now();
+        for bytes in &datagrams {
+            let arrival = Arrival {
+                line: 0,
+                bytes,
+                datagram_bytes: bytes.len(),
+                ts_recv_ns: next,
+                seen_ns: next,
+            };
+            feed.on_datagram(arrival, &mut batch);
+            black_box(batch.records());
+            batch.clear();
+        }
+        elapsed += begin.elapsed();
+        next = end;
+    }
+    let ledger = feed.ledger();
+    assert!(ledger.closes() && ledger.delivered() == next - 1 && ledger.lost() == 0);
+    let elapsed_ns = elapsed.as_nanos() * u128::from(count) / u128::from(next - 1);
+    Duration::from_nanos(u64::try_from(elapsed_ns).expect("fits"))
+}
+
+/// Packs messages, numbered from `next`; returns the number that comes after them, too.
+fn datagrams(packets: &[Vec<Vec<u8>>], mut next: u64) -> (Vec<Vec<u8>>, u64) {
+    let datagrams = packets
+        .iter()
+        .map(|messages| {
+            let mut buffer = [0; 1400];
+            let mut packet = PacketWriter::new(&mut buffer, *b"BENCH00001", next);
+            for message in messages {
+                assert!(packet.push(message), "13 messages fit");
+            }
+            next += u64::from(packet.count());
+            packet.finish().to_vec()
+        })
+        .collect();
+    (datagrams, next)
+}
