@@ -3,7 +3,7 @@
 use crate::output::{Table, thousands};
 use crate::strategies::{Noted, Verdict};
 use ringtape::latency::{Latency, Summary};
-use ringtape::net::{LineCounters, Running};
+use ringtape::net::{ActiveBackend, LineCounters};
 use ringtape::pipeline::{
     CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport, Ticket,
 };
@@ -358,8 +358,8 @@ impl From<&Report> for NetJson {
         Self {
             backend: report.receiver.backend.name().to_owned(),
             refused: match &report.receiver.backend {
-                Running::Mmsg { uring_refused } => uring_refused.clone(),
-                Running::Uring => None,
+                ActiveBackend::Mmsg { uring_refused } => uring_refused.clone(),
+                ActiveBackend::Uring => None,
             },
             datagrams: net.datagrams(),
             bytes: net.bytes(),
