@@ -1,8 +1,8 @@
 //! Owns the sockets and how datagrams come out of them.
 //!
 //! A [`Receiver`] listens on any number of [`Line`]s (unicast addresses and multicast groups) and
-//! hands datagrams to a visitor, in order for each line, without ever blocking. It knows nothing
-//! of what is inside a datagram, spawns no thread and reads time only through the
+//! hands datagrams to a visitor, in order for each line; once started it never blocks. It knows
+//! nothing of what is inside a datagram, spawns no thread and stamps datagrams with the
 //! [`Clock`](crate::clock::Clock) that it is lent.
 //!
 //! ```text
