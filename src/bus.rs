@@ -17,11 +17,17 @@
 use crate::counters::Counter;
 use crate::error::{Error, Result};
 use crate::record::{Batch, Event, Gap, GapCause, Record, Sequence};
+use crossbeam_utils::CachePadded;
+use rtrb::chunks::ReadChunk;
 use rtrb::{Consumer, Producer, RingBuffer};
+use std::cell::Cell;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The largest ring: 2²⁴ records are 1 GiB.
+pub const CAPACITY_MAX: usize = 1 << 24;
 
 /// What happens when a subscriber's ring is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +82,10 @@ impl Default for Subscription {
 /// [`Taken`]. Written by the publisher.
 #[derive(Debug, Default)]
 pub struct Given {
+    /// The first number that the subscription is owed.
+    pub first: Counter,
+    /// The number after the last that it is owed; 0 until the publisher has ended.
+    pub end: Counter,
     /// Records that were put into the ring.
     pub handed: Counter,
     /// Records for which the ring had no room.
@@ -91,6 +101,8 @@ pub struct Taken {
     pub handled: Counter,
     /// Records that were found missing, by the hole in the numbering.
     pub overrun: Counter,
+    /// 1 once the subscriber has been given everything up to the publisher's end.
+    pub completed: Counter,
 }
 
 /// Both halves of one subscription's books.
@@ -99,30 +111,44 @@ pub struct Books {
     /// By the publisher.
     pub given: Given,
     /// By the subscriber, on cache lines of its own.
-    pub taken: crossbeam_utils::CachePadded<Taken>,
+    pub taken: CachePadded<Taken>,
 }
 
 impl Books {
     /// Returns the account of the subscription. Final once publisher and subscriber have ended.
     #[must_use]
     pub fn account(&self) -> Account {
-        let (given, taken) = (&self.given, &self.taken);
-        let published = given.handed.get() + given.overrun.get() + given.after_end.get();
-        let handled = taken.handled.get();
+        let Given {
+            first,
+            end,
+            handed,
+            overrun,
+            after_end,
+        } = &self.given;
+        let counted = handed.get() + overrun.get() + after_end.get();
+        let handled = self.taken.handled.get();
         Account {
-            published,
+            published: match end.get() {
+                0 => counted,
+                end => end - first.get(),
+            },
             handled,
-            overrun: given.overrun.get(),
-            overrun_seen: taken.overrun.get(),
-            left_behind: given.handed.get().saturating_sub(handled) + given.after_end.get(),
+            overrun: overrun.get(),
+            overrun_seen: self.taken.overrun.get(),
+            left_behind: handed.get().saturating_sub(handled) + after_end.get(),
+            completed: self.taken.completed.get() == 1,
         }
     }
 }
 
 /// One subscription's part of the loss ledger: `published = handled + overrun + left_behind`.
+///
+/// `published` comes from the numbers of the bus, `overrun` and `left_behind` from what the
+/// publisher counted as it handed records over, `handled` and `overrun_seen` from what the
+/// subscriber counted as it took them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Records that the publisher numbered since this subscription began.
+    /// Records that were numbered while this subscription lasted.
     pub published: u64,
     /// Records that were delivered.
     pub handled: u64,
@@ -132,16 +158,22 @@ pub struct Account {
     pub overrun_seen: u64,
     /// Records that a stop or a panic of the handler left undelivered.
     pub left_behind: u64,
+    /// Whether the subscriber stayed to the end.
+    pub completed: bool,
 }
 
 impl Account {
-    /// Returns whether the books close: every published record is accounted for, and both sides
-    /// counted the same overruns (unless the subscriber ended before it could see them).
+    /// Returns whether the books close: every number is accounted for and, if the subscriber
+    /// stayed to the end, it was left nothing and both sides counted the same overruns.
     #[must_use]
     pub fn closes(&self) -> bool {
-        self.published == self.handled + self.overrun + self.left_behind
-            && (self.overrun == self.overrun_seen
-                || self.left_behind > 0 && self.overrun_seen < self.overrun)
+        let sums = self.published == self.handled + self.overrun + self.left_behind;
+        let sides = if self.completed {
+            self.left_behind == 0 && self.overrun == self.overrun_seen
+        } else {
+            self.overrun_seen <= self.overrun
+        };
+        sums && sides
     }
 }
 
@@ -207,13 +239,13 @@ impl<E: Event> Publisher<E> {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for a capacity of zero or of more than 2³⁰ records.
+    /// [`Error::Config`] for a capacity of zero or of more than 2²⁴ records.
     pub fn subscribe(&mut self, subscription: Subscription) -> Result<Subscriber<E>> {
         let capacity = subscription.capacity;
-        if !(1..=1 << 30).contains(&capacity) {
+        if !(1..=CAPACITY_MAX).contains(&capacity) {
             return Err(Error::config(
                 format!("a ring of {capacity} records"),
-                "choose between 1 and 1073741824; 16384 is usual",
+                format!("choose between 1 and {CAPACITY_MAX}; 16384 is usual"),
             ));
         }
         let (mut ring, consumer) = RingBuffer::new(capacity);
@@ -227,6 +259,7 @@ impl<E: Event> Publisher<E> {
             (None, None)
         };
         let books = Arc::<Books>::default();
+        books.given.first.set(self.batch.next_sequence().get());
         self.lanes.push(Lane {
             ring,
             passages: mark_producer,
@@ -248,7 +281,7 @@ impl<E: Event> Publisher<E> {
     }
 
     /// Returns the batch to write to. What is written becomes visible with the next
-    /// [`commit`](Self::commit).
+    /// [`commit`](Self::commit); what is cleared before it is an overrun for everyone.
     pub fn batch(&mut self) -> &mut Batch<E> {
         &mut self.batch
     }
@@ -261,13 +294,10 @@ impl<E: Event> Publisher<E> {
     #[must_use = "a backlog means: take in nothing more before it is gone"]
     pub fn commit(&mut self, passage: Passage) -> bool {
         let records = self.batch.records();
-        if records.is_empty() {
-            return true;
-        }
         let mut all_done = true;
         for lane in &mut self.lanes {
             lane.hand_over(records, passage);
-            all_done &= lane.done == records.len();
+            all_done &= lane.done >= records.len();
         }
         if all_done {
             self.batch.clear();
@@ -294,7 +324,7 @@ impl<E: Event> Publisher<E> {
 
 impl<E: Event> Lane<E> {
     fn hand_over(&mut self, records: &[Record<E>], passage: Passage) {
-        let rest = &records[self.done..];
+        let rest = records.get(self.done..).unwrap_or_default();
         if rest.is_empty() {
             return;
         }
@@ -359,7 +389,8 @@ impl<E: Event> Drop for Publisher<E> {
     fn drop(&mut self) {
         // A backlog that was never committed is not lost without a trace either: it is numbered,
         // so it counts as an overrun on both sides.
-        let records = self.batch.records();
+        let waiting = self.batch.records().len();
+        let next = self.batch.next_sequence();
         for lane in &self.lanes {
             let given = &lane.books.given;
             let gone = lane.ring.is_abandoned();
@@ -368,12 +399,11 @@ impl<E: Event> Drop for Publisher<E> {
             } else {
                 &given.overrun
             };
-            count.add((records.len() - lane.done) as u64);
+            count.add(waiting.saturating_sub(lane.done) as u64);
+            given.end.set(next.get());
         }
         // Release pairs with the acquire in `Subscriber::poll`; the rings are dropped after it.
-        self.end
-            .next
-            .store(self.batch.next_sequence().get(), Ordering::Release);
+        self.end.next.store(next.get(), Ordering::Release);
     }
 }
 
@@ -431,8 +461,8 @@ impl<E: Event> Subscriber<E> {
     /// numbering before the record that reveals it. Returns how many deliveries there were; 0
     /// means that nothing is ready.
     ///
-    /// If `each` panics, the record it was given and those after it stay in the ring and count
-    /// as left behind.
+    /// If `each` panics, what it was given stays undelivered and comes again with the next poll;
+    /// what it was given before does not.
     ///
     /// Hot path: no allocation, no system call.
     pub fn poll(&mut self, limit: usize, mut each: impl FnMut(Delivery<'_, E>)) -> usize {
@@ -449,7 +479,11 @@ impl<E: Event> Subscriber<E> {
         let Ok(chunk) = self.ring.read_chunk(count) else {
             unreachable!("invariant: only this subscriber empties the ring");
         };
-        let (first, second) = chunk.as_slices();
+        let taking = Taking {
+            handled: Cell::new(0),
+            chunk: Some(chunk),
+        };
+        let (first, second) = taking.slices();
         let mut deliveries = 0;
         let mut left = ready;
         for record in first.iter().chain(second) {
@@ -457,11 +491,11 @@ impl<E: Event> Subscriber<E> {
             let sequence = record.sequence();
             if sequence != self.expected {
                 let gap = overrun(self.expected, sequence);
-                taken.overrun.add(gap.count());
                 each(Delivery::Overrun(gap));
+                taken.overrun.add(gap.count());
+                self.expected = sequence;
                 deliveries += 1;
             }
-            self.expected = sequence.next();
             let passage = self.marks.as_mut().map(|marks| {
                 while self.mark.last < sequence {
                     match marks.pop() {
@@ -476,10 +510,11 @@ impl<E: Event> Subscriber<E> {
                 passage,
                 end_of_batch: left == 0,
             });
+            self.expected = sequence.next();
+            taking.handled.set(taking.handled.get() + 1);
             taken.handled.add(1);
             deliveries += 1;
         }
-        chunk.commit_all();
         deliveries
     }
 
@@ -490,23 +525,24 @@ impl<E: Event> Subscriber<E> {
         if !self.ring.is_abandoned() || self.ring.slots() > 0 {
             return 0;
         }
+        let taken = &self.books.taken;
         let next = Sequence::new(self.end.next.load(Ordering::Acquire));
-        if self.expected >= next {
-            return 0;
+        let missing = self.expected < next;
+        if missing {
+            let gap = overrun(self.expected, next);
+            each(Delivery::Overrun(gap));
+            taken.overrun.add(gap.count());
+            self.expected = next;
         }
-        let gap = overrun(self.expected, next);
-        self.expected = next;
-        self.books.taken.overrun.add(gap.count());
-        each(Delivery::Overrun(gap));
-        1
+        taken.completed.set(1);
+        usize::from(missing)
     }
 
-    /// Returns whether everything was delivered and the publisher has ended.
+    /// Returns whether everything was delivered and the publisher has ended, as the last
+    /// [`poll`](Self::poll) found out.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.ring.is_abandoned()
-            && self.ring.slots() == 0
-            && self.expected >= Sequence::new(self.end.next.load(Ordering::Acquire))
+        self.books.taken.completed.get() == 1
     }
 
     /// Returns the books of this subscription, readable from any thread.
@@ -521,6 +557,27 @@ impl<E> fmt::Debug for Subscriber<E> {
         f.debug_struct("Subscriber")
             .field("expected", &self.expected)
             .finish_non_exhaustive()
+    }
+}
+
+/// Records that are being delivered. Takes out of the ring what was handled, also when the handler
+/// panics.
+struct Taking<'a, E> {
+    handled: Cell<usize>,
+    chunk: Option<ReadChunk<'a, Record<E>>>,
+}
+
+impl<E> Taking<'_, E> {
+    fn slices(&self) -> (&[Record<E>], &[Record<E>]) {
+        self.chunk.as_ref().map_or((&[], &[]), ReadChunk::as_slices)
+    }
+}
+
+impl<E> Drop for Taking<'_, E> {
+    fn drop(&mut self) {
+        if let Some(chunk) = self.chunk.take() {
+            chunk.commit(self.handled.get());
+        }
     }
 }
 

@@ -46,14 +46,14 @@ pub enum Error {
     },
 
     /// A line's address is taken, or is not one of this machine's.
-    #[error("line {line}: cannot listen on {address}: {source}; {remedy}")]
+    #[error("line {line}: cannot listen on {address}: {os}; {remedy}")]
     Bind {
         /// The line's name.
         line: String,
         /// The address that was asked for.
         address: SocketAddrV4,
         /// What the kernel said.
-        source: io::Error,
+        os: io::Error,
         /// What to do.
         remedy: &'static str,
     },
@@ -70,7 +70,7 @@ pub enum Error {
     },
 
     /// A multicast group that could not be joined.
-    #[error("line {line}: cannot join group {group} on {interface}: {source}; {remedy}")]
+    #[error("line {line}: cannot join group {group} on {interface}: {os}; {remedy}")]
     Join {
         /// The line's name.
         line: String,
@@ -79,7 +79,7 @@ pub enum Error {
         /// The interface, or "the default interface".
         interface: String,
         /// What the kernel said.
-        source: io::Error,
+        os: io::Error,
         /// What to do.
         remedy: &'static str,
     },
@@ -92,12 +92,12 @@ pub enum Error {
     },
 
     /// Another system call failed.
-    #[error("{action}: {source}")]
+    #[error("{action}: {os}")]
     Os {
         /// What was being done, with the name of the thing.
         action: String,
         /// What the kernel said.
-        source: io::Error,
+        os: io::Error,
     },
 
     /// A handler panicked. Its subscription ended there; the feed and the others went on.
@@ -105,7 +105,7 @@ pub enum Error {
     HandlerPanicked {
         /// The subscriber's name.
         name: String,
-        /// The record that it was given; 0 before the first.
+        /// The last record that it was given; 0 before the first.
         sequence: u64,
         /// The panic's message.
         message: String,
@@ -131,10 +131,10 @@ impl Error {
     }
 
     /// Makes an [`Error::Os`].
-    pub fn os(action: impl Into<String>, source: io::Error) -> Self {
+    pub fn os(action: impl Into<String>, os: io::Error) -> Self {
         Self::Os {
             action: action.into(),
-            source,
+            os,
         }
     }
 }

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The hops of one record add up to its wire-to-handler time exactly: they are differences of the
-//! same four readings. A record that is not about a datagram (a gap whose hold time is over) has
-//! its hops too, from the moment at which it was noticed.
+//! same four readings. A message that waited behind a missing one keeps its own receive stamp and has
+//! the other readings of the datagram that released it. A record that is not about a datagram (a gap
+//! whose hold time is over) has its hops too, from the moment at which it was noticed.
 
 use hdrhistogram::Histogram as Hdr;
 
@@ -122,7 +123,8 @@ pub struct Readings {
 pub struct Latency {
     /// The whole way.
     pub wire_to_handler: Histogram,
-    /// From the receive stamp to the batch being seen: the kernel's queue.
+    /// From the receive stamp to the batch being seen: the kernel's queue. For a message that waited
+    /// behind a missing one, to the batch that released it: the wait is in here.
     pub wire_to_seen: Histogram,
     /// From there to the commit: arbitration and decoding, and waiting behind batch-mates.
     pub seen_to_published: Histogram,

@@ -49,6 +49,7 @@
 //! assert!(publisher.commit(Passage::default()));
 //! drop(publisher);
 //!
+//! stage.start()?;
 //! while !stage.is_finished() {
 //!     stage.poll();
 //! }
@@ -78,12 +79,15 @@
 //! # Invariants
 //!
 //! * `feed` does no I/O, reads no clock, does not allocate after construction and does not panic
-//!   on any bytes. Only `clock` reads time, only `net` does I/O, only `runtime` starts threads.
+//!   on any bytes. Only `clock` reads time, only `net` touches sockets, only `runtime` starts
+//!   threads.
 //! * One bus has one publisher and one total order. Numbers are dense, from 1, and spent by every
 //!   record, so that a hole in a subscriber's numbering is an overrun and nothing else.
 //! * `expected = delivered + lost` for each feed, with one cause for each lost number;
-//!   `published = handled + overrun + left behind` for each subscriber. Both are computed from
-//!   independent counts and compared.
+//!   `published = handled + overrun + left behind` for each subscriber. The left sides come from
+//!   the first and the last number, the right sides from counting; both are compared.
+//! * What may have brought numbers that nobody knows of (datagrams that the kernel dropped before
+//!   the venue told its last number, sessions that are not followed) is not called lossless.
 //! * After start, the hot path does not allocate (`tests/no_alloc.rs`), and the only system call
 //!   of the ingest thread is `io_uring_enter`, at most one a batch (`tests/system_calls.rs`);
 //!   what the wait strategy asks for comes on top.

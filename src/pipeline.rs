@@ -219,6 +219,7 @@ impl<E: Event> Pipeline<E> {
     ///
     /// Every mistake of an operator: see [`Error`]. Nothing runs then.
     pub fn start(self) -> Result<Running<E>> {
+        self.check_names()?;
         let Self {
             settings,
             feeds,
@@ -288,6 +289,24 @@ impl<E: Event> Pipeline<E> {
             feeds: feed_count,
             event: PhantomData,
         })
+    }
+}
+
+impl<E: Event> Pipeline<E> {
+    /// Two subscribers of one name could not be told apart in a report.
+    fn check_names(&self) -> Result<()> {
+        let names: Vec<&str> = self
+            .subscribers
+            .iter()
+            .map(|planned| planned.name.as_str())
+            .collect();
+        match (1..names.len()).find(|&index| names[..index].contains(&names[index])) {
+            None => Ok(()),
+            Some(twin) => Err(Error::config(
+                format!("two subscribers are named {}", names[twin]),
+                "give each a name of its own",
+            )),
+        }
     }
 }
 
@@ -514,16 +533,37 @@ impl Report {
                 .all(|subscriber| subscriber.account.closes())
     }
 
-    /// Returns whether nothing at all was lost: the ledger closes, and no feed, no ring and no
-    /// panic cost anybody a record.
+    /// Returns whether nothing at all was lost: the ledger closes, no feed, no ring and no panic cost
+    /// anybody a record, and there is nothing [`unaccounted`](Self::unaccounted).
     #[must_use]
     pub fn is_lossless(&self) -> bool {
         self.closes()
+            && self.unaccounted() == 0
             && self.feeds.iter().all(|feed| feed.ledger.lost() == 0)
             && self.subscribers.iter().all(|subscriber| {
                 let account = &subscriber.account;
                 subscriber.error.is_none() && account.handled == account.published
             })
+    }
+
+    /// Returns how many datagrams and messages may have brought numbers that no ledger knows of, and
+    /// that no later number revealed: those of sessions that are not followed, those that contradict
+    /// the end of their session and, unless the venue has told the last number of each session, those
+    /// that the kernel dropped and those that could not be read.
+    #[must_use]
+    pub fn unaccounted(&self) -> u64 {
+        let other = |feed: &FeedReport| feed.ledger.wrong_session + feed.ledger.after_end;
+        let unread = |feed: &FeedReport| {
+            let ledger = &feed.ledger;
+            ledger.malformed_datagrams() + ledger.truncated_datagrams
+        };
+        let open = self.feeds.iter().filter(|feed| !feed.ended);
+        let dropped = if self.feeds.iter().all(|feed| feed.ended) {
+            0
+        } else {
+            self.net.kernel_drops() + self.net.errors()
+        };
+        self.feeds.iter().map(other).sum::<u64>() + open.map(unread).sum::<u64>() + dropped
     }
 
     fn take_ingest<E: Event>(&mut self, outcome: &IngestOutcome<E>) {
@@ -535,6 +575,7 @@ impl Report {
             .map(|feed| FeedReport {
                 name: feed.name().to_owned(),
                 ledger: feed.ledger(),
+                ended: feed.ended(),
             })
             .collect();
     }
@@ -547,6 +588,8 @@ pub struct FeedReport {
     pub name: String,
     /// Its books.
     pub ledger: Ledger,
+    /// Whether the venue has ended its session, and so told the last number.
+    pub ended: bool,
 }
 
 /// One subscriber's part of the loss ledger, and what it was given.
@@ -570,7 +613,7 @@ pub struct SubscriberReport {
 #[derive(Clone, Debug)]
 pub struct ReceiverReport {
     /// The backend that runs and, where it is not the one hoped for, why.
-    pub backend: net::Running,
+    pub backend: net::ActiveBackend,
     /// The lines, in the order in which they were added.
     pub lines: Vec<LineReport>,
 }
@@ -583,7 +626,7 @@ impl ReceiverReport {
             receive_buffer: receiver.receive_buffer(index),
         };
         Self {
-            backend: receiver.running().clone(),
+            backend: receiver.active_backend().clone(),
             lines: lines.iter().enumerate().map(line).collect(),
         }
     }

@@ -10,10 +10,9 @@ use crate::stage::Stage;
 use crate::wait::{Idle, WaitStrategy};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
 
 /// The stages of one core.
 pub struct CorePlan {
@@ -82,56 +81,82 @@ pub fn assign_cores(stages: &[Option<usize>], usable: &[usize]) -> Vec<usize> {
 /// # Errors
 ///
 /// The first failure to start a thread, to pin it or to start a stage; everything that had
-/// started is stopped and joined before.
+/// started is dropped and joined before.
 pub fn launch(plans: Vec<CorePlan>) -> Result<Running> {
     cpu::check_online(plans.iter().map(|plan| plan.core))?;
     let shared = Arc::new(Shared {
-        go: AtomicBool::new(false),
+        phase: AtomicU8::new(STARTING),
+        starting: AtomicUsize::new(plans.len()),
+        failure: Mutex::new(None),
+        launcher: thread::current(),
         stop: AtomicBool::new(false),
         unfinished: AtomicUsize::new(plans.iter().map(|plan| plan.stages.len()).sum()),
     });
-    let (ready_sender, ready) = mpsc::channel();
     let mut running = Running {
         shared,
         threads: Vec::with_capacity(plans.len()),
     };
-    let mut failure = None;
     for plan in plans {
-        match spawn(plan, Arc::clone(&running.shared), ready_sender.clone()) {
+        match spawn(plan, Arc::clone(&running.shared)) {
             Ok(thread) => running.threads.push(thread),
-            Err(error) => failure = failure.or(Some(error)),
+            Err(error) => running.shared.started(Err(error)),
         }
     }
-    drop(ready_sender);
-    // Ends when every thread has reported and dropped its sender.
-    for outcome in ready {
-        failure = failure.or(outcome.err());
+    while running.shared.starting.load(Ordering::Acquire) > 0 {
+        thread::park();
     }
+    let failure = running.shared.failure().take();
     match failure {
         None => {
-            running.shared.go.store(true, Ordering::Release);
-            running.unpark();
+            running.release(RUNNING);
             Ok(running)
         }
         Some(error) => {
-            running.stop();
-            running.shared.go.store(true, Ordering::Release);
-            running.unpark();
-            // Their stages are of no use any more.
+            running.release(ABANDONED);
             drop(running.join());
             Err(error)
         }
     }
 }
 
+/// Threads have not all reported.
+const STARTING: u8 = 0;
+/// All stages have started: poll.
+const RUNNING: u8 = 1;
+/// Something did not start: drop the stages without polling them.
+const ABANDONED: u8 = 2;
+
 #[derive(Debug)]
 struct Shared {
-    /// Set once all threads are ready: no stage is polled before every stage has started, so that
-    /// no record is published to a handler that has not.
-    go: AtomicBool,
+    /// No stage is polled before every stage has started, so that no record is published to a
+    /// handler that has not.
+    phase: AtomicU8,
+    /// Threads that have not reported.
+    starting: AtomicUsize,
+    /// The first failure to start.
+    failure: Mutex<Option<Error>>,
+    launcher: Thread,
     stop: AtomicBool,
     /// Stages that have not ended.
     unfinished: AtomicUsize,
+}
+
+impl Shared {
+    /// Reports how a thread started. The last thing that it does before it polls: what it
+    /// allocates and releases for its start is done.
+    fn started(&self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.failure().get_or_insert(error);
+        }
+        // Release pairs with the launcher's acquire: it sees the failure.
+        self.starting.fetch_sub(1, Ordering::Release);
+        self.launcher.unpark();
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<Error>> {
+        // A thread that panicked while it held the lock had at most stored a whole error.
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Threads that poll.
@@ -148,6 +173,11 @@ impl Running {
     /// Asks all stages to end in good order. Returns at once.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
+        self.unpark();
+    }
+
+    fn release(&self, phase: u8) {
+        self.shared.phase.store(phase, Ordering::Release);
         self.unpark();
     }
 
@@ -230,38 +260,32 @@ impl Slot {
     }
 }
 
-fn spawn(
-    plan: CorePlan,
-    shared: Arc<Shared>,
-    ready: mpsc::Sender<Result<()>>,
-) -> Result<JoinHandle<Vec<Ended>>> {
+fn spawn(plan: CorePlan, shared: Arc<Shared>) -> Result<JoinHandle<Vec<Ended>>> {
     let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name()).collect();
     // The kernel keeps 15 bytes of a thread's name.
     let name: String = names.join("+").chars().take(15).collect();
     let core = plan.core;
     thread::Builder::new()
         .name(name)
-        .spawn(move || run(plan, &shared, ready))
+        .spawn(move || run(plan, &shared))
         .map_err(|source| Error::os(format!("cannot start a thread for core {core}"), source))
 }
 
-fn run(plan: CorePlan, shared: &Shared, ready: mpsc::Sender<Result<()>>) -> Vec<Ended> {
+fn run(plan: CorePlan, shared: &Shared) -> Vec<Ended> {
     let slot = |stage| Slot {
         stage: Some(stage),
         error: None,
         finished: false,
     };
     let mut slots: Vec<Slot> = plan.stages.into_iter().map(slot).collect();
-    let outcome = cpu::pin(plan.core).and_then(|()| start(&mut slots));
-    let started = outcome.is_ok();
-    // The receiver is gone only if `launch` has panicked; then nobody waits for the answer.
-    _ = ready.send(outcome);
-    drop(ready);
-    while !shared.go.load(Ordering::Acquire) {
-        thread::park();
-    }
-    if started {
-        poll_until_finished(&mut slots, plan.wait, shared);
+    shared.started(cpu::pin(plan.core).and_then(|()| start(&mut slots)));
+    loop {
+        match shared.phase.load(Ordering::Acquire) {
+            STARTING => thread::park(),
+            RUNNING => break poll_until_finished(&mut slots, plan.wait, shared),
+            // Nobody will take them apart, and their ends of the rings must not outlive this.
+            _ => return Vec::new(),
+        }
     }
     slots.into_iter().filter_map(Slot::ended).collect()
 }

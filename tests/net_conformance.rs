@@ -7,7 +7,9 @@ mod confined;
 
 use ringtape::clock::{Clock, SystemClock};
 use ringtape::error::Error;
-use ringtape::net::{Backend, Config, Flow, Line, LineCounters, Receiver, Running, Sender, Stamps};
+use ringtape::net::{
+    ActiveBackend, Backend, Config, Flow, Line, LineCounters, Receiver, Sender, Stamps,
+};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -815,11 +817,11 @@ fn receives_without_io_uring(call: &str) {
     assert!(matches!(&error, Error::UringUnavailable { reason } if reason.contains(call)));
 
     let mut wire = Wire::start(&Config::default());
-    let Running::Mmsg {
+    let ActiveBackend::Mmsg {
         uring_refused: Some(reason),
-    } = wire.receiver.running().clone()
+    } = wire.receiver.active_backend().clone()
     else {
-        panic!("{} runs", wire.receiver.running());
+        panic!("{} runs", wire.receiver.active_backend());
     };
     assert!(
         reason.contains(call) && reason.contains("not permitted"),
@@ -861,6 +863,6 @@ fn where_io_uring_register_is_refused_auto_falls_back_and_says_why() {
 fn without_a_filter_auto_runs_io_uring() {
     if uring_is_allowed() {
         let wire = Wire::start(&Config::default());
-        assert_eq!(wire.receiver.running(), &Running::Uring);
+        assert_eq!(wire.receiver.active_backend(), &ActiveBackend::Uring);
     }
 }

@@ -10,7 +10,7 @@ use ringtape::feed::{Feed as _, NasdaqConfig, NasdaqFeed};
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Backend, Line, Stamps};
-use ringtape::pipeline::{HandlerSettings, Pipeline, Running, Settings};
+use ringtape::pipeline::{HandlerSettings, Pipeline, Running, Settings, Ticket};
 use ringtape::record::{Gap, GapCause, Session, SessionMark};
 use ringtape::wait::WaitStrategy;
 use std::sync::Arc;
@@ -215,12 +215,13 @@ impl Handler<MarketEvent> for Stuck {
     }
 }
 
-/// Runs 2,000 messages past a handler that is stuck until all have been received, or until the
-/// feed waits for it.
-fn with_stuck_handler(
+/// Starts a pipeline whose handler is stuck until `hold` is false, behind a small ring.
+fn start_stuck(
     backend: Backend,
     contract: Contract,
-) -> Option<(ringtape::pipeline::Report, Keep)> {
+    receive_buffer_bytes: usize,
+    hold: &Arc<AtomicBool>,
+) -> Option<(Running<MarketEvent>, Ticket<Stuck>)> {
     let cores = ringtape::cpu::allowed();
     let [ingest, .., handler] = cores[..] else {
         skip("a stuck handler needs a core beside ingest");
@@ -230,10 +231,13 @@ fn with_stuck_handler(
         ingest_core: Some(ingest),
         ..settings(backend)
     });
-    pipeline.feed(feed(["A"], 0), lines(["A"])).unwrap();
-    let hold = Arc::new(AtomicBool::new(true));
+    let line = Line {
+        receive_buffer_bytes,
+        ..Line::new("A", anywhere())
+    };
+    pipeline.feed(feed(["A"], 0), vec![line]).unwrap();
     let stuck = Stuck {
-        hold: Arc::clone(&hold),
+        hold: Arc::clone(hold),
         keep: Keep::default(),
     };
     let subscription = Subscription {
@@ -247,7 +251,17 @@ fn with_stuck_handler(
         ..HandlerSettings::default()
     };
     let ticket = pipeline.subscribe("stuck", settings, stuck);
-    let running = start(pipeline)?;
+    Some((start(pipeline)?, ticket))
+}
+
+/// Runs 2,000 messages past a handler that is stuck until all have been received, or until the
+/// feed waits for it.
+fn with_stuck_handler(
+    backend: Backend,
+    contract: Contract,
+) -> Option<(ringtape::pipeline::Report, Keep)> {
+    let hold = Arc::new(AtomicBool::new(true));
+    let (running, ticket) = start_stuck(backend, contract, Line::RECEIVE_BUFFER_BYTES, &hold)?;
     let stream = packets(2_000);
     let sender = &senders(&running)[0];
     for packet in &stream {
@@ -300,6 +314,47 @@ fn a_stuck_lossless_subscriber_makes_the_feed_wait_and_loses_nothing() {
         assert_eq!(keep.numbers, (1..=2_000).collect::<Vec<_>>());
         assert!(report.waits > 0 && report.waited_ns > 0);
     }
+}
+
+#[test]
+fn what_the_kernel_drops_at_the_tail_is_not_called_lossless() {
+    for backend in BACKENDS {
+        let hold = Arc::new(AtomicBool::new(true));
+        let Some((running, _)) = start_stuck(backend, Contract::Lossless, 4_096, &hold) else {
+            return;
+        };
+        let sender = &senders(&running)[0];
+        for packet in packets(20_000) {
+            sender.send(&packet).unwrap();
+        }
+        wait_until("the feed waits", || running.waits() > 0);
+        hold.store(false, Ordering::Release);
+        running.stop();
+        let report = running.join();
+        assert!(report.net.kernel_drops() > 0);
+        assert!(report.closes(), "what is known is accounted for");
+        assert!(report.unaccounted() >= report.net.kernel_drops());
+        assert!(!report.is_lossless());
+    }
+}
+
+#[test]
+fn a_session_that_is_not_followed_is_not_called_lossless() {
+    let mut pipeline = Pipeline::new(settings(Backend::Auto));
+    let other = NasdaqFeed::new(NasdaqConfig {
+        lines: vec!["A".to_owned()],
+        session: Some(*b"ANOTHER   "),
+        ..NasdaqConfig::default()
+    });
+    pipeline.feed(other.unwrap(), lines(["A"])).unwrap();
+    let running = start(pipeline).unwrap();
+    let stream = packets(100);
+    send(&running, &stream, |_, _| true);
+    running.stop();
+    let report = running.join();
+    assert!(report.closes());
+    assert_eq!(report.unaccounted(), stream.len() as u64);
+    assert!(!report.is_lossless());
 }
 
 /// Panics on the tenth event.

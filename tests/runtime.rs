@@ -243,19 +243,34 @@ fn a_stage_that_cannot_start_is_an_error_and_nothing_is_polled() {
         .into_iter()
         .zip(["this stage: give it up", "at start"])
     {
-        let alive = Arc::new(AtomicBool::new(true));
-        let mut plans = one_core(stages(10, [Count::default()]), WaitStrategy::Park);
-        let broken = Broken {
-            start,
-            alive: Arc::clone(&alive),
-        };
-        plans[0].stages.push(Box::new(broken));
-        let error = runtime::launch(plans).unwrap_err().to_string();
-        assert!(error.contains(expected), "{error}");
-        assert!(
-            !alive.load(Ordering::Acquire),
-            "everything was stopped and dropped"
-        );
+        // Beside the source, beside the handler on another core, and alone on one: wherever it is,
+        // nobody may wait for what the others would have done.
+        for place in 0..3 {
+            let mut plans = one_core(stages(10, [Count::default()]), WaitStrategy::Park);
+            let core = *cpu::allowed().last().unwrap();
+            let wait = WaitStrategy::Park;
+            let handlers = plans[0].stages.split_off(1);
+            plans.push(CorePlan {
+                core,
+                wait,
+                stages: handlers,
+            });
+            plans.push(CorePlan {
+                core,
+                wait,
+                stages: Vec::new(),
+            });
+            let alive = Arc::new(AtomicBool::new(true));
+            let broken = Broken {
+                start,
+                alive: Arc::clone(&alive),
+            };
+            plans[place].stages.push(Box::new(broken));
+            let error = runtime::launch(plans).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            let dropped = !alive.load(Ordering::Acquire);
+            assert!(dropped, "everything was stopped and dropped");
+        }
     }
 }
 

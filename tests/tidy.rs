@@ -83,6 +83,11 @@ fn every_module_uses_only_those_of_earlier_layers() {
         }
         let own = layer(module).unwrap_or_else(|| panic!("{file}: {module} is in no layer"));
         for line in code(&text) {
+            let grouped = line.contains("crate::{") || line.contains("super::super::");
+            assert!(
+                !grouped,
+                "{file}: write one `use crate::module` a line: {line}"
+            );
             for used in line.split("crate::").skip(1) {
                 let used = used
                     .split(|c: char| !c.is_alphanumeric() && c != '_')

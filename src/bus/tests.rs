@@ -166,10 +166,56 @@ fn the_record_on_which_a_handler_panicked_counts_as_left_behind() {
         });
     }));
     assert!(outcome.is_err());
-    drop((subscriber, publisher));
     let account = books.account();
     assert_eq!((account.handled, account.left_behind), (2, 3));
+
+    // Whoever goes on nevertheless is given it again, and nothing twice that it had handled.
+    use Expected::Record;
+    assert_eq!(drain(&mut subscriber, 2), [Record(3), Record(4)]);
+    drop((subscriber, publisher));
+    let account = books.account();
+    assert_eq!((account.handled, account.left_behind), (4, 1));
     assert!(account.closes());
+}
+
+#[test]
+fn a_subscriber_that_leaves_before_it_sees_the_last_overrun_is_accounted_for() {
+    let mut publisher = Bus::new(16);
+    let mut subscriber = publisher
+        .subscribe(subscription(Contract::Lossy, 4))
+        .unwrap();
+    let books = subscriber.books();
+    push(&mut publisher, 10);
+    assert!(commit(&mut publisher));
+    assert_eq!(drain(&mut subscriber, 9).len(), 4);
+    drop((subscriber, publisher));
+    let account = books.account();
+    assert_eq!((account.published, account.overrun), (10, 6));
+    assert!(!account.completed && account.closes(), "{account:?}");
+}
+
+#[test]
+fn a_batch_that_is_cleared_during_a_backlog_is_lost_and_named() {
+    let mut publisher = Bus::new(16);
+    let mut subscriber = publisher
+        .subscribe(subscription(Contract::Lossless, 2))
+        .unwrap();
+    let books = subscriber.books();
+    push(&mut publisher, 5);
+    assert!(!commit(&mut publisher));
+    publisher.batch().clear();
+    assert!(commit(&mut publisher));
+    drop(publisher);
+    let mut missing = 0;
+    while !subscriber.is_closed() {
+        subscriber.poll(9, |delivery| match delivery {
+            Delivery::Overrun(gap) => missing += gap.count(),
+            Delivery::Record { .. } => {}
+        });
+    }
+    let account = books.account();
+    assert_eq!(account.handled + missing, 5);
+    assert!(!account.closes(), "nobody refused them: {account:?}");
 }
 
 #[test]
@@ -207,7 +253,7 @@ fn end_of_batch_is_true_on_the_last_ready_record_only() {
 
 #[test]
 fn a_ring_of_impossible_size_is_refused() {
-    for capacity in [0, (1 << 30) + 1] {
+    for capacity in [0, CAPACITY_MAX + 1] {
         let error = Bus::new(1)
             .subscribe(subscription(Contract::Lossy, capacity))
             .unwrap_err();

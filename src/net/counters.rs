@@ -116,6 +116,12 @@ impl NetCounters {
         self.total(|line| line.kernel_drops.get())
     }
 
+    /// Returns the receives that failed, of all lines.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.total(LineCounters::errors)
+    }
+
     fn total(&self, count: impl Fn(&LineCounters) -> u64) -> u64 {
         self.lines.iter().map(count).sum()
     }

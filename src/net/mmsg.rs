@@ -36,6 +36,8 @@ pub(super) struct Mmsg {
     batch: Batch,
     /// After a stop: how many more datagrams to take from each line, at most.
     left: Option<Box<[usize]>>,
+    /// Whether a call of the last poll failed.
+    failed: bool,
 }
 
 // SAFETY: `Send` asks that another thread may use the value. The pointers inside lead to the
@@ -97,6 +99,7 @@ impl Mmsg {
             next_line: 0,
             batch: Batch::default(),
             left: None,
+            failed: false,
         }
     }
 
@@ -104,6 +107,11 @@ impl Mmsg {
     /// arrived before is among it, and a line that never falls silent cannot keep this going.
     pub(super) fn stop(&mut self, lines: &[LineSocket]) {
         self.left = Some(lines.iter().map(LineSocket::datagrams_max).collect());
+    }
+
+    /// Returns whether a call of the last poll failed, so that datagrams may still wait.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Returns whether everything has been handed over since [`Mmsg::stop`].
@@ -123,6 +131,7 @@ impl Mmsg {
         clock: &C,
         visit: &mut impl FnMut(Datagram<'_>) -> Flow,
     ) -> usize {
+        self.failed = false;
         // What an earlier pause left.
         let (mut handed, mut flow) = self.hand_over(tally, visit);
         for _ in 0..lines.len() {
@@ -168,6 +177,7 @@ impl Mmsg {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => usize::MAX,
             Err(error) => {
                 tally.error(line, &error);
+                self.failed = true;
                 // Counted as if it were a datagram, so that a stop ends whatever the errors are.
                 1
             }

@@ -1,8 +1,8 @@
 //! Owns the sockets and how datagrams come out of them.
 //!
 //! A [`Receiver`] listens on any number of [`Line`]s (unicast addresses and multicast groups) and
-//! hands datagrams to a visitor, in order for each line, without ever blocking. It knows nothing
-//! of what is inside a datagram, spawns no thread and reads time only through the
+//! hands datagrams to a visitor, in order for each line; once started it never blocks. It knows
+//! nothing of what is inside a datagram, spawns no thread and stamps datagrams with the
 //! [`Clock`](crate::clock::Clock) that it is lent.
 //!
 //! ```text
@@ -63,7 +63,7 @@ const fn stride(bytes: usize) -> usize {
     (bytes.div_ceil(CACHE_LINE_BYTES) | 1) * CACHE_LINE_BYTES
 }
 
-/// How datagrams are to be fetched, as configured. What runs then is [`Running`].
+/// How datagrams are to be fetched, as configured. What runs then is [`ActiveBackend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Backend {
     /// `io_uring` where the kernel allows it, else `recvmmsg`, with the reason kept.
@@ -210,7 +210,7 @@ pub enum Flow {
 
 /// What runs, after the kernel had its say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Running {
+pub enum ActiveBackend {
     /// `io_uring` with multishot receives.
     Uring,
     /// `recvmmsg`.
@@ -220,7 +220,7 @@ pub enum Running {
     },
 }
 
-impl Running {
+impl ActiveBackend {
     /// Returns the name that reports use.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -231,7 +231,7 @@ impl Running {
     }
 }
 
-impl fmt::Display for Running {
+impl fmt::Display for ActiveBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match self {

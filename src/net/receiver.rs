@@ -4,7 +4,7 @@ use super::counters::{NetCounters, Tally};
 use super::mmsg::Mmsg;
 use super::socket::{LineSocket, ReceiveBuffer};
 use super::uring::Uring;
-use super::{Backend, Config, Datagram, Flow, Line, Running, Sender, Stamps};
+use super::{ActiveBackend, Backend, Config, Datagram, Flow, Line, Sender, Stamps};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -53,7 +53,7 @@ pub struct Receiver {
     mmsg: Mmsg,
     lines: Vec<LineSocket>,
     tally: Tally,
-    running: Running,
+    active_backend: ActiveBackend,
     state: State,
     /// Whether the last call of `receive` found every line drained.
     quiet: bool,
@@ -90,13 +90,13 @@ impl Receiver {
         if config.stamps == Stamps::Kernel {
             await_stamps();
         }
-        let (uring, running) = choose(config.backend, || Uring::open(config, &sockets))?;
+        let (uring, active_backend) = choose(config.backend, || Uring::open(config, &sockets))?;
         Ok(Self {
             uring,
             mmsg: Mmsg::new(config),
             tally: Tally::new(sockets.iter().map(LineSocket::name)),
             lines: sockets,
-            running,
+            active_backend,
             state: State::Opened,
             quiet: false,
         })
@@ -155,7 +155,7 @@ impl Receiver {
             // On the thread that polled, which alone may take the ring down.
             self.uring = None;
         }
-        self.quiet = handed == 0;
+        self.quiet = handed == 0 && !self.mmsg.has_failed();
         handed
     }
 
@@ -206,8 +206,8 @@ impl Receiver {
 
     /// Returns which backend runs, and why it is not `io_uring` where that was hoped for.
     #[must_use]
-    pub fn running(&self) -> &Running {
-        &self.running
+    pub fn active_backend(&self) -> &ActiveBackend {
+        &self.active_backend
     }
 
     /// Returns where a line listens, with the port that the kernel chose.
@@ -234,7 +234,7 @@ impl Receiver {
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
-            .field("running", &self.running)
+            .field("active_backend", &self.active_backend)
             .field("state", &self.state)
             .field("lines", &self.lines)
             .finish_non_exhaustive()
@@ -284,13 +284,13 @@ fn await_stamps() {
 fn choose<U>(
     backend: Backend,
     open: impl FnOnce() -> Result<U, String>,
-) -> Result<(Option<U>, Running)> {
+) -> Result<(Option<U>, ActiveBackend)> {
     match (backend, (backend != Backend::Mmsg).then(open)) {
-        (_, Some(Ok(uring))) => Ok((Some(uring), Running::Uring)),
+        (_, Some(Ok(uring))) => Ok((Some(uring), ActiveBackend::Uring)),
         (Backend::Uring, Some(Err(reason))) => Err(Error::UringUnavailable { reason }),
         (_, refused) => Ok((
             None,
-            Running::Mmsg {
+            ActiveBackend::Mmsg {
                 uring_refused: refused.and_then(Result::err),
             },
         )),
@@ -317,7 +317,7 @@ mod tests {
         let (_, running) = choose(Backend::Mmsg, refuse).unwrap();
         assert_eq!(
             running,
-            Running::Mmsg {
+            ActiveBackend::Mmsg {
                 uring_refused: None
             }
         );

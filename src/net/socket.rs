@@ -143,7 +143,7 @@ fn bind(socket: &Socket, address: SocketAddrV4) -> io::Result<SocketAddrV4> {
 fn bind_error(line: &Line, source: io::Error) -> Error {
     let remedy = match source.raw_os_error() {
         Some(libc::EADDRINUSE) => {
-            "another socket has this port: stop its process (`ss -ulpn` names it) or choose another"
+            "another socket has this port: stop its process (`ss -ulpn` names it; the kernel frees the port of a killed one in a moment) or choose another"
         }
         Some(libc::EADDRNOTAVAIL) => {
             "that is not an address of this machine: `ip -brief address` lists those it has"
@@ -154,7 +154,7 @@ fn bind_error(line: &Line, source: io::Error) -> Error {
     Error::Bind {
         line: line.name.clone(),
         address: line.address,
-        source,
+        os: source,
         remedy,
     }
 }
@@ -204,7 +204,7 @@ fn join(socket: &Socket, line: &Line) -> Result<()> {
                 .interface
                 .clone()
                 .unwrap_or_else(|| "the default interface".to_owned()),
-            source,
+            os: source,
             remedy,
         }
     })

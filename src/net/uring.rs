@@ -60,6 +60,8 @@ pub(super) struct Uring {
     seen_ns: u64,
     /// Whether a datagram of those has been handed over, which makes them a batch.
     counted: bool,
+    /// Whether the last `io_uring_enter` did what it was called for.
+    entered: bool,
 }
 
 /// What is armed, and what completions mean.
@@ -142,6 +144,7 @@ impl Uring {
             seen: 0,
             seen_ns: 0,
             counted: false,
+            entered: true,
         })
     }
 
@@ -167,7 +170,7 @@ impl Uring {
         visit: &mut impl FnMut(Datagram<'_>) -> Flow,
     ) -> Option<usize> {
         if self.seen == 0 && !self.look(tally, clock) {
-            return None;
+            return if self.entered { None } else { Some(0) };
         }
         let mut handed = 0;
         let mut completions = self.ring.completion();
@@ -237,7 +240,9 @@ impl Uring {
     /// Submits what is queued and, where the kernel asks for it, runs deferred work.
     fn enter(&mut self, tally: &Tally) {
         tally.counters().enters.add(1);
-        match self.ring.submit() {
+        let outcome = self.ring.submit();
+        self.entered = outcome.is_ok();
+        match outcome {
             Ok(_) => {}
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
                 panic!("invariant: receive is called on the thread that called start")

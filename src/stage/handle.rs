@@ -125,9 +125,17 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
             sequence: current,
             message,
         });
+        let handler = match &error {
+            None => Some(handler),
+            Some(_) => {
+                // A handler that has panicked may panic again as it goes; the report has the first.
+                _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
+                None
+            }
+        };
         HandleOutcome {
             name: self.name,
-            handler: error.is_none().then_some(handler),
+            handler,
             account: self.books.account(),
             tally,
             digest,
@@ -163,6 +171,9 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
 
     /// Hot path: no allocation, no system call; the handler's own calls are the handler's.
     fn poll(&mut self) -> usize {
+        if self.state == State::Finished {
+            return 0;
+        }
         self.contain(|stage| {
             let (Some(subscriber), run) = (&mut stage.subscriber, &mut stage.run) else {
                 return 0;

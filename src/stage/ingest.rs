@@ -11,6 +11,11 @@ use crate::record::{Batch, Event};
 use std::fmt;
 use std::sync::Arc;
 
+/// Polls after which what was in the sockets at the first of them has been taken in: both backends
+/// go round the lines, and the fullest socket buffer that Linux grants by default holds some five
+/// thousand datagrams, of which io_uring takes at least 32 at a time.
+const POLLS_BUSY_MAX: u32 = 1024;
+
 /// Where a receiver's line belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -42,13 +47,35 @@ pub struct IngestStage<E: Event, C> {
     publisher: Option<Publisher<E>>,
     clock: C,
     counters: Arc<IngestCounters>,
-    /// When the wait for a lossless subscriber began, while there is one.
-    waiting_since_ns: Option<u64>,
+    wait: Wait,
     /// The batch that the backlog belongs to.
     last_seen_ns: u64,
+    /// Polls since time was last passed on to the feeds.
+    polls_busy: u32,
     /// How many feeds have been closed.
     closed_feeds: usize,
     state: State,
+}
+
+/// Waiting for a lossless subscriber: from the commit that was refused to the one that was not.
+#[derive(Debug, Default)]
+struct Wait {
+    since_ns: Option<u64>,
+}
+
+impl Wait {
+    fn begin(&mut self, now_ns: u64, counters: &IngestCounters) {
+        if self.since_ns.is_none() {
+            self.since_ns = Some(now_ns);
+            counters.waits.add(1);
+        }
+    }
+
+    fn end(&mut self, now_ns: u64, counters: &IngestCounters) {
+        if let Some(since_ns) = self.since_ns.take() {
+            counters.waited_ns.add(now_ns.saturating_sub(since_ns));
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +99,10 @@ pub struct IngestOutcome<E: Event> {
 
 impl<E: Event, C: Clock> IngestStage<E, C> {
     /// Makes a stage. `routes` has an entry for each line of `receiver`.
+    ///
+    /// # Panics
+    ///
+    /// When it has not, or an entry names a feed or a line that there is not.
     pub fn new(
         name: impl Into<String>,
         receiver: Receiver,
@@ -80,6 +111,12 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         publisher: Publisher<E>,
         clock: C,
     ) -> Self {
+        let lines = receiver.counters().lines().len();
+        assert_eq!(routes.len(), lines, "each line of the receiver has a route");
+        for Route { feed, line } in &routes {
+            let lines = feeds.get(*feed).map_or(0, |feed| feed.lines().len());
+            assert!(*line < lines, "no line {line} of feed {feed}");
+        }
         Self {
             name: name.into(),
             receiver,
@@ -88,8 +125,9 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             publisher: Some(publisher),
             clock,
             counters: Arc::default(),
-            waiting_since_ns: None,
+            wait: Wait::default(),
             last_seen_ns: 0,
+            polls_busy: 0,
             closed_feeds: 0,
             state: State::Running,
         }
@@ -125,21 +163,12 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             return true;
         }
         let now_ns = self.clock.now_ns();
-        let passage = Passage {
+        let flushed = publisher.commit(Passage {
             seen_ns: self.last_seen_ns,
             published_ns: now_ns,
-        };
-        let flushed = publisher.commit(passage);
-        match (self.waiting_since_ns, flushed) {
-            (None, false) => {
-                self.waiting_since_ns = Some(now_ns);
-                self.counters.waits.add(1);
-            }
-            (Some(since_ns), true) => {
-                self.waiting_since_ns = None;
-                self.counters.waited_ns.add(now_ns.saturating_sub(since_ns));
-            }
-            _ => {}
+        });
+        if flushed {
+            self.wait.end(now_ns, &self.counters);
         }
         flushed
     }
@@ -153,6 +182,8 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             publisher,
             clock,
             last_seen_ns,
+            wait,
+            counters,
             ..
         } = self;
         let Some(publisher) = publisher else { return 0 };
@@ -181,16 +212,17 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
                 published_ns,
             };
             if publisher.commit(passage) {
-                Flow::Continue
-            } else {
-                Flow::Pause
+                return Flow::Continue;
             }
+            wait.begin(clock.now_ns(), counters);
+            Flow::Pause
         })
     }
 
     /// Lets hold times run out. Only when all lines are drained: while a datagram waits in a socket
-    /// it is this thread that is late, and what the datagram brings must not be given up for it. A
-    /// feed that is never drained is bounded by its arbitration window instead.
+    /// it is this thread that is late, and what the datagram brings must not be given up for it.
+    /// Lines that are never all drained at once have each had their turn often enough after
+    /// [`POLLS_BUSY_MAX`] polls; a stall of the thread is not a poll, so it costs nothing.
     fn pass_time(&mut self) {
         let now_ns = self.clock.now_ns();
         let mut ended = 0;
@@ -234,10 +266,13 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         if publisher.has_backlog() {
             self.last_seen_ns = now_ns;
             // A refusal leaves a backlog, which `flush` deals with before anything else happens.
-            _ = publisher.commit(Passage {
+            let committed = publisher.commit(Passage {
                 seen_ns: now_ns,
                 published_ns: now_ns,
             });
+            if !committed {
+                self.wait.begin(now_ns, &self.counters);
+            }
         }
         true
     }
@@ -260,7 +295,9 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
         match self.state {
             State::Running => {
                 let received = self.receive();
-                if self.receiver.is_quiet() {
+                self.polls_busy += 1;
+                if self.receiver.is_quiet() || self.polls_busy >= POLLS_BUSY_MAX {
+                    self.polls_busy = 0;
                     self.pass_time();
                 }
                 received

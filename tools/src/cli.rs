@@ -15,8 +15,8 @@ use std::process::ExitCode;
 Exit codes:
   0    done
   1    done, and the check failed: loss, damage, a difference
-  2    wrong use, or the machine does not let it: nothing was done
-  130  stopped by Ctrl-C, after the report
+  2    wrong use, or the machine does not let it
+  130  play and inspect: stopped by Ctrl-C, after the report
 
 `ringtape help COMMAND` shows examples of each command."
 )]

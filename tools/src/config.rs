@@ -9,9 +9,13 @@ use ringtape::feed::{self, NasdaqConfig, NasdaqFeed};
 use ringtape::net::{self, Line};
 use ringtape::pipeline::{HandlerSettings, Settings};
 use serde::Deserialize;
+use std::collections::HashSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
+
+/// What fits a line of a report.
+const NAME_BYTES_MAX: usize = 40;
 
 /// A whole file.
 #[derive(Debug, Deserialize)]
@@ -215,6 +219,14 @@ impl Config {
         if config.subscribers.is_empty() {
             bail!("no [[subscriber]]: nobody to receive for");
         }
+        check_names("feed", config.feeds.iter().map(|feed| &feed.name))?;
+        for feed in &config.feeds {
+            check_names("line", feed.lines.iter().map(|line| &line.name))?;
+        }
+        check_names(
+            "subscriber",
+            config.subscribers.iter().map(|subscriber| &subscriber.name),
+        )?;
         Ok(config)
     }
 
@@ -343,11 +355,25 @@ impl From<Backend> for net::Backend {
     }
 }
 
+/// Names are what reports and errors go by, so each is there, is printable and stands for one thing.
+fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            bail!("{what} {name:?}: a name has 1 to {NAME_BYTES_MAX} printable characters");
+        }
+        if !seen.insert(name) {
+            bail!("{what} {name:?} is there twice: give each a name of its own");
+        }
+    }
+    Ok(())
+}
+
 /// A session as MoldUDP64 has it: 10 bytes, padded with spaces.
 fn session_id(name: &str) -> Result<feed::moldudp64::SessionId> {
     let mut id = [b' '; 10];
-    let Some(start) = id.get_mut(..name.len()) else {
-        bail!("session = {name:?}: a MoldUDP64 session has at most 10 characters");
+    let Some(start) = id.get_mut(..name.len()).filter(|_| !name.trim().is_empty()) else {
+        bail!("session = {name:?}: a MoldUDP64 session has 1 to 10 characters");
     };
     start.copy_from_slice(name.as_bytes());
     Ok(id)
@@ -466,13 +492,15 @@ latency = "wire"
         for (right, wrong, expected) in [
             ("start = 14757701", "start = -1", "start = -1"),
             ("start = 14757701", "start = \"last\"", "first-seen"),
-            ("000010059B", "000010059BB", "at most 10 characters"),
+            ("000010059B", "000010059BB", "1 to 10 characters"),
             ("2023-08-22", "2023-02-30", "2023-02-30"),
             (
                 "window_messages = 1024",
                 "window_messages = 1000",
                 "window_messages = 1000",
             ),
+            ("000010059B", "", "1 to 10 characters"),
+            ("name = \"A\"", "name = \"\\u001b[31m\"", "printable"),
             ("hold_us = 250", "hold_us = 18446744073709552", "hold_us"),
             ("233.54.12.111:26477", "233.54.12.111", "address"),
             (
@@ -485,5 +513,8 @@ latency = "wire"
             assert!(message.contains(expected), "{wrong}: {message}");
         }
         assert!(error("").contains("no [[feed]]"));
+        let line = "[[feed.line]]\nname = \"A\"\naddress = \"127.0.0.1:1\"\n\n[[subscriber]]";
+        let message = error(&WHOLE.replace("[[subscriber]]", line));
+        assert!(message.contains("line \"A\" is there twice"), "{message}");
     }
 }

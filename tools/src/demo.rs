@@ -112,6 +112,9 @@ pub fn run(args: &Args) -> Result<Outcome> {
     output::note(&report::start_text(running.receiver(), running.cores()));
     controls.open_lines(running.receiver().lines.iter().map(|line| line.address));
     watch::until(&running, Until::EndOfSession, None, args.json);
+    // Ctrl-C: the venue ends first, so that all that it has published can still arrive.
+    controls.end_day();
+    watch::settle(&running);
     running.stop();
     let mut report = running.join();
 
@@ -124,6 +127,15 @@ pub fn run(args: &Args) -> Result<Outcome> {
     } else {
         output::print(&format!("\n{}\n", controls.told()))?;
         output::print(&report::text(&report, &told))?;
+    }
+    // The venue's own count is the one that no part of the library had a hand in.
+    let expected: u64 = report.feeds.iter().map(|feed| feed.ledger.expected).sum();
+    if expected != controls.messages() {
+        let published = controls.messages();
+        output::warn(&[format!(
+            "the venue published {published} messages, {expected} were expected"
+        )]);
+        return Ok(Outcome::Failed);
     }
     Ok(watch::outcome(&report))
 }

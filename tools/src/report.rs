@@ -3,7 +3,7 @@
 use crate::output::{Table, thousands};
 use crate::strategies::{Noted, Verdict};
 use ringtape::latency::{Latency, Summary};
-use ringtape::net::{LineCounters, Running};
+use ringtape::net::{ActiveBackend, LineCounters};
 use ringtape::pipeline::{
     CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport, Ticket,
 };
@@ -19,6 +19,8 @@ pub struct RunJson {
     closes: bool,
     /// Whether nothing was lost at all.
     lossless: bool,
+    /// Datagrams and messages that may have brought numbers that no ledger knows of.
+    unaccounted: u64,
     ledger: Vec<LedgerJson>,
     subscribers: Vec<SubscriberJson>,
     net: NetJson,
@@ -331,6 +333,7 @@ impl RunJson {
         Self {
             closes: report.closes(),
             lossless: report.is_lossless(),
+            unaccounted: report.unaccounted(),
             ledger: report.feeds.iter().map(LedgerJson::from).collect(),
             subscribers: subscribers
                 .map(|(index, subscriber)| SubscriberJson::new(subscriber, told.get(index)))
@@ -358,8 +361,8 @@ impl From<&Report> for NetJson {
         Self {
             backend: report.receiver.backend.name().to_owned(),
             refused: match &report.receiver.backend {
-                Running::Mmsg { uring_refused } => uring_refused.clone(),
-                Running::Uring => None,
+                ActiveBackend::Mmsg { uring_refused } => uring_refused.clone(),
+                ActiveBackend::Uring => None,
             },
             datagrams: net.datagrams(),
             bytes: net.bytes(),
@@ -439,16 +442,27 @@ pub fn text(report: &Report, told: &[Told]) -> String {
             _ = writeln!(text, "{}: {verdict}", subscriber.name);
         }
     }
-    _ = writeln!(
-        text,
-        "\n{}",
-        match (report.closes(), report.is_lossless()) {
-            (true, true) => "Nothing was lost, and the ledger closes.",
-            (true, false) => "Data was lost, and the ledger says where: it closes.",
-            (false, _) => "THE LEDGER DOES NOT CLOSE: numbers are missing without a cause.",
-        }
-    );
+    _ = writeln!(text, "\n{}", verdict(report));
     text
+}
+
+fn verdict(report: &Report) -> String {
+    let unaccounted = report.unaccounted();
+    if !report.closes() {
+        "THE LEDGER DOES NOT CLOSE: numbers are missing without a cause.".to_owned()
+    } else if unaccounted > 0 {
+        format!(
+            "The ledger closes, but {} datagrams or messages may have brought numbers that it knows \
+             nothing of: see what was dropped, refused or of another session.",
+            thousands(unaccounted)
+        )
+    } else if !report.is_lossless() {
+        "Data was lost, and the ledger says where: it closes.".to_owned()
+    } else if report.feeds.iter().all(|feed| feed.ledger.expected == 0) {
+        "Nothing arrived: no feed was told of any message.".to_owned()
+    } else {
+        "Nothing was lost, and the ledger closes.".to_owned()
+    }
 }
 
 fn feed_text(text: &mut String, feed: &FeedReport) {

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How often the end is looked for. Well below what a person notices.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Longer than a venue on a starved machine needs for a last packet.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
+
 /// When a run ends by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -48,6 +51,14 @@ pub fn until<E: Event>(running: &Running<E>, until: Until, limit: Option<Duratio
         thread::park_timeout(LOOK_EVERY);
     }
     line.finish_and_clear();
+}
+
+/// Gives a venue that has been asked to end its session the time for it.
+pub fn settle<E: Event>(running: &Running<E>) {
+    let begin = Instant::now();
+    while !running.has_ended() && !running.is_finished() && begin.elapsed() < SETTLE_MAX {
+        thread::park_timeout(LOOK_EVERY);
+    }
 }
 
 /// A line on standard error that says what arrives, where a person watches.

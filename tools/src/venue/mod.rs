@@ -10,6 +10,7 @@ use ringtape::net::Sender;
 use ringtape::stage::Stage;
 use std::io;
 use std::net::SocketAddrV4;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 const SESSION: SessionId = *b"SYNTHETIC ";
@@ -52,9 +53,21 @@ struct Shared {
     packets: Counter,
     withheld: Counter,
     refused: Counter,
+    /// The main thread wants the day to end now.
+    day_over: AtomicBool,
 }
 
 impl Controls {
+    /// Lets the venue end its session now instead of at the end of its script.
+    pub(crate) fn end_day(&self) {
+        self.shared.day_over.store(true, Ordering::Release);
+    }
+
+    /// Returns how many messages were published.
+    pub(crate) fn messages(&self) -> u64 {
+        self.shared.messages.get()
+    }
+
     /// Tells where the lines go; the venue begins then.
     pub(crate) fn open_lines(&self, targets: impl Iterator<Item = SocketAddrV4>) {
         self.shared.targets.get_or_init(|| targets.collect());
@@ -97,6 +110,9 @@ pub(crate) struct Venue<C> {
     begin_ns: u64,
     /// Number of the next message.
     next: u64,
+    /// Messages of the next packet, which is sent when all of them are due: packets, and so the
+    /// losses, do not depend on how the machine keeps up.
+    burst: u64,
     shared: Arc<Shared>,
     stopping: bool,
     finished: bool,
@@ -115,6 +131,7 @@ impl<C: Clock> Venue<C> {
             lines: Vec::new(),
             begin_ns: 0,
             next: 1,
+            burst: 1,
             shared: Arc::clone(&shared),
             stopping: false,
             finished: false,
@@ -213,15 +230,20 @@ impl<C: Clock> Stage for Venue<C> {
             self.finished = self.stopping;
             return 0;
         }
-        let now_ns = self.clock.now_ns();
-        let due = self.due(now_ns);
+        let due = self.due(self.clock.now_ns());
+        let stopping = self.stopping || self.shared.day_over.load(Ordering::Acquire);
         let mut packets = 0;
-        while self.next <= due && packets < PACKETS_PER_POLL && !self.stopping {
-            let burst = self.random.u64(1..=BURST_MAX).min(due + 1 - self.next);
+        while !stopping && packets < PACKETS_PER_POLL && self.next <= self.flow.total() {
+            let sent = self.next - 1;
+            let burst = self.burst.min(self.flow.total() - sent);
+            if due.saturating_sub(sent) < burst {
+                break;
+            }
             self.send_packet(burst);
+            self.burst = self.random.u64(1..=BURST_MAX);
             packets += 1;
         }
-        if self.next > self.flow.total() || self.stopping {
+        if stopping || self.next > self.flow.total() {
             self.end_session();
         }
         packets
