@@ -12,7 +12,12 @@ use ringtape::feed::{Arrival, Feed, NasdaqConfig, NasdaqFeed, Start};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Content, SessionMark};
 
-const SESSIONS: [[u8; 10]; 2] = [*b"000000001A", *b"000000002B"];
+const SESSIONS: [[u8; 10]; 4] = [
+    *b"000000001A",
+    *b"000000002B",
+    *b"000000003C",
+    *b"000000004D",
+];
 
 struct Input<'a>(&'a [u8]);
 
@@ -92,7 +97,7 @@ fn run(input: &mut Input<'_>) -> Option<()> {
         start: if options & 1 == 0 {
             Start::FirstSeen
         } else {
-            Start::At(u64::from(options >> 4))
+            Start::At(u64::from(options >> 4).max(1))
         },
         hold_ns: u64::from(options >> 1 & 3) * 5,
         window_messages: if options & 8 == 0 { 8 } else { 64 },
@@ -118,7 +123,7 @@ fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
     loop {
         let operation = input.byte()?;
         let line = usize::from(operation >> 7);
-        let session = SESSIONS[usize::from(operation >> 6 & 1)];
+        let session = SESSIONS[usize::from(operation >> 5 & 3)];
         let mut buffer = [0; 4_096];
         match operation & 7 {
             0 => rig.datagram(line, input.bytes()?, input.byte()?.into()),
@@ -146,7 +151,13 @@ fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
                 rig.datagram(line, packet, 0);
             }
             6 => {
-                rig.now_ns = rig.now_ns.wrapping_add(input.number()?);
+                // Clocks step back too.
+                let step = input.number()?;
+                rig.now_ns = if operation & 8 == 0 {
+                    rig.now_ns.wrapping_add(step)
+                } else {
+                    rig.now_ns.saturating_sub(step)
+                };
                 rig.feed.on_time(rig.now_ns, &mut rig.batch);
                 rig.check();
             }

@@ -95,8 +95,13 @@ counts! {
         cut_messages,
         /// Messages numbered below where the feed joined.
         before_start,
-        /// Messages numbered at or beyond the end that the venue told.
+        /// Messages numbered at or beyond the end of a session that has ended.
         after_end,
+        /// Packets that contradict others on where the session ends: an end of session below a
+        /// number that is known to exist, and what tells of numbers beyond an end told before.
+        /// Until the session has ended the highest number that was told counts, so nothing is
+        /// discarded; afterwards messages beyond the end are `after_end` instead.
+        contradicting_ends,
         /// Datagrams that were longer than the receive buffer.
         truncated_datagrams,
         /// Datagrams too short for a header.
@@ -107,8 +112,11 @@ counts! {
         malformed_trailing_bytes,
         /// Datagrams whose last number does not fit in 64 bits.
         malformed_sequence_overflow,
-        /// Well-formed packets of another session, or of one whose name is not printable ASCII.
+        /// Well-formed packets of another session that were not followed: because the end of the
+        /// present one is not known, another was configured, or its name is not printable ASCII.
         wrong_session,
+        /// Well-formed packets of one of the eight sessions that ended last before the present one.
+        ended_session,
         /// Delivered messages of a type that the decoder does not know: dead letters.
         unknown_messages,
         /// Delivered messages without a byte: they spend a number and say nothing.

@@ -58,8 +58,11 @@ pub trait Feed<E: Event>: Send {
     /// [`records_max`](Feed::records_max); never because of the bytes.
     fn on_datagram(&mut self, arrival: Arrival<'_>, out: &mut Batch<E>);
 
-    /// Lets time pass: gives up what was held for long enough. To be called after each batch of
-    /// datagrams, and when there was none; cheap when nothing is missing.
+    /// Lets time pass: gives up what was missing for long enough. Cheap when nothing is missing.
+    ///
+    /// The ingest stage calls it when the feed's lines are drained, and not after each batch: while
+    /// datagrams wait in a socket, what they bring must not be given up. Where the lines are never
+    /// quiet, it calls it after a bounded number of polls.
     fn on_time(&mut self, now_ns: u64, out: &mut Batch<E>);
 
     /// Publishes every open hole as a gap: nothing is invisible at the end.

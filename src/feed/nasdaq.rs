@@ -14,6 +14,8 @@ use std::sync::Arc;
 const WINDOW_MESSAGES_MAX: usize = 1 << 20;
 /// The most that a 48-bit count of nanoseconds since midnight adds.
 const SINCE_MIDNIGHT_NS_MAX: u64 = (1 << 48) - 1;
+/// Ended sessions that are remembered, to tell their stragglers from a session that begins.
+const ENDED_SESSIONS: usize = 8;
 
 /// What a [`NasdaqFeed`] is told.
 #[derive(Clone, Debug)]
@@ -24,9 +26,11 @@ pub struct NasdaqConfig {
     pub name: String,
     /// The lines' names, for reports: 1 to [`LINES_MAX`].
     pub lines: Vec<String>,
-    /// The session to follow; without one, that of the first well-formed packet.
+    /// The session to follow; without one, that of the first well-formed packet, and once the venue
+    /// told its end, the next one that brings a packet.
     pub session: Option<SessionId>,
-    /// Where to join the first session. A later one is followed from its number 1.
+    /// Where to join the first session; venues count from 1. A later one is followed from its
+    /// number 1.
     pub start: Start,
     /// How long a missing number is waited for: longer than the lines are apart, shorter than a
     /// strategy can bear to stand still. 0 gives up at once.
@@ -34,7 +38,8 @@ pub struct NasdaqConfig {
     /// How many numbers can be held behind a missing one: a power of two, 128 bytes each.
     pub window_messages: usize,
     /// UNIX nanoseconds of the trading day's midnight in New York. With 0 the events' times count
-    /// from midnight.
+    /// from midnight. It is fixed for the life of the feed: the session of the next day keeps it,
+    /// so make a feed for each trading day.
     pub midnight_ns: u64,
 }
 
@@ -69,6 +74,12 @@ impl NasdaqConfig {
             return Err(Error::config(
                 format!("feed {}: window_messages = {window}", self.name),
                 format!("use a power of two from 2 to {WINDOW_MESSAGES_MAX}, such as 4096"),
+            ));
+        }
+        if self.start == Start::At(0) {
+            return Err(Error::config(
+                format!("feed {}: start = At(0)", self.name),
+                "venues count from 1: use At(1) for the whole session, or FirstSeen",
             ));
         }
         if let Some(session) = self.session
@@ -123,6 +134,7 @@ impl NasdaqConfig {
 pub struct NasdaqFeed {
     config: NasdaqConfig,
     session: Option<SessionId>,
+    ended: EndedSessions,
     arbiter: Arbiter,
     decoder: Counted,
     counters: Arc<FeedCounters>,
@@ -151,6 +163,7 @@ impl NasdaqFeed {
         Ok(Self {
             config,
             session: None,
+            ended: EndedSessions::default(),
             arbiter,
             decoder,
             counters,
@@ -158,26 +171,33 @@ impl NasdaqFeed {
     }
 
     /// Returns whether a packet of `session` is to be used, after beginning it where it is new.
-    fn follow(&mut self, session: SessionId, outlet: Times, out: &mut Batch<MarketEvent>) -> bool {
+    /// Counts one that is not.
+    fn follow(&mut self, session: SessionId, times: Times, out: &mut Batch<MarketEvent>) -> bool {
         if self.session == Some(session) {
             return true;
         }
-        let follows_an_ended_one = self.arbiter.ended();
-        let wanted = self.config.session.is_none_or(|pinned| pinned == session);
-        if !wanted || (self.session.is_some() && !follows_an_ended_one) || !is_printable(&session) {
+        if self.ended.contains(&session) {
+            self.counters.ended_session.add(1);
             return false;
         }
-        // Whoever listened while the last session ended has missed nothing of the next.
-        let start = if follows_an_ended_one {
-            Start::At(1)
-        } else {
-            self.config.start
+        let wanted = self.config.session.is_none_or(|pinned| pinned == session);
+        let free = self.session.is_none() || self.arbiter.end_is_known();
+        if !wanted || !free || !is_printable(&session) {
+            self.counters.wrong_session.add(1);
+            return false;
+        }
+        let start = match self.session.replace(session) {
+            None => self.config.start,
+            // Whoever listened while the last session ended has missed nothing of the next.
+            Some(last) => {
+                self.ended.push(last);
+                Start::At(1)
+            }
         };
         let mut id = [0; 16];
         id[..session.len()].copy_from_slice(&session);
-        self.session = Some(session);
         self.arbiter
-            .begin(id, start, &mut outlet.outlet(&mut self.decoder, out));
+            .begin(id, start, &mut times.outlet(&mut self.decoder, out));
         true
     }
 
@@ -214,7 +234,7 @@ impl Feed<MarketEvent> for NasdaqFeed {
             seen_ns: arrival.seen_ns,
         };
         if !self.follow(packet.session(), times, out) {
-            return self.counters.wrong_session.add(1);
+            return;
         }
         let line = u8::try_from(arrival.line).expect("invariant: a feed has at most 8 lines");
         let first = packet.sequence();
@@ -280,6 +300,24 @@ impl Feed<MarketEvent> for NasdaqFeed {
 
     fn lines(&self) -> &[String] {
         &self.config.lines
+    }
+}
+
+/// The most recent sessions that ended before the present one began.
+#[derive(Debug, Default)]
+struct EndedSessions {
+    sessions: [Option<SessionId>; ENDED_SESSIONS],
+    oldest: usize,
+}
+
+impl EndedSessions {
+    fn contains(&self, session: &SessionId) -> bool {
+        self.sessions.iter().flatten().any(|ended| ended == session)
+    }
+
+    fn push(&mut self, session: SessionId) {
+        self.sessions[self.oldest] = Some(session);
+        self.oldest = (self.oldest + 1) % ENDED_SESSIONS;
     }
 }
 

@@ -31,12 +31,18 @@ enum Phase {
 }
 
 pub(crate) struct Oracle {
+    start: Start,
     window: u64,
     hold_ns: u64,
     phase: Phase,
+    /// The session that is followed, and all that were.
+    session: Option<u8>,
+    pub(crate) sessions: Vec<u8>,
+    expected_before: u64,
     first: u64,
     next: u64,
     known_end: u64,
+    /// The highest end of session that was told.
     end: Option<u64>,
     numbers: BTreeMap<u64, Number>,
     given_up: BTreeSet<u64>,
@@ -48,6 +54,9 @@ pub(crate) struct Oracle {
     pub(crate) late: [u64; 2],
     pub(crate) before_start: u64,
     pub(crate) after_end: u64,
+    pub(crate) contradicting_ends: u64,
+    pub(crate) wrong_session: u64,
+    pub(crate) ended_session: u64,
     pub(crate) malformed_messages: u64,
     pub(crate) cut_messages: u64,
     pub(crate) messages: u64,
@@ -56,9 +65,13 @@ pub(crate) struct Oracle {
 impl Oracle {
     pub(crate) fn new(start: Start, hold_ns: u64, window: u64) -> Self {
         Self {
+            start,
             window,
             hold_ns,
             phase: Phase::Waiting,
+            session: None,
+            sessions: vec![],
+            expected_before: 0,
             first: 0,
             next: 0,
             known_end: 0,
@@ -73,29 +86,60 @@ impl Oracle {
             late: [0; 2],
             before_start: 0,
             after_end: 0,
+            contradicting_ends: 0,
+            wrong_session: 0,
+            ended_session: 0,
             malformed_messages: 0,
             cut_messages: 0,
             messages: 0,
         }
-        .begun(start)
     }
 
-    fn begun(mut self, start: Start) -> Self {
+    /// Whether a well-formed packet of `session` is to be used.
+    fn follow(&mut self, session: u8) -> bool {
+        if self.session == Some(session) {
+            return true;
+        }
+        if self
+            .sessions
+            .iter()
+            .rev()
+            .take(9)
+            .any(|old| *old == session)
+        {
+            self.ended_session += 1;
+            return false;
+        }
+        if self.session.is_some() && self.end.is_none() {
+            self.wrong_session += 1;
+            return false;
+        }
+        self.close();
+        self.begin(session);
+        true
+    }
+
+    fn begin(&mut self, session: u8) {
+        self.expected_before = self.expected();
+        let start = match self.session {
+            None => self.start,
+            Some(_) => Start::At(1),
+        };
+        self.session = Some(session);
+        self.sessions.push(session);
+        self.numbers.clear();
+        self.given_up.clear();
+        self.end = None;
+        self.phase = Phase::Waiting;
+        (self.first, self.next, self.known_end) = (0, 0, 0);
         if let Start::At(first) = start {
             (self.first, self.next, self.known_end) = (first, first, first);
-        }
-        self
-    }
-
-    /// The session is known from the first well-formed packet on; `At` then starts at once.
-    fn see_session(&mut self, start: Start) {
-        if self.phase == Phase::Waiting && matches!(start, Start::At(_)) {
             self.start();
         }
     }
 
     pub(crate) fn expected(&self) -> u64 {
-        self.known_end - self.first
+        self.expected_before + self.known_end - self.first
     }
 
     pub(crate) fn ended(&self) -> bool {
@@ -104,7 +148,7 @@ impl Oracle {
 
     pub(crate) fn packet(
         &mut self,
-        start: Start,
+        session: u8,
         line: usize,
         first: u64,
         count: u16,
@@ -112,22 +156,25 @@ impl Oracle {
         now: u64,
     ) {
         if fault == Fault::Trailing {
-            self.suspect(first, u64::from(count));
+            if self.session == Some(session) {
+                self.suspect(first, u64::from(count));
+            }
             return;
         }
-        self.see_session(start);
         if count == 0 {
-            return self.heartbeat(start, line, first, now);
+            return self.heartbeat(session, line, first, now);
         }
+        if !self.follow(session) {
+            return;
+        }
+        self.step_to(now);
         self.messages += u64::from(count);
         let whole_end = first + whole(first, count, fault);
         let mut end = first + u64::from(count);
-        if let Some(limit) = self.end {
-            self.after_end += (first..end).filter(|number| *number >= limit).count() as u64;
-            end = end.min(limit);
-            if end <= first {
-                return;
-            }
+        if self.phase == Phase::Ended {
+            let beyond = |number: &u64| *number >= self.next;
+            self.after_end += (first..end).filter(beyond).count() as u64;
+            end = end.min(self.next);
         }
         self.join(line, first, end, now);
         let passed_before = self.next;
@@ -185,29 +232,49 @@ impl Oracle {
         self.settle();
     }
 
-    pub(crate) fn heartbeat(&mut self, start: Start, line: usize, next: u64, now: u64) {
-        self.see_session(start);
-        let next = next.min(self.end.unwrap_or(u64::MAX));
+    pub(crate) fn heartbeat(&mut self, session: u8, line: usize, next: u64, now: u64) {
+        if self.follow(session) {
+            self.tell(line, next, now);
+        }
+    }
+
+    /// What tells only that all numbers below `next` exist.
+    fn tell(&mut self, line: usize, next: u64, now: u64) {
+        if self.phase == Phase::Ended {
+            self.contradicting_ends += u64::from(next > self.next);
+            return;
+        }
+        self.step_to(now);
         self.join(line, next, next, now);
         self.make_room(next, next);
         self.reveal(next, line, now);
         self.settle();
     }
 
-    pub(crate) fn end_of_session(&mut self, start: Start, line: usize, end: u64, now: u64) {
-        self.heartbeat(start, line, end, now);
-        if self.end.is_none() {
-            let end = end.max(self.next);
-            for (_, beyond) in self.numbers.split_off(&end) {
-                self.after_end += u64::from(beyond.held_from.is_some());
-            }
-            self.known_end = self.known_end.min(end);
-            self.end = Some(end);
+    pub(crate) fn end_of_session(&mut self, session: u8, line: usize, end: u64, now: u64) {
+        if !self.follow(session) {
+            return;
         }
-        self.settle();
+        self.contradicting_ends += u64::from(end < self.known_end);
+        self.tell(line, end, now);
+        if self.phase != Phase::Ended {
+            self.end = Some(self.known_end);
+            self.settle();
+        }
+    }
+
+    /// Nothing has been missing since later than now.
+    fn step_to(&mut self, now: u64) {
+        for (since_ns, _) in self.numbers.values_mut().flat_map(|n| &mut n.missing_since) {
+            *since_ns = now.min(*since_ns);
+        }
+        if let Phase::Joining { since_ns, .. } = &mut self.phase {
+            *since_ns = now.min(*since_ns);
+        }
     }
 
     pub(crate) fn time(&mut self, now: u64) {
+        self.step_to(now);
         if let Phase::Joining { since_ns, .. } = self.phase
             && now - since_ns >= self.hold_ns
         {
@@ -351,6 +418,12 @@ impl Oracle {
     fn settle(&mut self) {
         if self.hold_ns == 0 && self.phase == Phase::Running {
             self.give_up_to(self.known_end, GapCause::Absent);
+        }
+        if let Some(end) = self.end
+            && end < self.known_end
+        {
+            self.contradicting_ends += 1;
+            self.end = Some(self.known_end);
         }
         self.finish();
     }

@@ -2,7 +2,7 @@
 //! beside the oracle.
 
 use crate::oracle::{Oracle, Origin};
-use crate::rig::{Fault, Item, Rig, message};
+use crate::rig::{Fault, Item, Rig, SESSION, message};
 use proptest::prelude::*;
 use ringtape::feed::Start;
 use ringtape::record::GapCause;
@@ -15,13 +15,15 @@ fn cases() -> u32 {
         .unwrap_or(1_000)
 }
 
-/// Where the venue's numbers begin.
+/// Where the numbers of the venue's first session begin; a later one's begin at 1.
 const BASE: u64 = 1_000;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// `ahead` is counted from the highest number sent so far, less 40.
+    /// `behind` says how many sessions before the venue's present one; `ahead` is counted from the
+    /// highest number sent so far, less 40.
     Packet {
+        behind: u8,
         line: usize,
         ahead: u64,
         count: u16,
@@ -34,10 +36,18 @@ enum Step {
     Wait {
         ns: u64,
     },
+    ClockBack {
+        ns: u64,
+    },
+    /// `opens_next` says whether the venue then opens its next session at once.
     End {
+        behind: u8,
         line: usize,
         ahead: u64,
+        opens_next: bool,
     },
+    /// The venue opens its next session without a word on the end of the last.
+    NextSession,
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
@@ -57,15 +67,18 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let count = prop_oneof![8 => 0..6u16, 1 => 0..90u16];
     let line = 0..2usize;
+    let behind = prop_oneof![20 => Just(0u8), 1 => 1..3u8];
     prop_oneof![
-        12 => (line.clone(), ahead.clone(), count, fault())
-            .prop_map(|(line, ahead, count, fault)| Step::Packet { line, ahead, count, fault }),
-        2 => (line.clone(), 30..50u64).prop_map(|(line, ahead)| Step::Heartbeat { line, ahead }),
-        4 => (0..15u64).prop_map(|ns| Step::Wait { ns }),
-        1 => (line, 30..50u64, 0..10u8).prop_map(|(line, ahead, chance)| match chance {
-            0 => Step::End { line, ahead },
-            _ => Step::Heartbeat { line, ahead },
-        }),
+        96 => (behind.clone(), line.clone(), ahead.clone(), count, fault()).prop_map(
+            |(behind, line, ahead, count, fault)| Step::Packet { behind, line, ahead, count, fault }
+        ),
+        22 => (line.clone(), 30..50u64).prop_map(|(line, ahead)| Step::Heartbeat { line, ahead }),
+        32 => (0..15u64).prop_map(|ns| Step::Wait { ns }),
+        2 => (0..1_000u64).prop_map(|ns| Step::ClockBack { ns }),
+        4 => (behind, line, 30..50u64, prop::bool::weighted(0.8)).prop_map(
+            |(behind, line, ahead, opens_next)| Step::End { behind, line, ahead, opens_next }
+        ),
+        1 => Just(Step::NextSession),
     ]
 }
 
@@ -92,29 +105,41 @@ proptest! {
         let mut oracle = Oracle::new(start, hold_ns, window as u64);
         let mut now = 1_000_000;
         let mut sent_end = BASE;
+        let mut session: u8 = 0;
         for step in steps {
             let from = |ahead: u64| (sent_end + ahead).saturating_sub(40);
             match step {
-                Step::Packet { line, ahead, count, fault } => {
+                Step::Packet { behind, line, ahead, count, fault } => {
                     let first = from(ahead);
                     if fault != Fault::Trailing {
                         sent_end = sent_end.max(first + u64::from(count));
                     }
-                    rig.packet(line, first, count, fault, now);
-                    oracle.packet(start, line, first, count, fault, now);
+                    let of = session.saturating_sub(behind);
+                    rig.packet_of(name(of), line, first, count, fault, now);
+                    oracle.packet(of, line, first, count, fault, now);
                 }
                 Step::Heartbeat { line, ahead } => {
-                    rig.heartbeat(line, from(ahead), now);
-                    oracle.heartbeat(start, line, from(ahead), now);
+                    rig.heartbeat_of(name(session), line, from(ahead), now);
+                    oracle.heartbeat(session, line, from(ahead), now);
                 }
                 Step::Wait { ns } => {
                     now += ns;
                     rig.time(now);
                     oracle.time(now);
                 }
-                Step::End { line, ahead } => {
-                    rig.end_of_session(line, from(ahead), now);
-                    oracle.end_of_session(start, line, from(ahead), now);
+                Step::ClockBack { ns } => {
+                    now -= ns;
+                }
+                Step::End { behind, line, ahead, opens_next } => {
+                    let of = session.saturating_sub(behind);
+                    rig.end_of(name(of), line, from(ahead), now);
+                    oracle.end_of_session(of, line, from(ahead), now);
+                    if opens_next {
+                        (session, sent_end) = (session + 1, 1);
+                    }
+                }
+                Step::NextSession => {
+                    (session, sent_end) = (session + 1, 1);
                 }
             }
             prop_assert_eq!(rig.ledger().expected, oracle.expected());
@@ -126,7 +151,16 @@ proptest! {
     }
 }
 
+/// What the venue calls its session `n`.
+fn name(n: u8) -> [u8; 10] {
+    let mut name = SESSION;
+    name[8..].copy_from_slice(&[b'A' + n / 26, b'A' + n % 26]);
+    name
+}
+
 fn check(rig: &Rig, oracle: &Oracle) -> Result<(), TestCaseError> {
+    let sessions: Vec<_> = oracle.sessions.iter().map(|n| name(*n)).collect();
+    prop_assert_eq!(&rig.sessions, &sessions);
     prop_assert_eq!(merged(&rig.items), merged(&oracle.items));
     every_number_appears_once_in_order(&rig.items)?;
 
@@ -144,6 +178,9 @@ fn check(rig: &Rig, oracle: &Oracle) -> Result<(), TestCaseError> {
     }
     prop_assert_eq!(ledger.before_start, oracle.before_start);
     prop_assert_eq!(ledger.after_end, oracle.after_end);
+    prop_assert_eq!(ledger.contradicting_ends, oracle.contradicting_ends);
+    prop_assert_eq!(ledger.wrong_session, oracle.wrong_session);
+    prop_assert_eq!(ledger.ended_session, oracle.ended_session);
     prop_assert_eq!(ledger.malformed_messages, oracle.malformed_messages);
     prop_assert_eq!(ledger.cut_messages, oracle.cut_messages);
     prop_assert_eq!(ledger.messages, oracle.messages);
@@ -193,14 +230,14 @@ fn merged(items: &[Item]) -> Vec<Item> {
 fn every_number_appears_once_in_order(items: &[Item]) -> Result<(), TestCaseError> {
     let mut expected = None;
     for item in items {
-        let (first, last) = match *item {
+        let (first, end) = match *item {
             Item::Start(number) => {
                 expected = Some(number);
                 continue;
             }
-            Item::End(number) => (number, number - 1),
-            Item::Event(number) | Item::Letter(number) => (number, number),
-            Item::Gap(first, last, _) => (first, last),
+            Item::End(number) => (number, number),
+            Item::Event(number) | Item::Letter(number) => (number, number + 1),
+            Item::Gap(first, last, _) => (first, last + 1),
         };
         let mut next = expected.expect("a session starts before its first record");
         // An empty message spends its number without a record.
@@ -208,7 +245,7 @@ fn every_number_appears_once_in_order(items: &[Item]) -> Result<(), TestCaseErro
             next += 1;
         }
         prop_assert_eq!(next, first);
-        expected = Some(last + 1);
+        expected = Some(end);
     }
     Ok(())
 }

@@ -60,6 +60,8 @@ pub(crate) struct Rig {
     feed: NasdaqFeed,
     batch: Batch<MarketEvent>,
     pub(crate) items: Vec<Item>,
+    /// The sessions that were started.
+    pub(crate) sessions: Vec<[u8; 10]>,
 }
 
 /// The longest datagram that a rig sends.
@@ -83,6 +85,7 @@ impl Rig {
             feed,
             batch,
             items: vec![],
+            sessions: vec![],
         }
     }
 
@@ -131,23 +134,23 @@ impl Rig {
     }
 
     pub(crate) fn heartbeat(&mut self, line: usize, next: u64, now_ns: u64) {
+        self.heartbeat_of(SESSION, line, next, now_ns);
+    }
+
+    pub(crate) fn heartbeat_of(&mut self, session: [u8; 10], line: usize, next: u64, now_ns: u64) {
         let mut buffer = [0; 20];
-        self.datagram(
-            line,
-            moldudp64::heartbeat(&mut buffer, SESSION, next),
-            20,
-            now_ns,
-        );
+        let bytes = moldudp64::heartbeat(&mut buffer, session, next);
+        self.datagram(line, bytes, bytes.len(), now_ns);
     }
 
     pub(crate) fn end_of_session(&mut self, line: usize, next: u64, now_ns: u64) {
+        self.end_of(SESSION, line, next, now_ns);
+    }
+
+    pub(crate) fn end_of(&mut self, session: [u8; 10], line: usize, next: u64, now_ns: u64) {
         let mut buffer = [0; 20];
-        self.datagram(
-            line,
-            moldudp64::end_of_session(&mut buffer, SESSION, next),
-            20,
-            now_ns,
-        );
+        let bytes = moldudp64::end_of_session(&mut buffer, session, next);
+        self.datagram(line, bytes, bytes.len(), now_ns);
     }
 
     /// Sends a packet of messages that are not the venue's usual ones.
@@ -219,7 +222,11 @@ impl Rig {
                 Content::Gap(gap) => Item::Gap(gap.first, gap.last, gap.cause),
                 Content::DeadLetter(letter) => Item::Letter(letter.feed_sequence),
                 Content::Session(session) => match session.mark {
-                    SessionMark::Start => Item::Start(session.feed_sequence),
+                    SessionMark::Start => {
+                        let name = session.id.first_chunk().expect("a session's id is longer");
+                        self.sessions.push(*name);
+                        Item::Start(session.feed_sequence)
+                    }
                     _ => Item::End(session.feed_sequence),
                 },
                 Content::Invalid => panic!("an invalid record: {record:?}"),

@@ -11,6 +11,13 @@ const HOLD_NS: u64 = 100;
 const A: usize = 0;
 const B: usize = 1;
 
+/// The session that the venue opens as number `n`, where 0 is the usual one.
+fn session(n: u8) -> [u8; 10] {
+    let mut session = SESSION;
+    session[9] += n;
+    session
+}
+
 fn rig() -> Rig {
     Rig::new(Start::At(1), HOLD_NS, 64)
 }
@@ -87,7 +94,7 @@ fn a_line_that_reorders_its_own_packets_heals_itself() {
 fn what_both_lines_lost_becomes_a_gap_when_the_hold_time_is_over_and_not_before() {
     let mut rig = rig();
     for line in [A, B] {
-        rig.packet(line, 1, 2, Whole, 0);
+        rig.packet(line, 1, 2, Whole, 10);
         rig.packet(line, 5, 1, Whole, 10);
     }
     rig.packet(A, 8, 2, Whole, 60);
@@ -353,9 +360,9 @@ fn a_session_ends_once_when_all_its_numbers_are_accounted_for() {
     rig.end_of_session(A, 4, 0);
     rig.end_of_session(B, 4, 0);
     assert!(!rig.ended());
-    rig.packet(B, 4, 2, Whole, 0);
-    rig.packet(B, 3, 2, Whole, 0);
+    rig.packet(B, 3, 1, Whole, 0);
     assert!(rig.ended());
+    rig.packet(B, 3, 4, Whole, 0);
     rig.packet(A, 5, 1, Whole, 0);
     rig.end_of_session(A, 4, 0);
     rig.close(0);
@@ -365,23 +372,178 @@ fn a_session_ends_once_when_all_its_numbers_are_accounted_for() {
         (ledger.ends_of_session, ledger.after_end, ledger.expected),
         (3, 4, 3)
     );
+    assert_eq!(ledger.contradicting_ends, 0);
     assert!(ledger.closes());
 }
 
 #[test]
-fn what_is_held_beyond_the_end_that_the_venue_tells_is_not_delivered() {
+fn an_end_below_what_is_known_discards_nothing_in_whichever_order_they_come() {
+    let mut end_last = rig();
+    end_last.packet(A, 4, 3, Whole, 0);
+    end_last.heartbeat(A, 9, 0);
+    end_last.end_of_session(A, 5, 0);
+    let mut end_first = rig();
+    end_first.end_of_session(A, 5, 0);
+    end_first.packet(A, 4, 3, Whole, 0);
+    end_first.heartbeat(A, 9, 0);
+    for (mut rig, contradicting_ends) in [(end_last, 1), (end_first, 2)] {
+        rig.packet(B, 1, 3, Whole, 0);
+        expect(&mut rig, &[vec![Started(1)], all(1, 6)]);
+        rig.time(HOLD_NS);
+        expect(&mut rig, &[vec![Gap(7, 8, Absent), End(9)]]);
+        let ledger = rig.ledger();
+        assert_eq!((ledger.after_end, ledger.expected), (0, 8));
+        assert_eq!(ledger.contradicting_ends, contradicting_ends);
+        assert!(ledger.closes());
+    }
+}
+
+#[test]
+fn an_end_below_what_was_delivered_ends_the_session_at_the_highest_number() {
     let mut rig = rig();
-    rig.packet(A, 4, 3, Whole, 0);
-    rig.end_of_session(A, 5, 0);
+    rig.packet(A, 1, 6, Whole, 0);
+    rig.end_of_session(B, 3, 0);
+    expect(&mut rig, &[vec![Started(1)], all(1, 6), vec![End(7)]]);
+    rig.end_of_session(B, 3, 0);
+    rig.end_of_session(A, 7, 0);
+    assert_eq!(rig.ledger().contradicting_ends, 2);
+    assert!(rig.ledger().closes());
+}
+
+#[test]
+fn of_two_ends_the_higher_counts_in_whichever_order_they_come() {
+    for ends in [[4, 6], [6, 4]] {
+        let mut rig = rig();
+        rig.packet(A, 2, 1, Whole, 0);
+        for end in ends {
+            rig.end_of_session(A, end, 0);
+        }
+        rig.packet(A, 1, 3, Whole, 0);
+        assert!(!rig.ended());
+        rig.packet(A, 4, 2, Whole, 0);
+        expect(&mut rig, &[vec![Started(1)], all(1, 5), vec![End(6)]]);
+        assert_eq!(rig.ledger().contradicting_ends, 1);
+        assert!(rig.ledger().closes());
+    }
+}
+
+#[test]
+fn what_tells_of_numbers_beyond_the_end_of_an_ended_session_is_counted() {
+    let mut rig = rig();
+    rig.packet(A, 1, 3, Whole, 0);
+    rig.end_of_session(A, 4, 0);
+    rig.heartbeat(B, 2, 0);
+    rig.heartbeat(B, 4, 0);
+    assert_eq!(rig.ledger().contradicting_ends, 0);
+    rig.heartbeat(B, 9, 0);
+    rig.end_of_session(B, 9, 0);
+    rig.packet(B, 3, 6, Whole, 0);
+    rig.close(0);
+    expect(&mut rig, &[vec![Started(1)], all(1, 3), vec![End(4)]]);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.contradicting_ends, ledger.after_end), (2, 5));
+    assert!(ledger.closes());
+}
+
+#[test]
+fn the_next_session_closes_one_whose_end_is_known_at_once() {
+    let mut rig = rig();
+    rig.packet(A, 1, 2, Whole, 0);
+    rig.packet(A, 5, 2, Whole, 0);
+    rig.packet_of(session(1), A, 1, 3, Whole, 0);
+    expect(&mut rig, &[vec![Started(1)], all(1, 2)]);
+    rig.end_of_session(A, 9, 0);
+    rig.packet_of(session(1), A, 1, 3, Whole, 0);
+    expect(
+        &mut rig,
+        &[
+            vec![Gap(3, 4, Absent)],
+            all(5, 6),
+            vec![Gap(7, 8, Absent), End(9), Started(1)],
+            all(1, 3),
+        ],
+    );
+    rig.packet(B, 3, 2, Whole, 0);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.expected, ledger.lost_absent), (11, 4));
+    assert_eq!((ledger.wrong_session, ledger.ended_session), (1, 1));
+    assert!(ledger.closes());
+    assert_eq!(rig.sessions, [session(0), session(1)]);
+}
+
+#[test]
+fn the_next_session_closes_one_that_is_still_being_joined() {
+    let mut rig = Rig::new(Start::FirstSeen, HOLD_NS, 64);
+    rig.packet(A, 100, 2, Whole, 0);
+    rig.end_of_session(A, 103, 0);
+    rig.packet_of(session(1), A, 2, 1, Whole, 0);
+    rig.time(HOLD_NS);
+    expect(
+        &mut rig,
+        &[
+            vec![Started(100)],
+            all(100, 101),
+            vec![Gap(102, 102, Absent), End(103), Started(1)],
+            vec![Gap(1, 1, Absent)],
+            all(2, 2),
+        ],
+    );
+    assert!(rig.ledger().closes());
+}
+
+#[test]
+fn a_malformed_packet_of_another_session_closes_nothing() {
+    let mut rig = rig();
+    rig.end_of_session(A, 4, 0);
+    rig.packet_of(session(1), A, 1, 3, Trailing, 0);
+    rig.packet_of([0; 10], A, 1, 3, Whole, 0);
     rig.packet(B, 1, 3, Whole, 0);
-    expect(&mut rig, &[vec![Started(1)], all(1, 4), vec![End(5)]]);
-    assert_eq!((rig.ledger().after_end, rig.ledger().expected), (2, 4));
+    expect(&mut rig, &[vec![Started(1)], all(1, 3), vec![End(4)]]);
+}
+
+#[test]
+fn a_straggler_of_a_session_that_has_ended_is_counted_and_begins_nothing() {
+    let mut rig = rig();
+    rig.packet(A, 1, 3, Whole, 0);
+    rig.end_of_session(A, 4, 0);
+    rig.packet_of(session(1), A, 1, 3, Whole, 0);
+    rig.packet(B, 1, 3, Whole, 0);
+    rig.end_of(session(1), A, 4, 0);
+    rig.news();
+
+    rig.packet(B, 1, 3, Whole, 0);
+    rig.heartbeat(B, 4, 0);
+    rig.end_of_session(B, 4, 0);
+    rig.packet(B, 1, 3, Trailing, 0);
+    rig.close(0);
+    expect(&mut rig, &[]);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.ended_session, ledger.wrong_session), (4, 0));
+    assert_eq!((ledger.malformed_trailing_bytes, ledger.expected), (1, 6));
+    assert!(ledger.closes() && rig.ended());
+}
+
+#[test]
+fn stragglers_are_told_by_the_last_eight_sessions_that_ended() {
+    let mut rig = rig();
+    for n in 0..10 {
+        rig.packet_of(session(n), A, 1, 2, Whole, 0);
+        rig.end_of(session(n), A, 3, 0);
+    }
+    // The tenth is the present one, and the first is forgotten.
+    for n in 1..9 {
+        rig.packet_of(session(n), B, 1, 2, Whole, 0);
+    }
+    assert_eq!(rig.ledger().ended_session, 8);
+    assert_eq!((rig.sessions.len(), rig.ledger().expected), (10, 20));
+    rig.packet_of(session(0), B, 1, 2, Whole, 0);
+    assert_eq!((rig.sessions.len(), rig.ledger().expected), (11, 22));
     assert!(rig.ledger().closes());
 }
 
 #[test]
 fn after_the_end_a_new_session_is_followed_from_its_first_number() {
-    let next = *b"000000002B";
+    let next = session(1);
     let mut rig = Rig::new(Start::FirstSeen, 0, 64);
     rig.packet(A, 500, 1, Whole, 0);
     rig.packet_of(next, A, 1, 1, Whole, 0);
@@ -398,10 +560,8 @@ fn after_the_end_a_new_session_is_followed_from_its_first_number() {
         ],
     );
     let ledger = rig.ledger();
-    assert_eq!(
-        (ledger.wrong_session, ledger.expected, ledger.delivered()),
-        (2, 4, 2)
-    );
+    assert_eq!((ledger.wrong_session, ledger.ended_session), (1, 1));
+    assert_eq!((ledger.expected, ledger.delivered()), (4, 2));
     assert!(ledger.closes() && !rig.ended());
 }
 
@@ -466,12 +626,64 @@ fn closing_while_joining_delivers_what_was_held() {
 }
 
 #[test]
-fn a_clock_that_steps_back_lengthens_the_wait_and_loses_nothing() {
+fn after_a_clock_that_steps_back_a_hole_stays_open_for_the_hold_time_and_no_longer() {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    let mut rig = rig();
+    rig.packet(A, 3, 1, Whole, HOUR_NS);
+    rig.packet(A, 5, 1, Whole, HOUR_NS + 60);
+    rig.time(10);
+    rig.packet(A, 7, 1, Whole, 50);
+    rig.time(10 + HOLD_NS - 1);
+    expect(&mut rig, &[vec![Started(1)]]);
+    rig.time(10 + HOLD_NS);
+    expect(
+        &mut rig,
+        &[
+            vec![Gap(1, 2, Absent)],
+            all(3, 3),
+            vec![Gap(4, 4, Absent)],
+            all(5, 5),
+        ],
+    );
+    rig.time(50 + HOLD_NS);
+    expect(&mut rig, &[vec![Gap(6, 6, Absent)], all(7, 7)]);
+}
+
+#[test]
+fn a_datagram_that_shows_a_step_back_is_enough_for_holes_to_count_from_there() {
     let mut rig = rig();
     rig.packet(A, 3, 1, Whole, 1_000);
-    rig.time(0);
-    rig.packet(B, 1, 2, Whole, 0);
+    rig.packet(B, 3, 1, Whole, 0);
+    rig.time(HOLD_NS);
+    expect(&mut rig, &[vec![Started(1), Gap(1, 2, Absent)], all(3, 3)]);
+}
+
+#[test]
+fn a_small_step_back_loses_nothing_that_comes_within_the_hold_time() {
+    let mut rig = rig();
+    rig.packet(A, 3, 1, Whole, 1_000);
+    rig.time(990);
+    rig.packet(B, 1, 2, Whole, 990 + HOLD_NS - 1);
     expect(&mut rig, &[vec![Started(1)], all(1, 3)]);
+}
+
+#[test]
+fn joining_is_over_within_the_hold_time_of_a_step_back() {
+    let mut rig = Rig::new(Start::FirstSeen, HOLD_NS, 64);
+    rig.packet(A, 110, 1, Whole, 1_000_000);
+    rig.packet(B, 108, 1, Whole, 40);
+    rig.time(40 + HOLD_NS - 1);
+    expect(&mut rig, &[]);
+    rig.time(40 + HOLD_NS);
+    expect(
+        &mut rig,
+        &[
+            vec![Started(108)],
+            all(108, 108),
+            vec![Gap(109, 109, Absent)],
+            all(110, 110),
+        ],
+    );
 }
 
 #[test]
@@ -548,6 +760,10 @@ fn settings_that_cannot_work_are_refused_with_a_remedy() {
         },
         NasdaqConfig {
             midnight_ns: u64::MAX,
+            ..good()
+        },
+        NasdaqConfig {
+            start: Start::At(0),
             ..good()
         },
     ];

@@ -143,7 +143,8 @@ pub struct Arbiter {
     next: u64,
     /// The number above the highest that is known to exist.
     known_end: u64,
-    /// The number above the session's last, once the venue told.
+    /// The number above the session's last, once the venue told: the highest that any packet told,
+    /// and so `known_end` whenever a call returns.
     end: Option<u64>,
     /// Numbers expected in the sessions before this one.
     expected_before: u64,
@@ -190,11 +191,12 @@ impl Arbiter {
     #[must_use]
     pub fn records_max(&self, records_per_message: usize) -> usize {
         // Of each number in the window either its message's records or a gap, one gap of what lies
-        // beyond the window, one of what the packet itself lacks, and a start and an end of session.
+        // beyond the window, one of what the packet itself lacks, and a start and an end both of
+        // the session that the packet belongs to and of the one that it closes.
         let window = usize::try_from(self.window.len()).unwrap_or(usize::MAX);
         window
             .saturating_mul(records_per_message.max(1))
-            .saturating_add(4)
+            .saturating_add(6)
     }
 
     /// Returns whether a session is followed or was.
@@ -209,8 +211,15 @@ impl Arbiter {
         self.phase == Phase::Ended
     }
 
-    /// Follows a session from now on: the first one, or one after the last has ended.
+    /// Returns whether the venue told where the session ends; numbers may still be missing.
+    #[must_use]
+    pub fn end_is_known(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Follows a session from now on, after closing the one before.
     pub fn begin(&mut self, session: [u8; 16], start: Start, to: &mut Outlet<'_, impl Decode>) {
+        self.close(to);
         // Sums wrap rather than panic where venues' numbers leap through all 64 bits.
         self.expected_before = self
             .expected_before
@@ -260,29 +269,27 @@ impl Arbiter {
             self.has_session(),
             "invariant: a session begins before its heartbeats"
         );
-        let next = next.min(self.end.unwrap_or(u64::MAX));
+        if self.phase == Phase::Ended {
+            let beyond_end = u64::from(next > self.next);
+            return self.counters.contradicting_ends.add(beyond_end);
+        }
+        self.note_time(to.seen_ns);
         self.join(line, next, next, to);
         self.make_room(next, next, to);
         self.reveal(line, next, to.seen_ns);
         self.settle(to);
     }
 
-    /// Takes the venue's word that the session ends before number `end`. The first one counts.
+    /// Takes the venue's word that the session ends before number `end`. While numbers below are
+    /// missing, the highest number that any packet tells counts; then the session has ended.
     pub fn take_end_of_session(&mut self, line: u8, end: u64, to: &mut Outlet<'_, impl Decode>) {
+        let below_known = u64::from(end < self.known_end);
+        self.counters.contradicting_ends.add(below_known);
         self.take_heartbeat(line, end, to);
-        if self.end.is_none() {
-            // An end below what was already delivered contradicts the lines: nothing is owed then.
-            let end = end.max(self.next);
-            for beyond in end..self.known_end {
-                self.counters
-                    .after_end
-                    .add(u64::from(self.window.forget(beyond)));
-            }
-            self.known_end = self.known_end.min(end);
-            self.reveals.cut(end);
-            self.end = Some(end);
+        if self.phase != Phase::Ended {
+            self.end = Some(self.known_end);
+            self.settle(to);
         }
-        self.settle(to);
     }
 
     /// Remembers that a packet which broke the format claimed these numbers. It does not prove that
@@ -303,6 +310,7 @@ impl Arbiter {
     ///
     /// Hot path: no allocation, no system call; O(1) while nothing is missing.
     pub fn expire(&mut self, to: &mut Outlet<'_, impl Decode>) {
+        self.note_time(to.seen_ns);
         match self.phase {
             Phase::Joining { since_ns } if to.seen_ns.saturating_sub(since_ns) >= self.hold_ns => {
                 self.start(to);
@@ -329,17 +337,25 @@ impl Arbiter {
         self.publish_expected();
     }
 
-    /// Leaves out the numbers of `run` that lie at or beyond the session's end, and returns the
-    /// number above the last of the rest.
+    /// Leaves out the numbers of `run` that lie at or beyond the end of a session that has ended,
+    /// and returns the number above the last of the rest.
     fn end_of<M>(&self, run: &Run<M>) -> u64 {
         let end = run.first + run.count;
-        match self.end {
-            Some(limit) if end > limit => {
-                self.counters.after_end.add(end - limit.max(run.first));
-                limit.max(run.first)
-            }
-            _ => end,
+        if self.phase != Phase::Ended || end <= self.next {
+            return end;
         }
+        let limit = self.next.max(run.first);
+        self.counters.after_end.add(end - limit);
+        limit
+    }
+
+    /// Sees to it that a clock that stepped back lengthens no wait beyond the hold time from now.
+    /// O(1) unless it did.
+    fn note_time(&mut self, now_ns: u64) {
+        if let Phase::Joining { since_ns } = &mut self.phase {
+            *since_ns = now_ns.min(*since_ns);
+        }
+        self.reveals.rebase(now_ns);
     }
 
     /// While the session is being joined, lets `next` sink to `first`, and starts where waiting
@@ -388,6 +404,7 @@ impl Arbiter {
         end: u64,
         to: &mut Outlet<'_, impl Decode>,
     ) {
+        self.note_time(to.seen_ns);
         self.join(run.line, run.first, end, to);
         if end <= self.next {
             self.count_passed(run.line, run.first, end);
@@ -504,6 +521,10 @@ impl Arbiter {
     fn settle(&mut self, to: &mut Outlet<'_, impl Decode>) {
         if self.hold_ns == 0 && self.next < self.known_end && self.phase == Phase::Running {
             self.give_up_to(self.known_end, GapCause::Absent, to);
+        }
+        if self.end.is_some_and(|end| end < self.known_end) {
+            self.counters.contradicting_ends.add(1);
+            self.end = Some(self.known_end);
         }
         self.finish(to);
         self.publish_expected();

@@ -14,11 +14,12 @@ pub(super) struct Reveal {
     pub(super) line: u8,
 }
 
-/// What was told of numbers that are not yet accounted for, oldest first. The ends rise strictly.
+/// What was told of numbers that are not yet accounted for, oldest first. The ends rise strictly,
+/// and the times never fall.
 ///
-/// Invariant: the ends are from `next` (while a session is being joined; above it afterwards) to a
+/// Invariants: the ends are from `next` (while a session is being joined; above it afterwards) to a
 /// window beyond it, so there is never more than one entry beyond the window's numbers, and the
-/// buffer never grows.
+/// buffer never grows. Before what is told now is pushed, what was told before is rebased to now.
 #[derive(Debug)]
 pub(super) struct Reveals(VecDeque<Reveal>);
 
@@ -42,6 +43,14 @@ impl Reveals {
         }
     }
 
+    /// Where the clock has stepped back to `now_ns`, counts what was told after that as told now.
+    pub(super) fn rebase(&mut self, now_ns: u64) {
+        let later = |reveal: &&mut Reveal| reveal.seen_ns > now_ns;
+        for reveal in self.0.iter_mut().rev().take_while(later) {
+            reveal.seen_ns = now_ns;
+        }
+    }
+
     /// Returns what first told of `number`.
     pub(super) fn of(&self, number: u64) -> Option<&Reveal> {
         self.0
@@ -62,15 +71,6 @@ impl Reveals {
     pub(super) fn pass(&mut self, next: u64) {
         while self.0.front().is_some_and(|reveal| reveal.end <= next) {
             self.0.pop_front();
-        }
-    }
-
-    /// Forgets that numbers from `end` on were told of.
-    pub(super) fn cut(&mut self, end: u64) {
-        let keep = self.0.partition_point(|reveal| reveal.end < end);
-        if let Some(last) = self.0.get_mut(keep) {
-            last.end = end;
-            self.0.truncate(keep + 1);
         }
     }
 
@@ -169,14 +169,25 @@ mod tests {
         assert!(reveals.of(9).is_none());
         assert_eq!(reveals.expired(29, 10), Some(8));
         assert_eq!(reveals.expired(30, 10), Some(9));
-        assert_eq!(
-            reveals.expired(5, 1),
-            None,
-            "a clock that steps back expires nothing"
-        );
-        reveals.cut(6);
-        assert_eq!(reveals.of(5).map(|reveal| reveal.end), Some(6));
-        reveals.pass(6);
+        reveals.pass(8);
+        assert_eq!(reveals.of(0).map(|reveal| reveal.end), Some(9));
+        reveals.pass(9);
         assert!(reveals.of(0).is_none());
+    }
+
+    #[test]
+    fn a_step_back_rebases_what_was_told_after_it_and_nothing_else() {
+        let mut reveals = Reveals::with_capacity(4);
+        for (end, seen_ns) in [(5, 10), (6, 20), (7, 30)] {
+            reveals.push(Reveal {
+                end,
+                seen_ns,
+                line: 0,
+            });
+        }
+        reveals.rebase(15);
+        assert_eq!(reveals.expired(15, 1), Some(5));
+        assert_eq!(reveals.expired(24, 10), Some(5));
+        assert_eq!(reveals.expired(25, 10), Some(7));
     }
 }

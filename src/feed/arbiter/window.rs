@@ -128,15 +128,14 @@ impl Window {
         self.marks[index] |= mark;
     }
 
-    /// Forgets what is known of `number`, and returns whether it was held.
-    pub(super) fn forget(&mut self, number: u64) -> bool {
+    /// Forgets what is known of `number`.
+    pub(super) fn forget(&mut self, number: u64) {
         if self.marked == 0 {
-            return false;
+            return;
         }
         let index = self.index(number);
         let mark = std::mem::take(&mut self.marks[index]);
         self.marked -= usize::from(mark != 0);
-        mark & HELD != 0
     }
 
     pub(super) fn clear(&mut self) {
