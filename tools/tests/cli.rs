@@ -104,7 +104,13 @@ fn a_file_without_permission_is_named() {
         if fs::metadata(folder.path()).unwrap().uid() == 0 {
             // Root may read everything: be nobody, from a copy of the program that nobody may run.
             let program = folder.path().join("ringtape");
-            fs::copy(env!("CARGO_BIN_EXE_ringtape"), &program).unwrap();
+            // Copied by another process: were the copy open for writing here, a test that forks
+            // meanwhile would hold it open, and running it would fail with "text file busy".
+            let copied = std::process::Command::new("cp")
+                .arg(env!("CARGO_BIN_EXE_ringtape"))
+                .arg(&program)
+                .status();
+            assert!(copied.unwrap().success());
             command = std::process::Command::new(program);
             command
                 .args([OsStr::new(name), file.as_os_str()])
