@@ -83,12 +83,14 @@ fn main() {
         || pinned.rtrb_stream(records),
         || pinned.bus_stream(records, 1, true),
     );
+    // Whole batches: the publisher of a stream stops with the batch that reaches the count.
+    let fan_out = (records / 8).next_multiple_of(BATCH as u64);
     for subscribers in [2, 4, 8] {
         compare(
             &format!("fan-out: {subscribers} subscribers / 1"),
             Goal::None,
-            || pinned.bus_stream(records / 8, 1, false),
-            || pinned.bus_stream(records / 8, subscribers, false),
+            || pinned.bus_stream(fan_out, 1, false),
+            || pinned.bus_stream(fan_out, subscribers, false),
         );
     }
     if measuring() && wanted("line") {
