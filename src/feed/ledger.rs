@@ -58,6 +58,9 @@ counts! {
         /// Messages whose number had already been published as a gap. Only the most recent 64
         /// ranges of gaps are remembered; beyond them a late message counts as a duplicate.
         late,
+        /// Messages below a number that this line had brought before: sent twice, out of order, or of
+        /// a sequence that began again, which is not followed. Whatever else became of them.
+        went_back,
     } and {}
 }
 

@@ -37,6 +37,25 @@ fn expect(rig: &mut Rig, parts: &[Vec<Item>]) {
 }
 
 #[test]
+fn a_sequence_that_begins_again_delivers_nothing_and_is_seen_on_the_line_that_did_it() {
+    let mut rig = rig();
+    rig.packet(A, 1, 10, Whole, 0);
+    rig.packet(B, 1, 10, Whole, 0);
+    rig.packet(A, 1, 4, Whole, 1);
+    rig.packet(A, 9, 5, Whole, 2);
+    expect(&mut rig, &[vec![Started(1)], all(1, 13)]);
+    let ledger = rig.ledger();
+    let line = |line: usize| {
+        (
+            ledger.lines()[line].duplicates,
+            ledger.lines()[line].went_back,
+        )
+    };
+    assert_eq!(line(A), (6, 6));
+    assert_eq!(line(B), (10, 0), "a slower line repeats nothing of its own");
+}
+
+#[test]
 fn two_whole_lines_give_each_number_once_and_the_slower_line_only_duplicates() {
     let mut rig = rig();
     for first in [1, 6, 11] {

@@ -132,10 +132,10 @@ impl TryFrom<toml::Value> for Start {
             .as_integer()
             .and_then(|number| u64::try_from(number).ok());
         match (number, value.as_str()) {
-            (Some(number), _) => Ok(Self::At(number)),
+            (Some(number @ 1..), _) => Ok(Self::At(number)),
             (None, Some("first-seen")) => Ok(Self::FirstSeen),
             _ => Err(format!(
-                "start = {value}: expected a number from 0 or \"first-seen\""
+                "start = {value}: expected a number from 1 or \"first-seen\""
             )),
         }
     }
@@ -491,6 +491,7 @@ latency = "wire"
     fn a_value_that_cannot_work_is_named() {
         for (right, wrong, expected) in [
             ("start = 14757701", "start = -1", "start = -1"),
+            ("start = 14757701", "start = 0", "a number from 1"),
             ("start = 14757701", "start = \"last\"", "first-seen"),
             ("000010059B", "000010059BB", "1 to 10 characters"),
             ("2023-08-22", "2023-02-30", "2023-02-30"),

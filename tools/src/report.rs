@@ -2,6 +2,7 @@
 
 use crate::output::{Table, thousands};
 use crate::strategies::{Noted, Verdict};
+use ringtape::feed::LineLedger;
 use ringtape::latency::{Latency, Summary};
 use ringtape::net::{ActiveBackend, LineCounters};
 use ringtape::pipeline::{
@@ -55,6 +56,7 @@ struct FeedLineJson {
     won: u64,
     duplicates: u64,
     late: u64,
+    went_back: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,6 +210,7 @@ fn hops(latency: &Latency) -> Option<[(&'static str, Summary); 3]> {
 /// What went wrong beside the losses, or explains them: the counts that are not 0.
 fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
     let ledger = &feed.ledger;
+    let over_lines = |count: fn(&LineLedger) -> u64| ledger.lines().iter().map(count).sum::<u64>();
     [
         ("malformed_short_header", ledger.malformed_short_header),
         ("malformed_block_past_end", ledger.malformed_block_past_end),
@@ -220,11 +223,14 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("truncated_datagrams", ledger.truncated_datagrams),
         ("cut_messages", ledger.cut_messages),
         ("wrong_session", ledger.wrong_session),
+        ("ended_session", ledger.ended_session),
+        ("contradicting_ends", ledger.contradicting_ends),
         ("unknown_messages", ledger.unknown_messages),
         ("empty_messages", ledger.empty_messages),
         ("before_start", ledger.before_start),
         ("after_end", ledger.after_end),
-        ("late", ledger.lines().iter().map(|line| line.late).sum()),
+        ("late", over_lines(|line| line.late)),
+        ("went_back", over_lines(|line| line.went_back)),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)
@@ -262,6 +268,7 @@ impl From<&FeedReport> for LedgerJson {
                     won: line.won,
                     duplicates: line.duplicates,
                     late: line.late,
+                    went_back: line.went_back,
                 })
                 .collect(),
         }

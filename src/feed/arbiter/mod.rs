@@ -18,7 +18,7 @@ mod level;
 mod past;
 mod window;
 
-use super::FeedCounters;
+use super::{FeedCounters, LINES_MAX};
 use crate::record::{Batch, Event, GapCause, Session, SessionMark};
 use past::{GivenUp, Reveal, Reveals};
 use std::sync::Arc;
@@ -151,6 +151,8 @@ pub struct Arbiter {
     window: Window,
     reveals: Reveals,
     given_up: GivenUp,
+    /// For each line the number above the highest that it has brought in this session.
+    tops: [u64; LINES_MAX],
 }
 
 impl Arbiter {
@@ -183,6 +185,7 @@ impl Arbiter {
             // One more than numbers, for the one that is pushed before its number is known.
             reveals: Reveals::with_capacity(window_messages + 1),
             given_up: GivenUp::new(),
+            tops: [0; LINES_MAX],
         }
     }
 
@@ -233,6 +236,7 @@ impl Arbiter {
         self.window.clear();
         self.reveals.clear();
         self.given_up.clear();
+        self.tops = [0; LINES_MAX];
         self.phase = Phase::Waiting;
         if matches!(start, Start::At(_)) {
             self.start(to);
@@ -253,6 +257,7 @@ impl Arbiter {
             "invariant: a session begins before its messages"
         );
         self.counters.messages.add(run.count);
+        self.note_top(&run);
         let end = self.end_of(&run);
         if self.is_level() && run.first == self.next {
             run.first = self.take_level(run.line, &mut run.messages, end, to);
@@ -335,6 +340,17 @@ impl Arbiter {
             self.finish(to);
         }
         self.publish_expected();
+    }
+
+    /// Counts what a line brings again, or out of order.
+    fn note_top<M>(&mut self, run: &Run<M>) {
+        let top = &mut self.tops[usize::from(run.line)];
+        let end = run.first + run.count;
+        let went_back = end.min(*top).saturating_sub(run.first);
+        *top = end.max(*top);
+        if went_back > 0 {
+            self.line_counts(run.line).went_back.add(went_back);
+        }
     }
 
     /// Leaves out the numbers of `run` that lie at or beyond the end of a session that has ended,
