@@ -1,0 +1,321 @@
+//! Owns the keys that scripts rely on.
+
+use super::{Told, anomalies, hops, lines};
+use ringtape::latency::Summary;
+use ringtape::net::ActiveBackend;
+use ringtape::pipeline::{FeedReport, Report, SubscriberReport};
+use ringtape::record::{Gap, GapCause};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A run, with the keys that scripts rely on.
+#[derive(Debug, Serialize)]
+pub struct RunJson {
+    /// Whether every number is accounted for.
+    closes: bool,
+    /// Whether nothing was lost at all.
+    lossless: bool,
+    /// Datagrams and messages that may have brought numbers that no ledger knows of.
+    unaccounted: u64,
+    ledger: Vec<LedgerJson>,
+    subscribers: Vec<SubscriberJson>,
+    net: NetJson,
+    cores: Vec<CoreJson>,
+    /// How often, and how long in all, a lossless subscriber made the feeds wait.
+    waits: u64,
+    waited_ns: u64,
+    errors: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LedgerJson {
+    feed: String,
+    expected: u64,
+    delivered: u64,
+    delivered_by: BTreeMap<&'static str, u64>,
+    lost: u64,
+    causes: BTreeMap<&'static str, u64>,
+    closes: bool,
+    messages: u64,
+    events: u64,
+    instruments: u64,
+    heartbeats: u64,
+    /// What explains or accompanies a loss; only what happened.
+    anomalies: BTreeMap<&'static str, u64>,
+    lines: Vec<FeedLineJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct FeedLineJson {
+    packets: u64,
+    won: u64,
+    duplicates: u64,
+    late: u64,
+    went_back: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct SubscriberJson {
+    name: String,
+    published: u64,
+    handled: u64,
+    overrun: u64,
+    left_behind: u64,
+    closes: bool,
+    events: u64,
+    gaps: u64,
+    overruns: u64,
+    sessions: u64,
+    dead_letters: u64,
+    digest: String,
+    latency_ns: Option<SummaryJson>,
+    hops_ns: Option<BTreeMap<&'static str, SummaryJson>>,
+    error: Option<String>,
+    /// What each `on_gap` was given, and how many more there were than are listed.
+    gap_list: Vec<GapJson>,
+    gap_list_cut: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct GapJson {
+    /// 0 for an overrun, whose numbers are the bus's.
+    feed: u8,
+    first: u64,
+    last: u64,
+    cause: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct SummaryJson {
+    count: u64,
+    p50: u64,
+    p90: u64,
+    p99: u64,
+    p999: u64,
+    p9999: u64,
+    max: u64,
+    out_of_range: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct NetJson {
+    backend: String,
+    /// Why it is not io_uring, where that was hoped for.
+    refused: Option<String>,
+    datagrams: u64,
+    bytes: u64,
+    batches: u64,
+    enters: u64,
+    /// Calls that brought nothing: not each is the start of a batch.
+    enters_idle: u64,
+    rearms: u64,
+    kernel_drops: u64,
+    lines: Vec<NetLineJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct NetLineJson {
+    name: String,
+    address: String,
+    datagrams: u64,
+    bytes: u64,
+    truncated: u64,
+    empty: u64,
+    rearms: u64,
+    kernel_drops: u64,
+    errors: u64,
+    receive_buffer_asked_bytes: usize,
+    receive_buffer_granted_bytes: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct CoreJson {
+    core: usize,
+    wait: String,
+    stages: Vec<String>,
+}
+
+impl From<Summary> for SummaryJson {
+    fn from(summary: Summary) -> Self {
+        let Summary {
+            count,
+            p50,
+            p90,
+            p99,
+            p999,
+            p9999,
+            max,
+            out_of_range,
+        } = summary;
+        Self {
+            count,
+            p50,
+            p90,
+            p99,
+            p999,
+            p9999,
+            max,
+            out_of_range,
+        }
+    }
+}
+
+impl From<&FeedReport> for LedgerJson {
+    fn from(feed: &FeedReport) -> Self {
+        let ledger = &feed.ledger;
+        let causes = GapCause::FEED
+            .map(|cause| (cause.name(), ledger.lost_for(cause)))
+            .into_iter();
+        Self {
+            feed: feed.name.clone(),
+            expected: ledger.expected,
+            delivered: ledger.delivered(),
+            delivered_by: BTreeMap::from([
+                ("first_arrival", ledger.first_arrival),
+                ("other_line", ledger.other_line),
+                ("reordered", ledger.reordered),
+            ]),
+            lost: ledger.lost(),
+            causes: causes.collect(),
+            closes: ledger.closes(),
+            messages: ledger.messages,
+            events: ledger.events,
+            instruments: ledger.instruments,
+            heartbeats: ledger.heartbeats,
+            anomalies: anomalies(feed),
+            lines: ledger
+                .lines()
+                .iter()
+                .map(|line| FeedLineJson {
+                    packets: line.packets,
+                    won: line.won,
+                    duplicates: line.duplicates,
+                    late: line.late,
+                    went_back: line.went_back,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl SubscriberJson {
+    fn new(report: &SubscriberReport, told: Option<&Told>) -> Self {
+        let SubscriberReport {
+            name,
+            account,
+            tally,
+            digest,
+            latency,
+            error,
+        } = report;
+        Self {
+            name: name.clone(),
+            published: account.published,
+            handled: account.handled,
+            overrun: account.overrun,
+            left_behind: account.left_behind,
+            closes: account.closes(),
+            events: tally.events,
+            gaps: tally.gaps,
+            overruns: tally.overruns,
+            sessions: tally.sessions,
+            dead_letters: tally.dead_letters,
+            digest: digest.to_string(),
+            latency_ns: latency
+                .as_ref()
+                .map(|latency| latency.wire_to_handler.summary().into()),
+            hops_ns: latency.as_ref().and_then(hops).map(|hops| {
+                hops.into_iter()
+                    .map(|(name, summary)| (name, summary.into()))
+                    .collect()
+            }),
+            error: error.as_ref().map(ToString::to_string),
+            gap_list: told.map_or_else(Vec::new, |told| {
+                told.gaps.iter().map(GapJson::from).collect()
+            }),
+            gap_list_cut: told.map_or(0, |told| told.gaps_cut),
+        }
+    }
+}
+
+impl From<&Gap> for GapJson {
+    fn from(gap: &Gap) -> Self {
+        let Gap {
+            first,
+            last,
+            cause,
+            feed,
+        } = *gap;
+        Self {
+            feed,
+            first,
+            last,
+            cause: cause.name(),
+        }
+    }
+}
+
+impl RunJson {
+    /// Makes the object; `told` is in the order of the subscribers.
+    #[must_use]
+    pub fn new(report: &Report, told: &[Told]) -> Self {
+        let subscribers = report.subscribers.iter().enumerate();
+        Self {
+            closes: report.closes(),
+            lossless: report.is_lossless(),
+            unaccounted: report.unaccounted(),
+            ledger: report.feeds.iter().map(LedgerJson::from).collect(),
+            subscribers: subscribers
+                .map(|(index, subscriber)| SubscriberJson::new(subscriber, told.get(index)))
+                .collect(),
+            net: NetJson::from(report),
+            cores: report
+                .cores
+                .iter()
+                .map(|core| CoreJson {
+                    core: core.core,
+                    wait: core.wait.name().to_owned(),
+                    stages: core.stages.clone(),
+                })
+                .collect(),
+            waits: report.waits,
+            waited_ns: report.waited_ns,
+            errors: report.errors.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<&Report> for NetJson {
+    fn from(report: &Report) -> Self {
+        let net = &report.net;
+        Self {
+            backend: report.receiver.backend.name().to_owned(),
+            refused: match &report.receiver.backend {
+                ActiveBackend::Mmsg { uring_refused } => uring_refused.clone(),
+                ActiveBackend::Uring => None,
+            },
+            datagrams: net.datagrams(),
+            bytes: net.bytes(),
+            batches: net.batches.get(),
+            enters: net.enters.get(),
+            enters_idle: net.enters_idle.get(),
+            rearms: net.rearms(),
+            kernel_drops: net.kernel_drops(),
+            lines: lines(report)
+                .map(|(line, counters)| NetLineJson {
+                    name: line.name.clone(),
+                    address: line.address.to_string(),
+                    datagrams: counters.datagrams.get(),
+                    bytes: counters.bytes.get(),
+                    truncated: counters.truncated.get(),
+                    empty: counters.empty.get(),
+                    rearms: counters.rearms(),
+                    kernel_drops: counters.kernel_drops.get(),
+                    errors: counters.errors(),
+                    receive_buffer_asked_bytes: line.receive_buffer.asked_bytes,
+                    receive_buffer_granted_bytes: line.receive_buffer.granted_bytes,
+                })
+                .collect(),
+        }
+    }
+}

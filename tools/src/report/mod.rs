@@ -1,0 +1,91 @@
+//! Owns how a run is told: one JSON object with stable keys, or a page for people.
+
+mod json;
+mod text;
+
+use crate::strategies::{Noted, Verdict};
+use ringtape::feed::LineLedger;
+use ringtape::latency::{Latency, Summary};
+use ringtape::net::LineCounters;
+use ringtape::pipeline::{FeedReport, LineReport, Report, Ticket};
+use ringtape::record::Gap;
+use std::collections::BTreeMap;
+
+pub use json::RunJson;
+pub use text::{start_text, text};
+
+/// What a strategy has to say at the end.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What it found, in a line; `None` if it panicked.
+    pub verdict: Option<String>,
+    /// The gaps that it was shown.
+    pub gaps: Vec<Gap>,
+    /// How many more there were.
+    pub gaps_cut: u64,
+}
+
+impl Told {
+    /// Takes a strategy back from a report.
+    pub(crate) fn take<H: Verdict + 'static>(
+        report: &mut Report,
+        ticket: Ticket<Noted<H>>,
+    ) -> Self {
+        report
+            .take(ticket)
+            .map_or_else(Self::default, |noted| Self {
+                verdict: Some(noted.strategy.verdict()),
+                gaps: noted.gaps,
+                gaps_cut: noted.unlisted,
+            })
+    }
+}
+
+/// The hops that were measured, in order of the way.
+fn hops(latency: &Latency) -> Option<[(&'static str, Summary); 3]> {
+    let hops = [
+        ("wire_to_seen", latency.wire_to_seen.summary()),
+        ("seen_to_published", latency.seen_to_published.summary()),
+        (
+            "published_to_handler",
+            latency.published_to_handler.summary(),
+        ),
+    ];
+    hops.iter()
+        .any(|(_, hop)| hop.count + hop.out_of_range > 0)
+        .then_some(hops)
+}
+
+/// What went wrong beside the losses, or explains them: the counts that are not 0.
+fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
+    let ledger = &feed.ledger;
+    let over_lines = |count: fn(&LineLedger) -> u64| ledger.lines().iter().map(count).sum::<u64>();
+    [
+        ("malformed_short_header", ledger.malformed_short_header),
+        ("malformed_block_past_end", ledger.malformed_block_past_end),
+        ("malformed_trailing_bytes", ledger.malformed_trailing_bytes),
+        (
+            "malformed_sequence_overflow",
+            ledger.malformed_sequence_overflow,
+        ),
+        ("malformed_messages", ledger.malformed_messages),
+        ("truncated_datagrams", ledger.truncated_datagrams),
+        ("cut_messages", ledger.cut_messages),
+        ("wrong_session", ledger.wrong_session),
+        ("ended_session", ledger.ended_session),
+        ("contradicting_ends", ledger.contradicting_ends),
+        ("unknown_messages", ledger.unknown_messages),
+        ("empty_messages", ledger.empty_messages),
+        ("before_start", ledger.before_start),
+        ("after_end", ledger.after_end),
+        ("late", over_lines(|line| line.late)),
+        ("went_back", over_lines(|line| line.went_back)),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .collect()
+}
+
+fn lines(report: &Report) -> impl Iterator<Item = (&LineReport, &LineCounters)> {
+    report.receiver.lines.iter().zip(report.net.lines())
+}

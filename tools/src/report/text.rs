@@ -1,0 +1,221 @@
+//! Owns the page for people.
+
+use super::{Told, anomalies, hops, lines};
+use crate::output::{Table, thousands};
+use ringtape::latency::Summary;
+use ringtape::pipeline::{CoreReport, FeedReport, ReceiverReport, Report, SubscriberReport};
+use ringtape::record::GapCause;
+use std::fmt::Write as _;
+
+/// Writes what is known when a run starts: what receives, where, and which core runs what.
+pub fn start_text(receiver: &ReceiverReport, cores: &[CoreReport]) -> String {
+    let mut text = format!("receiving with {}\n", receiver.backend);
+    for line in &receiver.lines {
+        let buffer = &line.receive_buffer;
+        // Writing to a String cannot fail, here and below.
+        _ = write!(text, "  line {} on {}", line.name, line.address);
+        if buffer.granted_bytes < buffer.asked_bytes {
+            _ = write!(
+                text,
+                ", socket buffer {} of the {} bytes asked for: raise net.core.rmem_max",
+                thousands(buffer.granted_bytes as u64),
+                thousands(buffer.asked_bytes as u64),
+            );
+        }
+        text.push('\n');
+    }
+    for core in cores {
+        _ = writeln!(
+            text,
+            "  core {}: {} ({})",
+            core.core,
+            core.stages.join(", "),
+            core.wait.name()
+        );
+    }
+    text
+}
+
+/// Writes a whole run for people: the ledger first, because it says whether to believe the rest.
+#[must_use]
+pub fn text(report: &Report, told: &[Told]) -> String {
+    let mut text = String::new();
+    for error in &report.errors {
+        _ = writeln!(text, "FAILED: {error}");
+    }
+    for feed in &report.feeds {
+        feed_text(&mut text, feed);
+    }
+    subscribers_text(&mut text, report);
+    latency_text(&mut text, report);
+    net_text(&mut text, report);
+    text.push('\n');
+    for (subscriber, told) in report.subscribers.iter().zip(told) {
+        if let Some(verdict) = &told.verdict {
+            _ = writeln!(text, "{}: {verdict}", subscriber.name);
+        }
+    }
+    _ = writeln!(text, "\n{}", verdict(report));
+    text
+}
+
+fn verdict(report: &Report) -> String {
+    let unaccounted = report.unaccounted();
+    if !report.closes() {
+        "THE LEDGER DOES NOT CLOSE: numbers are missing without a cause.".to_owned()
+    } else if unaccounted > 0 {
+        format!(
+            "The ledger closes, but {} datagrams or messages may have brought numbers that it knows \
+             nothing of: see what was dropped, refused or of another session.",
+            thousands(unaccounted)
+        )
+    } else if !report.is_lossless() {
+        "Data was lost, and the ledger says where: it closes.".to_owned()
+    } else if report.feeds.iter().all(|feed| feed.ledger.expected == 0) {
+        "Nothing arrived: no feed was told of any message.".to_owned()
+    } else {
+        "Nothing was lost, and the ledger closes.".to_owned()
+    }
+}
+
+fn feed_text(text: &mut String, feed: &FeedReport) {
+    let ledger = &feed.ledger;
+    _ = writeln!(text, "\nfeed {}", feed.name);
+    let mut table = Table::default();
+    let mut row = |name: &str, count: u64| table.row([name, &thousands(count)]);
+    row("expected", ledger.expected);
+    row("= delivered", ledger.delivered());
+    row("    first arrival", ledger.first_arrival);
+    row("    healed by the other line", ledger.other_line);
+    row("    reordered on its line", ledger.reordered);
+    row("+ lost", ledger.lost());
+    for cause in GapCause::FEED
+        .into_iter()
+        .filter(|cause| ledger.lost_for(*cause) > 0)
+    {
+        row(&format!("    {}", cause.name()), ledger.lost_for(cause));
+    }
+    for (name, count) in anomalies(feed) {
+        row(&format!("beside: {}", name.replace('_', " ")), count);
+    }
+    text.push_str(&table.render());
+}
+
+fn subscribers_text(text: &mut String, report: &Report) {
+    let mut table = Table::default();
+    table.row([
+        "subscriber",
+        "published",
+        "= handled",
+        "+ overrun",
+        "+ left",
+        "events",
+        "gaps",
+    ]);
+    for SubscriberReport {
+        name,
+        account,
+        tally,
+        ..
+    } in &report.subscribers
+    {
+        table.row([
+            name,
+            &thousands(account.published),
+            &thousands(account.handled),
+            &thousands(account.overrun),
+            &thousands(account.left_behind),
+            &thousands(tally.events),
+            &thousands(tally.gaps),
+        ]);
+    }
+    _ = write!(text, "\n{}", table.render());
+    for subscriber in &report.subscribers {
+        _ = writeln!(text, "  digest {}  {}", subscriber.digest, subscriber.name);
+        if let Some(error) = &subscriber.error {
+            _ = writeln!(text, "  FAILED: {error}");
+        }
+    }
+}
+
+fn latency_text(text: &mut String, report: &Report) {
+    let mut table = Table::default();
+    table.row([
+        "latency, µs",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "p99.99",
+        "max",
+        "count",
+        "out",
+    ]);
+    let mut row = |name: &str, summary: Summary| {
+        table.row([
+            name,
+            &micros(summary.p50),
+            &micros(summary.p90),
+            &micros(summary.p99),
+            &micros(summary.p999),
+            &micros(summary.p9999),
+            &micros(summary.max),
+            &thousands(summary.count),
+            &thousands(summary.out_of_range),
+        ]);
+    };
+    let mut measured = false;
+    for subscriber in &report.subscribers {
+        let Some(latency) = &subscriber.latency else {
+            continue;
+        };
+        measured = true;
+        let name = format!("{}: wire to handler", subscriber.name);
+        row(&name, latency.wire_to_handler.summary());
+        for (name, hop) in hops(latency).into_iter().flatten() {
+            row(&format!("  {}", name.replace('_', " ")), hop);
+        }
+    }
+    if measured {
+        _ = write!(text, "\n{}", table.render());
+    }
+}
+
+/// Nanoseconds as microseconds with one decimal, without floating point.
+fn micros(ns: u64) -> String {
+    let tenths = ns.saturating_add(50) / 100;
+    format!("{}.{}", thousands(tenths / 10), tenths % 10)
+}
+
+fn net_text(text: &mut String, report: &Report) {
+    let net = &report.net;
+    _ = writeln!(
+        text,
+        "\nreceived with {}: {} datagrams in {} batches by {} system calls, {} re-arms",
+        report.receiver.backend,
+        thousands(net.datagrams()),
+        thousands(net.batches.get()),
+        thousands(net.enters.get()),
+        thousands(net.rearms()),
+    );
+    for (line, counters) in lines(report) {
+        let drops = counters.kernel_drops.get();
+        if drops > 0 {
+            _ = writeln!(
+                text,
+                "  line {}: the kernel dropped {} datagrams, its socket buffer of {} bytes was full",
+                line.name,
+                thousands(drops),
+                thousands(line.receive_buffer.granted_bytes as u64),
+            );
+        }
+    }
+    if report.waits > 0 {
+        _ = writeln!(
+            text,
+            "  lossless subscribers made the feeds wait {} times, {} µs in all",
+            thousands(report.waits),
+            micros(report.waited_ns),
+        );
+    }
+}
