@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddrV4;
+use std::path::PathBuf;
 
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -98,6 +99,51 @@ pub enum Error {
         action: String,
         /// What the kernel said.
         os: io::Error,
+    },
+
+    /// A directory or a file is not the journal that it should be, or cannot be used as one now.
+    #[error("{} {problem}: {remedy}", path.display())]
+    Journal {
+        /// The directory or the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+
+    /// Bytes of a segment are not what was written, and good frames may lie behind them.
+    #[error(
+        "{} is corrupt at byte {offset}: {reason}; `ringtape verify` lists what is left",
+        segment.display()
+    )]
+    Corrupt {
+        /// The segment.
+        segment: PathBuf,
+        /// Where, in bytes.
+        offset: u64,
+        /// How it shows.
+        reason: String,
+    },
+
+    /// Segments are missing between others.
+    #[error(
+        "{} lacks the segments {first_segment} to {last_segment}, with the records from somewhere \
+         after {after} to {}: bring them back, or move away the segments before them",
+        directory.display(),
+        before - 1
+    )]
+    SegmentsMissing {
+        /// The journal.
+        directory: PathBuf,
+        /// The number of the first segment that is missing.
+        first_segment: u64,
+        /// The number of the last.
+        last_segment: u64,
+        /// The first sequence of the segment before them.
+        after: u64,
+        /// The first sequence of the segment after them.
+        before: u64,
     },
 
     /// A handler panicked. Its subscription ended there; the feed and the others went on.

@@ -120,6 +120,7 @@ pub mod market;
 
 pub mod bus;
 pub mod feed;
+pub mod journal;
 pub mod latency;
 pub mod net;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &["error", "record", "wait"],
     &["clock", "counters", "cpu", "handler", "market"],
-    &["latency", "bus", "net", "feed"],
+    &["latency", "bus", "net", "feed", "journal"],
     &["stage"],
     &["runtime"],
     &["pipeline"],
@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 6] = [
 /// Where `unsafe` may stand. Each is opted in where its module is declared, with the reason.
 const UNSAFE: &[&str] = &[
     "benches/support/bare_recvmmsg.rs",
+    "src/journal/map.rs",
     "src/net/interface.rs",
     "src/net/mmsg.rs",
     "src/net/socket.rs",

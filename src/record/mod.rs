@@ -164,6 +164,8 @@ pub enum GapCause {
     Window = 4,
     /// This subscriber's own ring was full. The numbers are our [`Sequence`]s, not the feed's.
     Overrun = 16,
+    /// The journal could not be written. The numbers are our [`Sequence`]s.
+    NotJournaled = 17,
 }
 
 impl GapCause {
@@ -179,6 +181,7 @@ impl GapCause {
             Self::Malformed => "malformed",
             Self::Window => "window",
             Self::Overrun => "overrun",
+            Self::NotJournaled => "not journaled",
         }
     }
 
@@ -189,6 +192,7 @@ impl GapCause {
             3 => Some(Self::Malformed),
             4 => Some(Self::Window),
             16 => Some(Self::Overrun),
+            17 => Some(Self::NotJournaled),
             _ => None,
         }
     }
@@ -598,7 +602,7 @@ mod tests {
                 let content = record.content();
                 match kind {
                     1 => assert!(matches!(content, Content::Event(_))),
-                    2 if [1, 2, 3, 4, 16].contains(&selector) => {
+                    2 if [1, 2, 3, 4, 16, 17].contains(&selector) => {
                         assert!(matches!(content, Content::Gap(_)));
                     }
                     3 if [1, 2].contains(&selector) => {

@@ -1,0 +1,202 @@
+//! Owns a journal's directory: which files are its segments, and who may write.
+
+use crate::error::{Error, Result};
+use crate::record::Sequence;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What a segment's file name ends with.
+const PLAIN: &str = ".tape";
+/// The same, once it is archived.
+const ARCHIVED: &str = ".tape.zst";
+/// Locked by who writes; holds nothing.
+pub(super) const LOCK: &str = "journal.lock";
+
+/// A segment as its directory shows it. The name repeats what the header says, so that a seek
+/// opens only the segments that it needs; a name that differs from its header is an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentEntry {
+    /// The segment's number, from 1.
+    pub index: u64,
+    /// The sequence of its first record.
+    pub first: Sequence,
+    /// Whether it is compressed.
+    pub archived: bool,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+impl SegmentEntry {
+    /// The file of segment `index` in `directory`.
+    pub(super) fn plain(directory: &Path, index: u64, first: Sequence) -> Self {
+        Self {
+            index,
+            first,
+            archived: false,
+            path: directory.join(format!("{index:010}-{:020}{PLAIN}", first.get())),
+        }
+    }
+
+    fn parse(path: PathBuf) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let (stem, archived) = match name.strip_suffix(ARCHIVED) {
+            Some(stem) => (stem, true),
+            None => (name.strip_suffix(PLAIN)?, false),
+        };
+        let (index, first) = stem.split_once('-')?;
+        let number = |digits: &str, length| {
+            (digits.len() == length && digits.bytes().all(|digit| digit.is_ascii_digit()))
+                .then(|| digits.parse::<u64>().ok())
+                .flatten()
+        };
+        let (index, first) = (number(index, 10)?, number(first, 20)?);
+        (index > 0 && (1..=Sequence::MAX.get()).contains(&first)).then_some(Self {
+            index,
+            first: Sequence::new(first),
+            archived,
+            path,
+        })
+    }
+}
+
+/// What a directory holds.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// The segments by number.
+    pub(super) segments: Vec<SegmentEntry>,
+    /// How many other files there are.
+    pub(super) others: usize,
+}
+
+/// Lists a journal's directory.
+///
+/// # Errors
+///
+/// When it cannot be read, and for a file that is named almost like a segment.
+pub(super) fn list(directory: &Path) -> Result<Listing> {
+    let failed = |os| Error::os(format!("read the journal {}", directory.display()), os);
+    let mut segments = Vec::new();
+    let mut others = 0;
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match SegmentEntry::parse(path.clone()) {
+            Some(segment) => segments.push(segment),
+            None if name.ends_with(PLAIN) || name.ends_with(ARCHIVED) => {
+                return Err(Error::Journal {
+                    path,
+                    problem: "is not named as a segment is".to_owned(),
+                    remedy: "give it its name back (NUMBER-FIRST.tape), or move it away",
+                });
+            }
+            None if name == LOCK => {}
+            None => others += 1,
+        }
+    }
+    // A plain file comes before its archived copy, which may be unfinished.
+    segments.sort_by_key(|segment| (segment.index, segment.archived));
+    if let Some(twins) = segments
+        .windows(2)
+        .find(|pair| pair[0].index == pair[1].index && pair[0].archived == pair[1].archived)
+    {
+        return Err(Error::Journal {
+            path: twins[1].path.clone(),
+            problem: format!("has the number of {}", twins[0].path.display()),
+            remedy: "move away the one that does not belong to this journal",
+        });
+    }
+    segments.dedup_by_key(|segment| segment.index);
+    Ok(Listing { segments, others })
+}
+
+/// Sees that no segment is missing between two others.
+pub(super) fn check_complete(directory: &Path, segments: &[SegmentEntry]) -> Result<()> {
+    for pair in segments.windows(2) {
+        let (before, after) = (&pair[0], &pair[1]);
+        if after.index != before.index + 1 {
+            return Err(Error::SegmentsMissing {
+                directory: directory.to_owned(),
+                first_segment: before.index + 1,
+                last_segment: after.index - 1,
+                after: before.first.get(),
+                before: after.first.get(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Lists a journal that is there to be read: at least one segment.
+pub(super) fn list_existing(directory: &Path) -> Result<Vec<SegmentEntry>> {
+    let listing = list(directory)?;
+    if listing.segments.is_empty() {
+        return Err(Error::Journal {
+            path: directory.to_owned(),
+            problem: "is no journal: it has no segment (*.tape)".to_owned(),
+            remedy: "name the directory that was recorded to",
+        });
+    }
+    Ok(listing.segments)
+}
+
+/// The right to write to a journal, until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Locks a directory, which is made if there is none.
+    pub(super) fn take(directory: &Path) -> Result<Self> {
+        fs::create_dir_all(directory)
+            .map_err(|os| Error::os(format!("make the journal {}", directory.display()), os))?;
+        let path = directory.join(LOCK);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|os| Error::os(format!("open {}", path.display()), os))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Error::Journal {
+                path: directory.to_owned(),
+                problem: "is being written by another process".to_owned(),
+                remedy: "stop that one, or record to another directory",
+            }),
+            Err(TryLockError::Error(os)) => Err(Error::os(format!("lock {}", path.display()), os)),
+        }
+    }
+}
+
+/// Makes what was created or removed in `directory` survive a loss of power.
+pub(super) fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segments_name_reads_back_and_nothing_else_does() {
+        let entry = SegmentEntry::plain(Path::new("/d"), 3, Sequence::new(77));
+        assert_eq!(SegmentEntry::parse(entry.path.clone()), Some(entry));
+        for name in [
+            "x.tape",
+            "0000000003-77.tape",
+            "0000000000-00000000000000000001.tape",
+            "0000000001-00000000000000000000.tape",
+            "0000000001-99999999999999999999.tape",
+            "+000000001-00000000000000000001.tape",
+            "0000000001-00000000000000000001.tap",
+        ] {
+            assert_eq!(SegmentEntry::parse(PathBuf::from(name)), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! Owns reading a journal: in order, from any place, while it is written or after.
+
+use super::directory::{self, SegmentEntry};
+use super::format::{FrameHeader, Identity, number_after};
+use super::source::{Found, NotOpened, Source};
+use crate::error::{Error, Result};
+use crate::record::{Event, Record, Sequence};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+/// A journal that is there to be read, by this process or while another writes it.
+///
+/// # Examples
+///
+/// ```
+/// use ringtape::journal::{Config, Journal, Writer};
+/// use ringtape::market::MarketEvent;
+/// use ringtape::record::{Gap, GapCause, Record, Sequence};
+///
+/// let directory = std::env::temp_dir().join(format!("ringtape-doc-{}", std::process::id()));
+/// let mut writer = Writer::<MarketEvent>::open(Config::new(&directory), 0)?;
+/// let gap = Gap { first: 7, last: 9, cause: GapCause::Absent, feed: 1 };
+/// let record = Record::gap(Sequence::FIRST, 1_700_000_000_000_000_000, gap);
+/// writer.append([&[record], &[]], 0)?;
+/// writer.close()?;
+///
+/// let journal = Journal::<MarketEvent>::open(&directory)?;
+/// let mut reader = journal.reader();
+/// while let Some(frame) = reader.next()? {
+///     assert_eq!(frame.records[0].sequence(), Sequence::FIRST);
+/// }
+/// # std::fs::remove_dir_all(directory)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Journal<E> {
+    directory: PathBuf,
+    segments: Vec<SegmentEntry>,
+    identity: Identity,
+    event: PhantomData<fn() -> E>,
+}
+
+impl<E: Event> Journal<E> {
+    /// Lists a directory and reads the header of its first segment. Takes no lock: a journal can
+    /// be read while it is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Journal`] for a directory that is no journal, or one of other events or a newer
+    /// format; [`Error::SegmentsMissing`]; [`Error::Corrupt`] for a damaged header.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self> {
+        let directory = directory.into();
+        let segments = directory::list_existing(&directory)?;
+        directory::check_complete(&directory, &segments)?;
+        match Source::<E>::open(&segments[0]) {
+            Ok(source) => Ok(Self {
+                identity: source.header.identity,
+                directory,
+                segments,
+                event: PhantomData,
+            }),
+            Err(NotOpened::Error(error)) => Err(error),
+            Err(NotOpened::Unfinished { .. }) => Err(Error::Journal {
+                path: directory,
+                problem: "is no journal yet: its first segment has no header".to_owned(),
+                remedy: "record to it, or remove the segment",
+            }),
+        }
+    }
+
+    /// Returns who recorded what.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Returns the journal's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns the segments that there were when the journal was opened.
+    #[must_use]
+    pub fn segments(&self) -> &[SegmentEntry] {
+        &self.segments
+    }
+
+    /// Returns the sequence of the first record that is still there.
+    #[must_use]
+    pub fn first(&self) -> Sequence {
+        self.segments[0].first
+    }
+
+    /// Reads from the beginning.
+    #[must_use]
+    pub fn reader(&self) -> Reader<E> {
+        Reader::new(self, 0)
+    }
+
+    /// Reads from the record that accounts for `sequence`: its own, or the gap in which it lies.
+    /// Opens one segment and hops over its frames.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for a sequence before the first record or behind the last, and what
+    /// [`Reader::next`] gives.
+    pub fn reader_at(&self, sequence: Sequence) -> Result<Reader<E>> {
+        if sequence < self.first() {
+            return Err(Error::config(
+                format!("sequence {sequence} in {}", self.directory.display()),
+                format!("the journal begins with {}", self.first()),
+            ));
+        }
+        let behind = self
+            .segments
+            .partition_point(|segment| segment.first <= sequence);
+        let mut reader = Reader::new(self, behind - 1);
+        let end = reader.hop(|frame| frame.end > sequence)?;
+        if let Some(end) = end {
+            return Err(Error::config(
+                format!("sequence {sequence} in {}", self.directory.display()),
+                format!("the journal ends before {end}"),
+            ));
+        }
+        reader.from = From::Sequence(sequence);
+        Ok(reader)
+    }
+
+    /// Reads from the first record, in the order of the journal, that was received at `recv_ns`
+    /// (UNIX nanoseconds) or later; from the end where there is none. Opens the segments up to
+    /// that record's one after the other, but hops over their frames.
+    ///
+    /// # Errors
+    ///
+    /// What [`Reader::next`] gives.
+    pub fn reader_at_time(&self, recv_ns: u64) -> Result<Reader<E>> {
+        let mut reader = Reader::new(self, 0);
+        reader.hop(|frame| frame.last_recv_ns >= recv_ns)?;
+        reader.from = From::Time(recv_ns);
+        Ok(reader)
+    }
+}
+
+/// A frame's records, in the segment's own memory.
+#[derive(Debug)]
+pub struct Frame<'a, E: Event> {
+    /// The frame's header; where reading began inside the frame, its numbers are those of the
+    /// whole.
+    pub header: FrameHeader,
+    /// The number of its segment.
+    pub segment: u64,
+    /// Its records, from where reading began.
+    pub records: &'a [Record<E>],
+}
+
+/// Where in a frame reading begins.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    Start,
+    Sequence(Sequence),
+    Time(u64),
+}
+
+/// Reads a journal frame by frame, and goes on when there is more.
+#[derive(Debug)]
+pub struct Reader<E> {
+    directory: PathBuf,
+    identity: Identity,
+    segments: Vec<SegmentEntry>,
+    /// Which of the segments is being read.
+    position: usize,
+    source: Option<Source<E>>,
+    /// Where the next frame begins.
+    offset: u64,
+    /// The sequence that comes next.
+    expected: Option<Sequence>,
+    from: From,
+    verifies: bool,
+    /// Bytes behind the last whole frame of the segments read so far.
+    torn_bytes: u64,
+}
+
+impl<E: Event> Reader<E> {
+    fn new(journal: &Journal<E>, position: usize) -> Self {
+        Self {
+            directory: journal.directory.clone(),
+            identity: journal.identity.clone(),
+            segments: journal.segments.clone(),
+            position,
+            source: None,
+            offset: super::format::SEGMENT_HEADER_BYTES,
+            expected: None,
+            from: From::Start,
+            verifies: true,
+            torn_bytes: 0,
+        }
+    }
+
+    /// Leaves out the checksums of the records; those of the headers are always compared.
+    #[must_use]
+    pub fn without_verification(mut self) -> Self {
+        self.verifies = false;
+        self
+    }
+
+    /// Returns the next frame, or `None` where there is none *now*: while the journal is being
+    /// written, a later call may return one.
+    ///
+    /// No allocation within a segment; one `fstat` for each frame, so that a file that became
+    /// shorter is noticed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] where a frame is damaged or records are missing, and there is more
+    /// behind it; [`Error::Os`] where a segment cannot be read. The reader stays where it is.
+    // Lends from itself, which `Iterator` cannot say.
+    #[allow(clippy::should_implement_trait, reason = "lends from itself")]
+    pub fn next(&mut self) -> Result<Option<Frame<'_, E>>> {
+        loop {
+            let Some(header) = self.advance(|source, frame, verifies| {
+                Ok(if verifies && !source.is_whole(frame)? {
+                    Err("the frame's records have another checksum")
+                } else {
+                    Ok(())
+                })
+            })?
+            else {
+                return Ok(None);
+            };
+            let skipped = self.skipped(&header)?;
+            self.pass(&header);
+            if skipped == header.count as usize {
+                continue;
+            }
+            let source = self
+                .source
+                .as_mut()
+                .expect("invariant: a frame was found in it");
+            return Ok(Some(Frame {
+                header,
+                segment: source.entry.index,
+                records: &source.records(&header)?[skipped..],
+            }));
+        }
+    }
+
+    /// Returns an iterator over copies of the records, from here on.
+    pub fn records(&mut self) -> Records<'_, E> {
+        Records {
+            reader: self,
+            frame: Vec::new(),
+            returned: 0,
+            failed: false,
+        }
+    }
+
+    /// Returns the sequence that comes next, once something was read.
+    #[must_use]
+    pub fn expected(&self) -> Option<Sequence> {
+        self.expected
+    }
+
+    /// Returns how many bytes lay behind the last whole frame of a segment: what a crash tore off.
+    /// At the end of a journal that is being written they may still become a frame.
+    #[must_use]
+    pub fn torn_bytes(&self) -> u64 {
+        self.torn_bytes
+    }
+
+    /// Goes to the first frame that is `wanted`, without looking at records. Returns where the
+    /// journal ends if there is none.
+    fn hop(&mut self, wanted: impl Fn(&FrameHeader) -> bool) -> Result<Option<Sequence>> {
+        loop {
+            match self.advance(|_, _, _| Ok(Ok(())))? {
+                Some(frame) if wanted(&frame) => return Ok(None),
+                Some(frame) => self.pass(&frame),
+                None => return Ok(Some(self.expected.unwrap_or(self.segments[0].first))),
+            }
+        }
+    }
+
+    /// How many records of a frame lie before the place where reading begins.
+    fn skipped(&mut self, frame: &FrameHeader) -> Result<usize> {
+        let from = std::mem::replace(&mut self.from, From::Start);
+        let source = self
+            .source
+            .as_mut()
+            .expect("invariant: a frame was found in it");
+        Ok(match from {
+            From::Start => 0,
+            From::Sequence(sequence) => source
+                .records(frame)?
+                .partition_point(|record| number_after(record) <= sequence),
+            From::Time(recv_ns) => {
+                let records = source.records(frame)?;
+                let found = records
+                    .iter()
+                    .position(|record| record.ts_recv_ns() >= recv_ns);
+                found.unwrap_or(records.len())
+            }
+        })
+    }
+
+    fn pass(&mut self, frame: &FrameHeader) {
+        self.offset = frame.offset + frame.frame_bytes();
+        self.expected = Some(frame.end);
+    }
+
+    /// Finds the next frame with records and leaves it to be passed. `accept` may refuse it.
+    fn advance(
+        &mut self,
+        mut accept: impl FnMut(
+            &mut Source<E>,
+            &FrameHeader,
+            bool,
+        ) -> Result<std::result::Result<(), &'static str>>,
+    ) -> Result<Option<FrameHeader>> {
+        loop {
+            if self.source.is_none() && !self.open()? {
+                return Ok(None);
+            }
+            let source = self.source.as_mut().expect("invariant: it was just opened");
+            let bytes = source.bytes()?;
+            if bytes < self.offset {
+                return Err(source.corrupt(bytes, "the file became shorter while it was read"));
+            }
+            let expected = self.expected.unwrap_or(source.header.first);
+            let bad = match source.look(self.offset, bytes)? {
+                Found::End => None,
+                Found::Bad(why) => Some(why.to_owned()),
+                Found::Frame(frame) if frame.first != expected => Some(format!(
+                    "the frame begins with record {}, and {expected} comes next",
+                    frame.first
+                )),
+                Found::Frame(frame) => match accept(source, &frame, self.verifies)? {
+                    Ok(()) if frame.is_closing_mark() => {
+                        self.pass(&frame);
+                        continue;
+                    }
+                    Ok(()) => return Ok(Some(frame)),
+                    Err(why) => Some(why.to_owned()),
+                },
+            };
+            if !self.end_segment(expected, bytes, bad)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Deals with the end of the segment's good frames. Returns whether to look again.
+    fn end_segment(&mut self, expected: Sequence, bytes: u64, bad: Option<String>) -> Result<bool> {
+        let source = self.source.as_mut().expect("invariant: it is being read");
+        if let Some(reason) = &bad
+            && source.whole_frame_behind(self.offset, bytes)?.is_some()
+        {
+            // A writer may have completed this frame, and the one behind it, since it was looked at.
+            return match source.look(self.offset, bytes)? {
+                Found::Frame(frame) if frame.first == expected && source.is_whole(&frame)? => {
+                    Ok(true)
+                }
+                _ => Err(source.corrupt(self.offset, reason.as_str())),
+            };
+        }
+        let torn_bytes = bytes - self.offset;
+        if self.position + 1 == self.segments.len() {
+            self.look_for_more()?;
+        }
+        let Some(next) = self.segments.get(self.position + 1) else {
+            self.torn_bytes = torn_bytes;
+            return Ok(false);
+        };
+        let source = self.source.as_mut().expect("invariant: it is being read");
+        if source.bytes()? != bytes {
+            return Ok(true);
+        }
+        if next.first != expected {
+            let lost = format!(
+                "records {expected} to {} are missing before the next segment{}",
+                next.first.get().saturating_sub(1),
+                bad.map(|why| format!(": {why}")).unwrap_or_default()
+            );
+            return Err(source.corrupt(self.offset, lost));
+        }
+        self.torn_bytes += torn_bytes;
+        self.position += 1;
+        self.source = None;
+        Ok(true)
+    }
+
+    /// Lists the directory again: a writer may have begun a new segment.
+    fn look_for_more(&mut self) -> Result<()> {
+        let last = self.segments[self.position].index;
+        let listed = directory::list(&self.directory)?.segments;
+        self.segments
+            .extend(listed.into_iter().filter(|segment| segment.index > last));
+        Ok(())
+    }
+
+    /// Opens the segment at the position. Returns whether there was anything in it.
+    fn open(&mut self) -> Result<bool> {
+        let entry = &self.segments[self.position];
+        match Source::open(entry) {
+            Ok(source) => {
+                if source.header.identity != self.identity {
+                    return Err(source.corrupt(
+                        0,
+                        format!(
+                            "it belongs to another journal, {}",
+                            source.header.identity.bus
+                        ),
+                    ));
+                }
+                self.offset = super::format::SEGMENT_HEADER_BYTES;
+                self.source = Some(source);
+                Ok(true)
+            }
+            Err(NotOpened::Unfinished { bytes }) if self.position + 1 == self.segments.len() => {
+                self.torn_bytes = bytes;
+                Ok(false)
+            }
+            Err(NotOpened::Unfinished { .. }) => Err(Error::Corrupt {
+                segment: entry.path.clone(),
+                offset: 0,
+                reason: "the segment has no header, and there is one behind it".to_owned(),
+            }),
+            Err(NotOpened::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Copies of a journal's records, in order. Ends where there are no more now, and after an error.
+#[derive(Debug)]
+pub struct Records<'r, E: Event> {
+    reader: &'r mut Reader<E>,
+    /// The last frame's records.
+    frame: Vec<Record<E>>,
+    /// How many of them were returned.
+    returned: usize,
+    failed: bool,
+}
+
+impl<E: Event> Iterator for Records<'_, E> {
+    type Item = Result<Record<E>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(record) = self.frame.get(self.returned) {
+            self.returned += 1;
+            return Some(Ok(*record));
+        }
+        if self.failed {
+            return None;
+        }
+        match self.reader.next() {
+            Ok(Some(frame)) => {
+                self.frame.clear();
+                self.frame.extend_from_slice(frame.records);
+                self.returned = 1;
+                self.frame.first().copied().map(Ok)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error))
+            }
+        }
+    }
+}

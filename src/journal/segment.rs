@@ -1,0 +1,220 @@
+//! Owns a segment while it is written: whole frames at its end, blocks allocated ahead.
+
+use super::directory::{self, SegmentEntry};
+use super::format::{FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::error::{Error, Result};
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// How far ahead of the end blocks are allocated.
+const AHEAD_BYTES: u64 = 16 << 20;
+
+/// A segment that is open for writing.
+#[derive(Debug)]
+pub(super) struct SegmentFile {
+    file: File,
+    pub(super) path: PathBuf,
+    pub(super) header: SegmentHeader,
+    tag: u64,
+    /// Where the next frame goes.
+    end: u64,
+    /// Up to where blocks are allocated.
+    allocated: u64,
+    /// Whether the file system can allocate ahead.
+    allocates: bool,
+    /// Receive times of all records so far.
+    times: Option<(u64, u64)>,
+}
+
+impl SegmentFile {
+    /// Makes the segment `header` in `directory`. Nothing is overwritten.
+    pub(super) fn create(directory: &Path, header: SegmentHeader, durable: bool) -> Result<Self> {
+        let entry = SegmentEntry::plain(directory, header.index, header.first);
+        let failed = |os| Error::os(format!("make the segment {}", entry.path.display()), os);
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&entry.path)
+            .map_err(failed)?;
+        let mut segment = Self {
+            file,
+            path: entry.path.clone(),
+            tag: header.tag(),
+            end: 0,
+            allocated: 0,
+            allocates: true,
+            times: None,
+            header,
+        };
+        segment.write_header(directory, durable).map_err(|os| {
+            // Not a segment yet, and its name must be free for the next attempt.
+            _ = std::fs::remove_file(&entry.path);
+            failed(os)
+        })?;
+        Ok(segment)
+    }
+
+    fn write_header(&mut self, directory: &Path, durable: bool) -> io::Result<()> {
+        self.make_room(SEGMENT_HEADER_BYTES)?;
+        self.file.write_all_at(&self.header.to_bytes(), 0)?;
+        self.end = SEGMENT_HEADER_BYTES;
+        if durable {
+            self.file.sync_data()?;
+            directory::sync(directory)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over a segment whose good frames end at `end`, and cuts what is behind them.
+    pub(super) fn resume(
+        file: File,
+        path: PathBuf,
+        header: SegmentHeader,
+        end: u64,
+        times: Option<(u64, u64)>,
+    ) -> Result<Self> {
+        let failed = |os| Error::os(format!("cut {} at byte {end}", path.display()), os);
+        let bytes = file.metadata().map_err(failed)?.len();
+        if bytes > end {
+            file.set_len(end).map_err(failed)?;
+            // What was cut must not come back behind the frames that are written next.
+            file.sync_all().map_err(failed)?;
+        }
+        Ok(Self {
+            file,
+            path,
+            tag: header.tag(),
+            end,
+            allocated: end,
+            allocates: true,
+            times,
+            header,
+        })
+    }
+
+    /// Returns how many more bytes the segment may have.
+    pub(super) fn room(&self) -> u64 {
+        self.header.segment_bytes.saturating_sub(self.end)
+    }
+
+    /// Writes one frame, whose records are the bytes of both slices. After an error nothing counts as written:
+    /// the next frame goes to the same place.
+    ///
+    /// No allocation; one `pwritev`, and one `fallocate` for every 16 MiB.
+    pub(super) fn append(&mut self, mut frame: FrameHeader, bodies: [&[u8]; 2]) -> io::Result<()> {
+        frame.offset = self.end;
+        frame.body_crc = crc32c::crc32c_append(crc32c::crc32c(bodies[0]), bodies[1]);
+        let header = frame.to_bytes(self.tag);
+        self.make_room(frame.frame_bytes())?;
+        self.write_all(&header, bodies)?;
+        self.end += frame.frame_bytes();
+        if frame.count > 0 {
+            let (first, last) = (frame.first_recv_ns, frame.last_recv_ns);
+            let (least, greatest) = self.times.unwrap_or((first, last));
+            self.times = Some((least.min(first), greatest.max(last)));
+        }
+        Ok(())
+    }
+
+    /// Writes the mark that says that the segment is finished, gives back the blocks that it does
+    /// not need, and makes it durable where asked.
+    pub(super) fn close(&mut self, next: crate::record::Sequence, durable: bool) -> io::Result<()> {
+        let (first_recv_ns, last_recv_ns) = self.times.unwrap_or((0, 0));
+        let mark = FrameHeader {
+            count: 0,
+            first: next,
+            end: next,
+            first_recv_ns,
+            last_recv_ns,
+            offset: 0,
+            body_crc: 0,
+        };
+        self.append(mark, [&[], &[]])?;
+        self.file.set_len(self.end)?;
+        if durable { self.sync() } else { Ok(()) }
+    }
+
+    /// Makes everything that was written survive a loss of power. Blocks for as long as the disk
+    /// takes.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Bytes that are written to a file without a name are lost with the process.
+    pub(super) fn is_linked(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.nlink() > 0)
+    }
+
+    /// Allocates blocks for `bytes` more, so that a full disk shows before anything is written, and
+    /// so that a limit of this process shows as an error and not as a signal.
+    fn make_room(&mut self, bytes: u64) -> io::Result<()> {
+        let needed = self.end + bytes;
+        if needed <= self.allocated {
+            return Ok(());
+        }
+        let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+        if needed > limit {
+            return Err(io::Error::from_raw_os_error(Errno::FBIG.raw_os_error()));
+        }
+        if !self.allocates {
+            self.allocated = needed;
+            return Ok(());
+        }
+        let ahead = (needed + AHEAD_BYTES)
+            .min(self.header.segment_bytes.max(needed))
+            .min(limit);
+        let allocated = self.allocate(ahead).or_else(|errno| match errno {
+            // Little may be left, and still be enough for this frame.
+            Errno::NOSPC | Errno::DQUOT => self.allocate(needed),
+            other => Err(other),
+        });
+        match allocated {
+            Ok(end) => self.allocated = end,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                self.allocates = false;
+                self.allocated = needed;
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+        Ok(())
+    }
+
+    fn allocate(&self, end: u64) -> std::result::Result<u64, Errno> {
+        loop {
+            let from = self.allocated.min(end);
+            match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, from, end - from) {
+                Ok(()) => return Ok(end),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    fn write_all(&self, header: &[u8], bodies: [&[u8]; 2]) -> io::Result<()> {
+        let mut parts = [header, bodies[0], bodies[1]];
+        let mut at = self.end;
+        while parts.iter().any(|part| !part.is_empty()) {
+            let slices = parts.map(IoSlice::new);
+            let written = match rustix::io::pwritev(&self.file, &slices, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            at += written as u64;
+            let mut left = written;
+            for part in &mut parts {
+                let taken = left.min(part.len());
+                *part = &part[taken..];
+                left -= taken;
+            }
+        }
+        Ok(())
+    }
+}
