@@ -625,6 +625,16 @@ fn a_locate_that_gets_another_name_is_introduced_again() {
 }
 
 #[test]
+fn a_blank_name_is_introduced_like_any_other() {
+    let mut decoder = Decoder::new(9, MIDNIGHT_NS);
+    assert_eq!(decoder.symbol(LOCATE), None);
+    let blank = Wire::new(b'Y').and(b"        ").and(b"0").0;
+    assert_eq!(decode(&mut decoder, &blank).expect("sound").len(), 2);
+    assert_eq!(decode(&mut decoder, &blank).expect("sound").len(), 1);
+    assert_eq!(decoder.symbol(LOCATE), Some(Symbol([b' '; 8])));
+}
+
+#[test]
 fn a_circuit_breaker_level_that_does_not_fit_is_malformed() {
     for level in [i64::MAX as u64 / 10 + 1, i64::MAX as u64 + 1, u64::MAX] {
         for place in 0..3 {
