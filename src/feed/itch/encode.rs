@@ -1,6 +1,7 @@
 //! Owns the way back: every message as a venue sends it, from its values.
 //!
-//! For simulators and tests. Prices are × 10⁴ unless a name says otherwise, letters are the venue's; nothing is checked, because a
+//! For simulators and tests, and for what [`Encoder`](super::Encoder) makes of events. Prices are
+//! × 10⁴ unless a name says otherwise, letters are the venue's; nothing is checked, because a
 //! simulator may want to send what a venue would not.
 
 use super::wire;
