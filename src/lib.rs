@@ -69,7 +69,8 @@
 //! * [`error`]: failures, in three classes. [`record`]: 64 bytes, their kinds, their numbers, the
 //!   digest. [`wait`]: what an idle poll loop does.
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
-//!   [`handler`]: what you implement. [`market`]: the ready-made event.
+//!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
+//!   of that name: compressed files that are read at any offset.
 //! * [`latency`]: histograms. [`bus`]: one ring for each subscriber. [`net`]: datagrams in, and a
 //!   sender. [`feed`]: bytes to records.
 //! * [`stage`]: units of work: ingest and handle.
@@ -112,6 +113,8 @@ pub mod error;
 pub mod record;
 pub mod wait;
 
+#[cfg(feature = "archive")]
+pub mod archive;
 pub mod clock;
 pub mod counters;
 pub mod cpu;
