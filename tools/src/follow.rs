@@ -23,6 +23,8 @@ pub(crate) const UNIX_NS_MIN: u64 = 86_400_000_000_000;
 pub(crate) struct Calendar {
     format: Format,
     date: Option<TradingDate>,
+    /// Of the date: the time zone is not asked for each packet.
+    midnight_ns: Option<u64>,
 }
 
 impl Calendar {
@@ -32,22 +34,28 @@ impl Calendar {
     ///
     /// For a date that cannot be counted from: before hours of reading.
     pub(crate) fn new(format: Format, date: Option<TradingDate>) -> Result<Self> {
-        if let Some(date) = date {
-            date.midnight_ns()?;
-        }
-        Ok(Self { format, date })
+        Ok(Self {
+            format,
+            date,
+            midnight_ns: date.map(TradingDate::midnight_ns).transpose()?,
+        })
     }
 
     /// Returns what the file's event times count from, in UNIX nanoseconds, or 0 where the day is
     /// not known. That of a capture is the day of its first packet.
     pub(crate) fn midnight_ns(&mut self, packet_ns: u64) -> Result<u64> {
-        let date = *self.date.get_or_insert_with(|| match self.format {
+        if let Some(midnight_ns) = self.midnight_ns {
+            return Ok(midnight_ns);
+        }
+        let date = match self.format {
             Format::Pcap | Format::PcapNg if packet_ns >= UNIX_NS_MIN => {
                 TradingDate::Known(new_york::date(packet_ns))
             }
             _ => TradingDate::Unknown,
-        });
-        date.midnight_ns()
+        };
+        let midnight_ns = date.midnight_ns()?;
+        (self.date, self.midnight_ns) = (Some(date), Some(midnight_ns));
+        Ok(midnight_ns)
     }
 
     /// Returns the receive time of a packet: when it was captured, or the venue's time where there
