@@ -74,7 +74,7 @@
 //!   sender. [`feed`]: bytes to records.
 //! * [`stage`]: units of work: ingest and handle.
 //! * [`runtime`]: threads on cores.
-//! * [`pipeline`]: the wiring and the report.
+//! * [`pipeline`]: the wiring and the report. [`replay`]: the other way in, from a journal.
 //!
 //! # Invariants
 //!
@@ -129,6 +129,7 @@ pub mod stage;
 pub mod runtime;
 
 pub mod pipeline;
+pub mod replay;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

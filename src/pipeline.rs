@@ -7,13 +7,13 @@ use crate::clock::SystemClock;
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Ledger};
-use crate::handler::Handler;
+use crate::handler::{Handler, Tally};
 use crate::latency::Latency;
 use crate::net::{self, Line, NetCounters, ReceiveBuffer, Receiver};
 use crate::record::{Digest, Event};
 use crate::runtime::{self, CorePlan, Ended};
 use crate::stage::{
-    HandleOutcome, HandleStage, IngestCounters, IngestOutcome, IngestStage, Route, Stage, Tally,
+    HandleOutcome, HandleStage, IngestCounters, IngestOutcome, IngestStage, Route, Stage,
 };
 use crate::wait::WaitStrategy;
 use std::any::Any;

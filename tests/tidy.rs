@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 6] = [
     &["latency", "bus", "net", "feed", "journal"],
     &["stage"],
     &["runtime"],
-    &["pipeline"],
+    &["pipeline", "replay"],
 ];
 
 /// Where `unsafe` may stand. Each is opted in where its module is declared, with the reason.

@@ -9,7 +9,7 @@ mod ingest;
 use crate::error::Result;
 use std::any::Any;
 
-pub use handle::{HandleOutcome, HandleStage, Tally};
+pub use handle::{HandleOutcome, HandleStage};
 pub use ingest::{IngestCounters, IngestOutcome, IngestStage, Route};
 
 /// A pollable unit of work. A user's own (an order gateway, say) can share a core with ours.
