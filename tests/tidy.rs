@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 6] = [
 /// Where `unsafe` may stand. Each is opted in where its module is declared, with the reason.
 const UNSAFE: &[&str] = &[
     "benches/support/bare_recvmmsg.rs",
+    "benches/support/mapped.rs",
     "src/journal/map.rs",
     "src/net/interface.rs",
     "src/net/mmsg.rs",

@@ -46,7 +46,7 @@ fn events(keep: Keep<Tick>) -> Vec<(u64, u64, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_merge_is_a_stable_sort_at_any_speed_and_from_any_time(
