@@ -106,7 +106,7 @@ impl SegmentFile {
     /// Writes one frame, whose records are the bytes of both slices. After an error nothing counts as written:
     /// the next frame goes to the same place.
     ///
-    /// No allocation; one `pwritev`, and one `fallocate` for every 16 MiB.
+    /// No allocation; one `getrlimit`, one `pwritev`, and one `fallocate` for every 16 MiB.
     pub(super) fn append(&mut self, mut frame: FrameHeader, bodies: [&[u8]; 2]) -> io::Result<()> {
         frame.offset = self.end;
         frame.body_crc = crc32c::crc32c_append(crc32c::crc32c(bodies[0]), bodies[1]);
@@ -151,16 +151,16 @@ impl SegmentFile {
         Ok(self.file.metadata()?.nlink() > 0)
     }
 
-    /// Allocates blocks for `bytes` more, so that a full disk shows before anything is written, and
-    /// so that a limit of this process shows as an error and not as a signal.
+    /// Allocates blocks for `bytes` more, so that a full disk shows before anything is written.
     fn make_room(&mut self, bytes: u64) -> io::Result<()> {
         let needed = self.end + bytes;
-        if needed <= self.allocated {
-            return Ok(());
-        }
+        // Asked each time: writing beyond the limit would end the process with a signal.
         let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
         if needed > limit {
-            return Err(io::Error::from_raw_os_error(Errno::FBIG.raw_os_error()));
+            return Err(Errno::FBIG.into());
+        }
+        if needed <= self.allocated {
+            return Ok(());
         }
         if !self.allocates {
             self.allocated = needed;

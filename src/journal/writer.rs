@@ -97,6 +97,8 @@ pub struct Writer<E> {
     next: Sequence,
     recovery: Recovery,
     counters: Arc<JournalCounters>,
+    /// When what was written was last made durable.
+    synced_ns: u64,
     _lock: Lock,
     event: PhantomData<fn() -> E>,
 }
@@ -152,6 +154,7 @@ impl<E: Event> Writer<E> {
             next,
             recovery,
             counters,
+            synced_ns: now_ns,
             _lock: lock,
             event: PhantomData,
             config,
@@ -191,8 +194,8 @@ impl<E: Event> Writer<E> {
     /// Writes one frame: the records of both slices, as one run of numbers that begins with
     /// [`next_sequence`](Self::next_sequence). After an error nothing of it counts as written.
     ///
-    /// No allocation, but for a new segment; one `pwritev`, one `fstat`, one `fallocate` for every
-    /// 16 MiB, and what the sync policy asks for.
+    /// No allocation, but for a new segment; one `getrlimit`, `fstat` and `pwritev`, one `fallocate`
+    /// for every 16 MiB, and what the sync policy asks for.
     ///
     /// # Errors
     ///
@@ -243,9 +246,23 @@ impl<E: Event> Writer<E> {
         counters.bytes.add(frame.frame_bytes());
         counters.written.set(frame.end.get() - 1);
         if self.config.sync == SyncPolicy::EveryFrame {
-            self.sync()?;
+            // It is written all the same: `durable` shows that it is no more than that.
+            _ = self.sync();
         }
         Ok(())
+    }
+
+    /// Makes what was written durable if the policy is [`SyncPolicy::Every`] and the time has come.
+    /// Waits for the disk then. `now_ns` is UNIX nanoseconds.
+    pub fn sync_if_due(&mut self, now_ns: u64) {
+        let SyncPolicy::Every(period) = self.config.sync else {
+            return;
+        };
+        let due = u128::from(now_ns.saturating_sub(self.synced_ns)) >= period.as_nanos();
+        if due && self.counters.durable.get() < self.counters.written.get() {
+            self.synced_ns = now_ns;
+            _ = self.sync();
+        }
     }
 
     /// Writes a frame that says which numbers the journal lacks; `gap.first` comes next.
@@ -264,7 +281,10 @@ impl<E: Event> Writer<E> {
     ///
     /// What the system said; `durable` stays where it was.
     pub fn sync(&mut self) -> io::Result<()> {
-        self.segment.sync()?;
+        if let Err(error) = self.segment.sync() {
+            self.counters.sync_failures.add(1);
+            return Err(error);
+        }
         self.counters.syncs.add(1);
         self.counters.durable.set(self.counters.written.get());
         Ok(())

@@ -33,9 +33,15 @@ impl<E: Event> Batch<E> {
     /// Makes a batch that holds up to `capacity` records; it never grows.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
+        Self::starting_at(Sequence::FIRST, capacity)
+    }
+
+    /// Makes a batch whose first record will have the number `first`.
+    #[must_use]
+    pub fn starting_at(first: Sequence, capacity: usize) -> Self {
         Self {
             records: Vec::with_capacity(capacity),
-            first: Sequence::FIRST,
+            first,
         }
     }
 

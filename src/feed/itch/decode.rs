@@ -23,14 +23,18 @@ pub enum Decoded {
     Empty,
 }
 
-/// The name of a stock locate that no message named so far. It is not zero so that filling the
+/// The name of a stock locate that no message named so far: none that a venue sends, because it is
+/// not ASCII, so that even a blank name reaches the bus. It is not zero so that filling the
 /// directory touches its pages when it is made, not at the day's first orders.
-const UNNAMED: Symbol = Symbol([b' '; 8]);
+const UNNAMED: Symbol = Symbol([0xff; 8]);
+
+/// The attribution of an order that has none: what tells `A` from `F`.
+pub(super) const ANONYMOUS: [u8; 4] = [0; 4];
 
 /// The bits of a time on the wire: 48.
 const SINCE_MIDNIGHT_MASK: u64 = (1 << 48) - 1;
 /// Nanoseconds in a second.
-const SECOND_NS: u64 = 1_000_000_000;
+pub(super) const SECOND_NS: u64 = 1_000_000_000;
 
 /// Decodes the messages of one feed, and knows the names of its stocks.
 ///
@@ -253,12 +257,17 @@ impl Decoder {
     fn add_order_attributed(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let add: &wire::AddOrderAttributed = read(message.bytes)?;
         self.name(&add.header, add.stock, message, out);
+        let attribution = match add.attribution {
+            // An anonymous order would be of the other type, and messages by type not add up.
+            ANONYMOUS => *b"    ",
+            attribution => attribution,
+        };
         let event = AddOrder {
             head: self.head(&add.header, EventKind::ADD_ORDER, Side(add.side)),
             order_id: add.order_id.get(),
             price_e9: price_e9(add.price_e4),
             quantity: u64::from(add.shares.get()),
-            attribution: add.attribution,
+            attribution,
             message: low(message.number),
         };
         self.push(message, event, out)

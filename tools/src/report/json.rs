@@ -5,6 +5,7 @@ use ringtape::latency::Summary;
 use ringtape::net::ActiveBackend;
 use ringtape::pipeline::{FeedReport, Report, SubscriberReport};
 use ringtape::record::{Gap, GapCause};
+use ringtape::stage::RecordOutcome;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub struct RunJson {
     unaccounted: u64,
     ledger: Vec<LedgerJson>,
     subscribers: Vec<SubscriberJson>,
+    journal: Option<JournalJson>,
     net: NetJson,
     cores: Vec<CoreJson>,
     /// How often, and how long in all, a lossless subscriber made the feeds wait.
@@ -74,6 +76,88 @@ struct SubscriberJson {
     /// What each `on_gap` was given, and how many more there were than are listed.
     gap_list: Vec<GapJson>,
     gap_list_cut: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct JournalJson {
+    directory: String,
+    bus: String,
+    journal_id: String,
+    /// The number with which this run began.
+    first_sequence: u64,
+    /// The last number that a killed process would have left behind; 0 if there is none.
+    last_sequence: u64,
+    /// The last number that a loss of power would have left behind, as far as the sync policy knows.
+    durable_sequence: u64,
+    published: u64,
+    written: u64,
+    not_journaled: u64,
+    closes: bool,
+    /// What is missing, and how many numbers of further runs are not listed.
+    not_journaled_list: Vec<NotJournaledJson>,
+    not_journaled_cut: u64,
+    segments: u64,
+    frames: u64,
+    bytes: u64,
+    syncs: u64,
+    sync_failures: u64,
+    /// What a crash had torn off, and was cut before this run.
+    torn_bytes: u64,
+    failures: u64,
+    /// The first of them.
+    failure: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct NotJournaledJson {
+    first: u64,
+    last: u64,
+    cause: &'static str,
+}
+
+impl From<&RecordOutcome> for JournalJson {
+    fn from(outcome: &RecordOutcome) -> Self {
+        let RecordOutcome {
+            directory,
+            identity,
+            first,
+            recovery,
+            account,
+            counters,
+            failure,
+            failures,
+        } = outcome;
+        Self {
+            directory: directory.display().to_string(),
+            bus: identity.bus.clone(),
+            journal_id: format!("{:032x}", identity.id),
+            first_sequence: first.get(),
+            last_sequence: counters.written.get(),
+            durable_sequence: counters.durable.get(),
+            published: account.published,
+            written: account.written,
+            not_journaled: account.missing(),
+            closes: account.closes(),
+            not_journaled_list: account
+                .not_journaled
+                .iter()
+                .map(|loss| NotJournaledJson {
+                    first: loss.first.get(),
+                    last: loss.last.get(),
+                    cause: loss.cause.name(),
+                })
+                .collect(),
+            not_journaled_cut: account.not_listed,
+            segments: counters.segments.get(),
+            frames: counters.frames.get(),
+            bytes: counters.bytes.get(),
+            syncs: counters.syncs.get(),
+            sync_failures: counters.sync_failures.get(),
+            torn_bytes: recovery.torn_bytes,
+            failures: *failures,
+            failure: failure.as_ref().map(ToString::to_string),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -268,6 +352,7 @@ impl RunJson {
             subscribers: subscribers
                 .map(|(index, subscriber)| SubscriberJson::new(subscriber, told.get(index)))
                 .collect(),
+            journal: report.journal.as_ref().map(JournalJson::from),
             net: NetJson::from(report),
             cores: report
                 .cores
