@@ -346,7 +346,7 @@ impl FrameHeader {
 }
 
 /// The number that follows `record` in a journal.
-pub(super) fn number_after<E: Event>(record: &Record<E>) -> Sequence {
+pub(crate) fn number_after<E: Event>(record: &Record<E>) -> Sequence {
     match record.content() {
         Content::Gap(gap)
             if matches!(gap.cause, GapCause::Overrun | GapCause::NotJournaled)

@@ -92,6 +92,18 @@ impl<E: Event> Journal<E> {
         self.segments[0].first
     }
 
+    /// Returns the sequence that comes after the last record that is there now. Opens the last
+    /// segment and hops over its frames.
+    ///
+    /// # Errors
+    ///
+    /// What [`Reader::next`] gives.
+    pub fn end(&self) -> Result<Sequence> {
+        let mut reader = Reader::new(self, self.segments.len() - 1);
+        let end = reader.hop(|_| false)?;
+        Ok(end.expect("invariant: no frame was wanted"))
+    }
+
     /// Reads from the beginning.
     #[must_use]
     pub fn reader(&self) -> Reader<E> {
@@ -275,7 +287,10 @@ impl<E: Event> Reader<E> {
             match self.advance(|_, _, _| Ok(Ok(())))? {
                 Some(frame) if wanted(&frame) => return Ok(None),
                 Some(frame) => self.pass(&frame),
-                None => return Ok(Some(self.expected.unwrap_or(self.segments[0].first))),
+                None => {
+                    let first = self.segments[self.position].first;
+                    return Ok(Some(self.expected.unwrap_or(first)));
+                }
             }
         }
     }
