@@ -48,6 +48,7 @@
 
 mod decode;
 pub mod encode;
+mod order;
 mod wire;
 
 pub use decode::{Decoded, Decoder};
