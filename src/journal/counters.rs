@@ -17,4 +17,6 @@ pub struct JournalCounters {
     pub segments: Counter,
     /// Times that the disk was waited for.
     pub syncs: Counter,
+    /// Times that it failed; what was written then is not durable.
+    pub sync_failures: Counter,
 }
