@@ -122,11 +122,12 @@ const FRAME_BYTES: usize = 1 << 20;
 #[cfg(feature = "archive")]
 pub fn archive(segment: &FinishedSegment, level: i32) -> Result<Option<ArchivedSegment>> {
     use std::fs::File;
+
     let plain = &segment.entry;
     if plain.archived {
         return Ok(None);
     }
-    let entry = plain.archived();
+    let entry = plain.to_archived();
     let unfinished = entry.path.with_extension("zst.unfinished");
     let failed = |os| Error::os(format!("archive {}", plain.path.display()), os);
     let mut source = File::open(&plain.path).map_err(failed)?;
@@ -153,15 +154,19 @@ pub fn archive(segment: &FinishedSegment, level: i32) -> Result<Option<ArchivedS
 fn compare(plain: &Path, archived: &Path) -> std::io::Result<()> {
     use std::fs::File;
     use std::io::Read as _;
+
     let mut file = File::open(plain)?;
     let mut archive = crate::archive::Archive::open(File::open(archived)?)?;
     let (mut expected, mut found) = (vec![0; FRAME_BYTES], vec![0; FRAME_BYTES]);
     let mut at = 0;
     loop {
         let have = archive.read_at(at, &mut found)?;
-        let same = file.read_exact(&mut expected[..have]).is_ok() && expected[..have] == found[..have];
+        let same =
+            file.read_exact(&mut expected[..have]).is_ok() && expected[..have] == found[..have];
         if !same {
-            return Err(std::io::Error::other("the archive does not give the segment back"));
+            return Err(std::io::Error::other(
+                "the archive does not give the segment back",
+            ));
         }
         at += have as u64;
         if have < found.len() {
@@ -169,7 +174,9 @@ fn compare(plain: &Path, archived: &Path) -> std::io::Result<()> {
         }
     }
     if file.read(&mut expected)? > 0 {
-        return Err(std::io::Error::other("the archive is shorter than the segment"));
+        return Err(std::io::Error::other(
+            "the archive is shorter than the segment",
+        ));
     }
     Ok(())
 }
@@ -177,10 +184,11 @@ fn compare(plain: &Path, archived: &Path) -> std::io::Result<()> {
 fn file_bytes(entry: &SegmentEntry) -> Result<u64> {
     let path = entry.path.display();
     let metadata = fs::metadata(&entry.path);
-    Ok(metadata.map_err(|os| Error::os(format!("read {path}"), os))?.len())
+    Ok(metadata
+        .map_err(|os| Error::os(format!("read {path}"), os))?
+        .len())
 }
 
 fn sync(directory: &Path) -> Result<()> {
-    directory::sync(directory)
-        .map_err(|os| Error::os(format!("sync {}", directory.display()), os))
+    directory::sync(directory).map_err(|os| Error::os(format!("sync {}", directory.display()), os))
 }
