@@ -72,10 +72,11 @@ impl FromStr for Place {
             u64::try_from(timestamp.as_nanosecond())
                 .ok()
                 .map(Named::UnixNs)
+        } else if let Ok(wall) = text.parse::<DateTime>() {
+            // Before a time of day, as which this would be read too, without its date.
+            new_york::unix_ns(wall).map(Named::UnixNs)
         } else if let Ok(time) = text.parse::<Time>() {
             Some(Named::TimeOfDay(time))
-        } else if let Ok(wall) = text.parse::<DateTime>() {
-            new_york::unix_ns(wall).map(Named::UnixNs)
         } else {
             None
         };
@@ -107,12 +108,18 @@ mod tests {
             ("2023-08-22T15:30:00+02:00", At(OPEN_NS)),
             ("2023-08-22T09:30", At(OPEN_NS)),
             ("2023-08-22 09:30:00.000000007", At(OPEN_NS + 7)),
+        ] {
+            // On another day.
+            let found = Place::from_str(text).unwrap().resolve(Some(1 << 60));
+            assert_eq!(found.unwrap(), place, "{text}");
+        }
+        for (text, place) in [
             ("09:30", At(OPEN_NS)),
             ("09:30:00.5", At(OPEN_NS + 500_000_000)),
         ] {
             // Some hours before the open, on its day.
-            let found = Place::from_str(text).map(|place| place.resolve(Some(OPEN_NS - (5 << 40))));
-            assert_eq!(found.unwrap().unwrap(), place, "{text}");
+            let found = Place::from_str(text).unwrap();
+            assert_eq!(found.resolve(Some(OPEN_NS - (5 << 40))).unwrap(), place);
         }
         for text in [
             "",
