@@ -5,9 +5,11 @@
 //!   frames or the way to the handler became dearer.
 //! * `unverified`: the same without checksums: the way to the handler alone.
 //! * `digest`: as most runs are, verified and digested, for orientation.
+//! * `flow`: verified, on order flow instead of orders: what a handler's own branches cost when
+//!   they are guessed wrong, which is not the replay's, comes on top. For orientation.
 //! * `merged`: two journals by receive time, with the copies that this takes, for orientation.
 //!
-//! Every pass opens the journal anew, reads all of it and checks the sum.
+//! The tape is of add orders, so that each record has a price. Every pass opens the journal anew, reads all of it and checks the sum.
 
 #![allow(
     clippy::print_stdout,
@@ -40,11 +42,11 @@ use support::{Goal, Took, compare, scaled};
 
 /// Larger than a last-level cache: 128 MiB of records.
 const RECORDS: u64 = 2_000_000;
-/// Records of a frame: what a recorder under load gathers between two polls.
-const FRAME: usize = 256;
+/// Records of a frame: the recorder's default.
+const FRAME: usize = 1_024;
 
 fn main() {
-    let tape = Tape::write("replay", scaled(RECORDS));
+    let tape = Tape::write("orders", scaled(RECORDS), |message| message == b'A');
     compare(
         "replay verified / bare scan",
         Goal::ThroughputAtLeast(0.4),
@@ -63,12 +65,18 @@ fn main() {
         || tape.scan(),
         || tape.replay(|replay| replay),
     );
-    let other = Tape::write("replay-other", scaled(RECORDS));
+    let flow = Tape::write("flow", scaled(RECORDS), |_| true);
+    compare(
+        "replay flow / bare scan",
+        Goal::None,
+        || flow.scan(),
+        || flow.replay(Replay::without_digest),
+    );
     compare(
         "replay merged / one journal",
         Goal::None,
         || tape.replay(Replay::without_digest),
-        || tape.merge(&other),
+        || tape.merge(&flow),
     );
 }
 
@@ -94,7 +102,7 @@ fn price(event: &MarketEvent) -> i64 {
     }
 }
 
-/// A journal of synthetic order flow, removed when dropped.
+/// A journal of synthetic messages, removed when dropped.
 struct Tape {
     directory: PathBuf,
     segments: Vec<PathBuf>,
@@ -104,14 +112,14 @@ struct Tape {
 }
 
 impl Tape {
-    fn write(name: &str, records: u64) -> Self {
+    fn write(name: &str, records: u64, wanted: impl Fn(u8) -> bool) -> Self {
         let name = format!("ringtape-bench-{name}-{}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         let mut writer = Writer::<MarketEvent>::open(Config::new(&directory), 0).unwrap();
         let mut decoder = Decoder::new(1, 0);
         let mut batch = Batch::with_capacity(FRAME + itch::RECORDS_MAX);
         let (mut written, mut prices) = (0, 0_i64);
-        for (bytes, number) in OrderFlow::new(1).zip(1..) {
+        for (bytes, number) in OrderFlow::new(1).filter(|bytes| wanted(bytes[0])).zip(1..) {
             let message_bytes = u16::try_from(bytes.len()).unwrap();
             let message = Message {
                 number,

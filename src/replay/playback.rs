@@ -296,10 +296,10 @@ fn each<'a, E: Event>(
 ) -> Option<(Mark, Mark)> {
     let first = records.next()?;
     let mut last = first;
-    for record in records {
+    records.for_each(|record| {
         give(last, record.ts_recv_ns() != last.ts_recv_ns());
         last = record;
-    }
+    });
     give(last, true);
     let first = Mark {
         sequence: first.sequence(),

@@ -1,6 +1,8 @@
 //! Owns the commands: how they are called, what their exit codes are, how errors are printed.
 
-use crate::{convert, demo, dump, inspect, interrupt, output, play, run, verify};
+use crate::{
+    convert, demo, diff, dump, inspect, interrupt, output, play, replay, run, tail, verify,
+};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use ringtape::error::Error;
@@ -17,7 +19,7 @@ Exit codes:
   0    done
   1    done, and the check failed: loss, damage, a difference
   2    wrong use, or the machine does not let it
-  130  stopped by Ctrl-C, after the report; demo and run just end
+  130  stopped by Ctrl-C, after the report; demo, run and tail just end
 
 `ringtape help COMMAND` shows examples of each command."
 )]
@@ -35,6 +37,9 @@ enum Command {
     Convert(convert::Args),
     Verify(verify::Args),
     Dump(dump::Args),
+    Tail(tail::Args),
+    Replay(replay::Args),
+    Diff(diff::Args),
 }
 
 /// How a command that did its work ended.
@@ -83,6 +88,9 @@ fn dispatch(command: &Command) -> Result<Outcome> {
         Command::Convert(args) => convert::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Dump(args) => dump::run(args),
+        Command::Tail(args) => tail::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Diff(args) => diff::run(args),
     }
 }
 

@@ -171,7 +171,7 @@ pub(crate) struct SubscriberConfig {
 }
 
 /// The strategies that the command line brings.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Strategy {
     /// Sums what is bid, offered and traded.

@@ -2,7 +2,6 @@
 
 use crate::cli::Outcome;
 use crate::output::{self, Lines};
-use crate::progress::Progress;
 use crate::report::record::{self, Names};
 use crate::{interrupt, tape};
 use anyhow::{Result, ensure};
@@ -66,7 +65,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
         journal.reader_at(to)?;
     }
     let (mut reader, names) = match args.from {
-        Some(from) => (journal.reader_at(from)?, names_before(from, &journal)),
+        Some(from) => (journal.reader_at(from)?, tape::names_before(from, &journal)),
         None => (journal.reader(), Names::default()),
     };
     let mut dump = Dump {
@@ -132,33 +131,7 @@ impl Dump {
     }
 }
 
-/// Reads the names that were told before a record.
-fn names_before(from: Sequence, journal: &Journal<MarketEvent>) -> Names {
-    let mut names = Names::default();
-    let progress = Progress::over(tape::file_bytes(journal.segments()), false, false);
-    let mut reader = journal.reader();
-    let mut read_bytes = 0;
-    while !interrupt::requested() {
-        match reader.next() {
-            Ok(Some(frame)) if frame.header.first < from => {
-                let before = frame.records.iter().take_while(|r| r.sequence() < from);
-                before.for_each(|record| names.learn(record));
-                read_bytes += frame.header.frame_bytes();
-                progress.set(read_bytes);
-            }
-            Ok(_) => break,
-            Err(error) => {
-                // What was asked for may be whole all the same.
-                output::warn(&[format!("names may be missing: {error}")]);
-                break;
-            }
-        }
-    }
-    progress.finish();
-    names
-}
-
-fn parse_sequence(text: &str) -> Result<Sequence, String> {
+pub(crate) fn parse_sequence(text: &str) -> Result<Sequence, String> {
     let numbers = 1..=Sequence::MAX.get();
     let number = text.parse().ok().filter(|number| numbers.contains(number));
     number

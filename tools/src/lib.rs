@@ -9,10 +9,14 @@
 //! | [`play`] | `ringtape play`: a capture file as a live feed |
 //! | [`convert`] | `ringtape convert`: a capture file as a journal |
 //! | [`verify`], [`dump`] | `ringtape verify` and `dump`: whether a journal is whole, and its records |
+//! | [`tail`] | `ringtape tail`: the records of a journal that is being written |
+//! | [`replay`] | `ringtape replay`: journals to a strategy, once more |
+//! | [`diff`] | `ringtape diff`: where two recordings differ |
 //! | [`packets`] | the packets that a file is played as, and what was counted on the way |
 //! | [`source`] | capture files: from a path to datagrams and messages |
 //! | [`new_york`], [`trading_date`] | the venue's calendar |
 //! | [`watch`], [`report`] | a run while it lasts, and what it says at the end |
+//! | `place` | places in a journal, as they are named on the command line |
 //! | `config`, `strategies`, `venue` | the configuration file, the strategies and the venue that come along |
 //! | [`output`], [`progress`], [`interrupt`] | what is printed, progress bars, Ctrl-C |
 //!
@@ -24,6 +28,7 @@ pub mod cli;
 mod config;
 pub mod convert;
 pub mod demo;
+pub mod diff;
 pub mod dump;
 mod follow;
 pub mod inspect;
@@ -31,12 +36,15 @@ pub mod interrupt;
 pub mod new_york;
 pub mod output;
 pub mod packets;
+mod place;
 pub mod play;
 pub mod progress;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod source;
 mod strategies;
+pub mod tail;
 mod tape;
 pub mod trading_date;
 mod venue;

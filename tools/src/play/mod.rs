@@ -184,7 +184,8 @@ fn losses_ppm(args: &Args) -> Result<Vec<u32>> {
     Ok(losses_ppm)
 }
 
-fn parse_speed(text: &str) -> Result<u64, String> {
+/// Reads a multiple of a recorded pace in thousandths.
+pub(crate) fn parse_speed(text: &str) -> Result<u64, String> {
     match parse_scaled::<3>(text)? {
         0 => Err("the slowest is 0.001".to_owned()),
         speed_e3 => Ok(speed_e3),
