@@ -73,7 +73,8 @@
 //! * [`error`]: failures, in three classes. [`record`]: 64 bytes, their kinds, their numbers, the
 //!   digest. [`wait`]: what an idle poll loop does.
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
-//!   [`handler`]: what you implement. [`market`]: the ready-made event.
+//!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
+//!   of that name: compressed files that are read at any offset.
 //! * [`latency`]: histograms. [`bus`]: one ring for each subscriber. [`net`]: datagrams in, and a
 //!   sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
 //! * [`stage`]: units of work: ingest, handle and record.
@@ -125,6 +126,8 @@ pub mod error;
 pub mod record;
 pub mod wait;
 
+#[cfg(feature = "archive")]
+pub mod archive;
 pub mod clock;
 pub mod counters;
 pub mod cpu;

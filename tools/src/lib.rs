@@ -5,8 +5,10 @@
 //! | [`cli`] | the commands, their exit codes, how errors are printed |
 //! | [`demo`] | `ringtape demo`: the whole path with a made-up venue |
 //! | [`run`] | `ringtape run`: the same with the feeds of a configuration file |
-//! | [`inspect`] | `ringtape inspect`: what is in a capture file |
+//! | [`inspect`] | `ringtape inspect`: what is in a capture file or a journal |
 //! | [`play`] | `ringtape play`: a capture file as a live feed |
+//! | [`convert`] | `ringtape convert`: a capture file as a journal |
+//! | [`verify`], [`dump`] | `ringtape verify` and `dump`: whether a journal is whole, and its records |
 //! | [`packets`] | the packets that a file is played as, and what was counted on the way |
 //! | [`source`] | capture files: from a path to datagrams and messages |
 //! | [`new_york`], [`trading_date`] | the venue's calendar |
@@ -14,12 +16,16 @@
 //! | `config`, `strategies`, `venue` | the configuration file, the strategies and the venue that come along |
 //! | [`output`], [`progress`], [`interrupt`] | what is printed, progress bars, Ctrl-C |
 //!
-//! `inspect` and `play` take their packets from one place, so that the digest which the one prints
-//! is the digest that a handler gets from the other.
+//! `inspect`, `play` and `convert` take their packets from one place, and the first and the last
+//! follow them in one way (`follow`), so that the digest which the one prints is the digest that a
+//! handler gets from the other, and that the journal has.
 
 pub mod cli;
 mod config;
+pub mod convert;
 pub mod demo;
+pub mod dump;
+mod follow;
 pub mod inspect;
 pub mod interrupt;
 pub mod new_york;
@@ -31,6 +37,8 @@ pub mod report;
 pub mod run;
 pub mod source;
 mod strategies;
+mod tape;
 pub mod trading_date;
 mod venue;
+pub mod verify;
 pub mod watch;

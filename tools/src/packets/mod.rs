@@ -19,7 +19,7 @@ use crate::source::{End, Format, Item, Source};
 use ringtape::feed::moldudp64::SessionId;
 
 pub use self::ranges::Ranges;
-pub use self::tally::{SessionTally, Tally};
+pub use self::tally::{SessionTally, Tally, by_letter};
 
 /// Name that the session gets where the file has none.
 pub const DEFAULT_SESSION: SessionId = *b"RINGTAPE01";

@@ -1,6 +1,7 @@
 //! Owns how a run is told: one JSON object with stable keys, or a page for people.
 
 mod json;
+pub mod record;
 mod text;
 
 use crate::strategies::{Noted, Verdict};
