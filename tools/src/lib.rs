@@ -6,7 +6,7 @@
 //! | [`demo`] | `ringtape demo`: the whole path with a made-up venue |
 //! | [`run`] | `ringtape run`: the same with the feeds of a configuration file |
 //! | [`inspect`] | `ringtape inspect`: what is in a capture file or a journal |
-//! | [`play`] | `ringtape play`: a capture file as a live feed |
+//! | [`play`] | `ringtape play`: a capture file or a journal as a live feed |
 //! | [`convert`] | `ringtape convert`: a capture file as a journal |
 //! | [`verify`], [`dump`] | `ringtape verify` and `dump`: whether a journal is whole, and its records |
 //! | [`packets`] | the packets that a file is played as, and what was counted on the way |
