@@ -145,6 +145,7 @@ pub mod stage;
 pub mod runtime;
 
 pub mod pipeline;
+pub mod replay;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -12,18 +12,20 @@ const LAYERS: [&[&str]; 6] = [
     &["latency", "bus", "net", "feed", "journal"],
     &["stage"],
     &["runtime"],
-    &["pipeline"],
+    &["pipeline", "replay"],
 ];
 
 /// Where `unsafe` may stand. Each is opted in where its module is declared, with the reason.
 const UNSAFE: &[&str] = &[
     "benches/support/bare_recvmmsg.rs",
+    "benches/support/mapped.rs",
     "src/journal/map.rs",
     "src/net/interface.rs",
     "src/net/mmsg.rs",
     "src/net/socket.rs",
     "src/net/uring",
     "tests/confined/mod.rs",
+    "tests/journal/confine.rs",
     "tests/net_conformance.rs",
     "tests/net_multicast.rs",
     "tests/support/counting_allocator.rs",

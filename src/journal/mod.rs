@@ -29,6 +29,7 @@ mod writer;
 
 pub use counters::JournalCounters;
 pub use directory::SegmentEntry;
+pub(crate) use format::number_after;
 pub use format::{
     FORMAT_VERSION, FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, Identity,
     SEGMENT_HEADER_BYTES,

@@ -1,22 +1,29 @@
 //! Owns the bytes of a segment that is read: mapped, or decompressed from its archive.
 
-use super::directory::SegmentEntry;
+use super::directory::{self, SegmentEntry};
 use super::format::{
-    FRAME_HEADER_BYTES, FrameHeader, NoFrame, NoHeader, SEGMENT_HEADER_BYTES, SegmentHeader,
+    FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, NoFrame, NoHeader, SEGMENT_HEADER_BYTES,
+    SegmentHeader,
 };
 use super::map::Map;
 use crate::error::{Error, Result};
-use crate::record::{Event, RECORD_BYTES, Record};
+use crate::record::{Event, RECORD_BYTES, Record, Sequence};
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// The most of a growing segment that is mapped, whatever its header says: 64 GiB.
 pub(super) const SEGMENT_BYTES_MAX: u64 = 64 << 30;
+/// The longest frame.
+const FRAME_BYTES_MAX: u64 = FRAME_HEADER_BYTES + FRAME_RECORDS_MAX as u64 * RECORD_BYTES as u64;
+/// What is read at once where frames are looked for, and how near a search by halves goes.
+const SCAN_BYTES: usize = 16 << 10;
 
 const _: () = assert!(SEGMENT_HEADER_BYTES == 256);
+const _: () = assert!(SCAN_BYTES.is_multiple_of(RECORD_BYTES));
 
 /// A segment that is open for reading.
 #[derive(Debug)]
@@ -63,7 +70,7 @@ impl<E: Event> Source<E> {
         let file = File::open(&entry.path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
         let mut start = [0; 256];
-        let have = read_up_to(&file, &mut start).map_err(failed)?;
+        let have = read_up_to(&file, &mut start, 0).map_err(failed)?;
         let header = match SegmentHeader::parse(&start[..have]) {
             Ok(header) => header,
             Err(NoHeader::Unfinished) if bytes <= SEGMENT_HEADER_BYTES => {
@@ -91,6 +98,12 @@ impl<E: Event> Source<E> {
         Ok(bytes.min(self.map.bytes()))
     }
 
+    /// Returns whether the file still has a name.
+    pub(super) fn is_linked(&self) -> Result<bool> {
+        let links = self.file.metadata().map_err(|os| self.failed(os))?.nlink();
+        Ok(links > 0)
+    }
+
     /// Returns what is at `offset` of a file that has `bytes`.
     pub(super) fn look(&mut self, offset: u64, bytes: u64) -> Result<Found> {
         if offset >= bytes {
@@ -99,12 +112,22 @@ impl<E: Event> Source<E> {
         if bytes - offset < FRAME_HEADER_BYTES {
             return Ok(Found::Bad("the file ends inside a frame's header"));
         }
-        let Some(raw) = self.map.get(offset, FRAME_HEADER_BYTES) else {
-            return Ok(Found::Bad("the frame lies beyond the segment's own limit"));
+        let mut copy = [0; 64];
+        // A writer that takes over cuts what was torn off, less than a frame. Nearer than that to
+        // the end the bytes may go between the question for the length and the look, so they are
+        // not looked at in the map, where that would be a signal.
+        let raw: &[u8; 64] = match self.map.get(offset, FRAME_HEADER_BYTES) {
+            Some(mapped) if bytes - offset > FRAME_BYTES_MAX => mapped
+                .first_chunk()
+                .expect("invariant: 64 bytes were asked for"),
+            _ => {
+                let have = self.read(&mut copy, offset)?;
+                if have < copy.len() {
+                    return Ok(Found::Bad("the file ends inside a frame's header"));
+                }
+                &copy
+            }
         };
-        let raw: &[u8; 64] = raw
-            .first_chunk()
-            .expect("invariant: 64 bytes were asked for");
         Ok(match FrameHeader::parse(raw, self.tag, offset) {
             Err(why) => Found::Bad(why),
             Ok(frame) if frame.frame_bytes() > bytes - offset => {
@@ -133,17 +156,90 @@ impl<E: Event> Source<E> {
 
     /// Returns the first whole frame behind `offset`, where there is none that counts: what was
     /// only torn off has none.
-    pub(super) fn whole_frame_behind(&mut self, offset: u64, bytes: u64) -> Result<Option<u64>> {
-        let mut at = (offset / FRAME_HEADER_BYTES + 1) * FRAME_HEADER_BYTES;
-        while at < bytes {
-            if let Found::Frame(frame) = self.look(at, bytes)?
-                && self.is_whole(&frame)?
-            {
-                return Ok(Some(at));
+    pub(super) fn whole_frame_behind(
+        &mut self,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<Option<FrameHeader>> {
+        let mut from = offset;
+        while let Some(frame) = self.frame_behind(from, bytes, bytes)? {
+            if self.is_whole(&frame)? {
+                return Ok(Some(frame));
             }
-            at += FRAME_HEADER_BYTES;
+            from = frame.offset;
         }
         Ok(None)
+    }
+
+    /// Returns the mark at the end of a finished segment.
+    pub(super) fn closing_mark(&mut self) -> Result<Option<FrameHeader>> {
+        let bytes = self.bytes()?;
+        let offset = bytes.saturating_sub(FRAME_HEADER_BYTES);
+        Ok(match self.look(offset.max(SEGMENT_HEADER_BYTES), bytes)? {
+            Found::Frame(mark) if mark.is_closing_mark() => Some(mark),
+            _ => None,
+        })
+    }
+
+    /// Returns the sequence behind the last good frame before any that is not.
+    fn end(&mut self) -> Result<Sequence> {
+        if let Some(mark) = self.closing_mark()? {
+            return Ok(mark.end);
+        }
+        let bytes = self.bytes()?;
+        let (mut offset, mut end) = self.near(Sequence::MAX)?;
+        while let Found::Frame(frame) = self.look(offset, bytes)? {
+            offset += frame.frame_bytes();
+            end = frame.end;
+        }
+        Ok(end)
+    }
+
+    /// Returns where a frame begins from which a walk over frames soon comes to `sequence`, or to
+    /// the end. Halves the distance, so it does not look at most frames.
+    pub(super) fn near(&mut self, sequence: Sequence) -> Result<(u64, Sequence)> {
+        let bytes = self.bytes()?;
+        let (mut low, mut first) = (SEGMENT_HEADER_BYTES, self.header.first);
+        let mut high = bytes;
+        while high.saturating_sub(low) > SCAN_BYTES as u64 {
+            let middle = low + (high - low) / 2;
+            match self.frame_behind(middle, high, bytes)? {
+                Some(frame) if frame.first <= sequence => {
+                    (low, first) = (frame.offset, frame.first);
+                }
+                _ => high = middle,
+            }
+        }
+        Ok((low, first))
+    }
+
+    /// Returns the first frame that begins behind `offset` and before `until`, and whose header is
+    /// good and whose records are within `bytes`.
+    fn frame_behind(&mut self, offset: u64, until: u64, bytes: u64) -> Result<Option<FrameHeader>> {
+        let mut at = (offset / FRAME_HEADER_BYTES + 1) * FRAME_HEADER_BYTES;
+        let mut buffer = [0; SCAN_BYTES];
+        while at < until {
+            let have = self.read(&mut buffer, at)?;
+            let (places, _) = buffer[..have].as_chunks::<64>();
+            for place in places {
+                if at < until
+                    && let Ok(frame) = FrameHeader::parse(place, self.tag, at)
+                    && frame.frame_bytes() <= bytes.saturating_sub(at)
+                {
+                    return Ok(Some(frame));
+                }
+                at += FRAME_HEADER_BYTES;
+            }
+            if places.is_empty() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Copies bytes from the file, fewer where it ends.
+    fn read(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        read_up_to(&self.file, into, offset).map_err(|os| self.failed(os))
     }
 
     pub(super) fn corrupt(&self, offset: u64, reason: impl Into<String>) -> Error {
@@ -195,6 +291,24 @@ fn check(
     Ok(())
 }
 
+/// Sees that no segment is missing between two others.
+pub(super) fn check_complete<E: Event>(directory: &Path, segments: &[SegmentEntry]) -> Result<()> {
+    let Some((before, after)) = directory::hole(segments) else {
+        return Ok(());
+    };
+    let end = match Source::<E>::open(before) {
+        Ok(mut source) => source.end()?,
+        Err(_) => before.first,
+    };
+    Err(Error::SegmentsMissing {
+        directory: directory.to_owned(),
+        first_segment: before.index + 1,
+        last_segment: after.index - 1,
+        first: end.get(),
+        last: after.first.get() - 1,
+    })
+}
+
 fn refuse(entry: &SegmentEntry, why: NoHeader) -> Error {
     let path = entry.path.clone();
     match why {
@@ -224,10 +338,10 @@ fn refuse(entry: &SegmentEntry, why: NoHeader) -> Error {
     }
 }
 
-fn read_up_to(file: &File, into: &mut [u8]) -> io::Result<usize> {
+fn read_up_to(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut have = 0;
     while have < into.len() {
-        match file.read_at(&mut into[have..], have as u64) {
+        match file.read_at(&mut into[have..], offset + have as u64) {
             Ok(0) => break,
             Ok(more) => have += more,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

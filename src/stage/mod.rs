@@ -11,7 +11,7 @@ mod record;
 use crate::error::Result;
 use std::any::Any;
 
-pub use handle::{HandleOutcome, HandleStage, Tally};
+pub use handle::{HandleOutcome, HandleStage};
 pub use ingest::{IngestCounters, IngestOutcome, IngestStage, Route};
 pub use record::{Framing, JournalAccount, NotJournaled, RecordOutcome, RecordStage};
 
