@@ -54,11 +54,19 @@ fn config(date: &str, feed: &str, addresses: &[&str], interface: Option<&str>) -
 
 impl Live {
     fn start(config: &str) -> Self {
+        Self::start_as(config, true)
+    }
+
+    fn start_as(config: &str, json: bool) -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("feed.toml");
         std::fs::write(&path, config).unwrap();
         let path = path.to_str().unwrap();
-        let mut child = command(["run", path, "--json"]).spawn().unwrap();
+        let mut command = command(["run", path]);
+        if json {
+            command.arg("--json");
+        }
+        let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut addresses = Vec::new();
         // The last line before it listens says which core runs what.
@@ -277,6 +285,84 @@ fn a_recorded_run_played_again_has_its_session_numbers_and_digest() {
 }
 
 #[test]
+fn a_recorded_run_replays_to_the_digest_of_decoding_the_file() {
+    let session = "session = \"000010059B\"\nstart = 14757701\nhold_us = 10000000\n";
+    for (file, date, feed, messages) in [
+        (ORDER_FLOW, "2019-12-30", PATIENT, 4_000),
+        (MULTICAST, "2023-08-22", session, 269),
+    ] {
+        let Some(file) = market_data(file) else {
+            return;
+        };
+        let folder = TempDir::new().unwrap();
+        let tape = folder.path().join("tape");
+        let recorder = config(date, feed, &ANYWHERE, None) + &recorded_to(&tape);
+        let (run, _, code) = live(&recorder, &file, &["--loss", "A=20"]);
+        assert_eq!(code, Some(0));
+        let inspected = inspect(&file, date);
+        check_whole(&run, &inspected, messages);
+        let journal = &run["journal"];
+        assert_eq!(journal["published"], journal["written"]);
+        assert_eq!(journal["not_journaled"], 0);
+        assert_eq!(journal["closes"], true);
+
+        let tape = tape.to_str().unwrap();
+        let digest = inspected["digest"].as_str().unwrap();
+        let replayed = ringtape(["replay", tape, "--json", "--expect", digest]);
+        assert_eq!(replayed.code, Some(0), "{replayed:?}");
+        let replayed = replayed.json();
+        assert_eq!(replayed["digest"], inspected["digest"]);
+        assert_eq!(replayed["events"], inspected["events"]);
+        assert_eq!(replayed["records"], journal["written"]);
+        let other = "0".repeat(32);
+        let refused = ringtape(["replay", tape, "--json", "--expect", &other]);
+        assert_eq!(refused.code, Some(1));
+    }
+}
+
+#[test]
+fn what_the_tape_lacks_stands_in_the_first_line_and_fails_the_check() {
+    let Some(file) = market_data(ORDER_FLOW) else {
+        return;
+    };
+    for json in [true, false] {
+        let folder = TempDir::new().unwrap();
+        let tape = folder.path().join("tape");
+        // One record fits, and waits in the ring for more.
+        let recorder = config("2019-12-30", PATIENT, &ANYWHERE[..1], None)
+            + &recorded_to(&tape).replace("wait", "gap")
+            + "ring_records = 1\nflush_us = 1000\n";
+        let live = Live::start_as(&recorder, json);
+        let address = &live.addresses[0];
+        let file = file.to_str().unwrap();
+        let played = ringtape(["play", file, "--to", address, "--rate", "20000"]);
+        assert_eq!(played.code, Some(0), "{played:?}");
+        let run = live.finish();
+        assert_eq!(run.code, Some(1), "{run:?}");
+        if !json {
+            let first = run.stdout.lines().next().unwrap();
+            assert!(first.starts_with("THE JOURNAL LACKS "), "{first}");
+            assert!(first.contains("(overrun)"), "{first}");
+            continue;
+        }
+        let report = run.json();
+        let journal = &report["journal"];
+        let count = |key: &str| journal[key].as_u64().unwrap();
+        assert!(count("not_journaled") > 0);
+        assert_eq!(
+            count("published"),
+            count("written") + count("not_journaled")
+        );
+        assert_eq!(report["closes"], true);
+        assert_eq!(report["lossless"], false);
+        assert_eq!(report["ledger"][0]["delivered"], 4_000, "the feed went on");
+        let verified = ringtape(["verify", tape.to_str().unwrap(), "--json"]).json();
+        assert_eq!(verified["verdict"], "clean");
+        assert_eq!(verified["last_sequence"], journal["published"]);
+    }
+}
+
+#[test]
 fn what_a_recorded_run_lost_is_missing_exactly_when_it_is_played_again() {
     let Some(file) = market_data(ORDER_FLOW) else {
         return;
@@ -453,6 +539,12 @@ fn the_demo_loses_nothing_and_gives_the_same_digest_for_the_same_seed() {
         };
         assert_eq!(flow["digest"], audit["digest"]);
         assert_eq!(flow["events"], 5_030);
+        assert_eq!(report["journal"]["closes"], true);
+        assert_eq!(report["journal"]["not_journaled"], 0);
+        assert_eq!(report["replay"]["equal"], true);
+        for digest in report["replay"]["digests"].as_array().unwrap() {
+            assert_eq!(*digest, flow["digest"]);
+        }
         flow["digest"].clone()
     };
     let digest = demo("7");
