@@ -35,13 +35,13 @@ enum Command {
     Play(play::Args),
     Inspect(inspect::Args),
     Convert(convert::Args),
+    Replay(replay::Args),
     Verify(verify::Args),
     Dump(dump::Args),
+    Tail(tail::Args),
+    Diff(diff::Args),
     Archive(retain::ArchiveArgs),
     Prune(retain::PruneArgs),
-    Tail(tail::Args),
-    Replay(replay::Args),
-    Diff(diff::Args),
 }
 
 /// How a command that did its work ended.
