@@ -61,7 +61,7 @@ fn the_overruns_of_a_live_run_are_replayed_and_digest_alike() {
                 feed: 1,
             };
             publisher.batch().push_gap(round * 100, feed_gap);
-            publisher.commit(Passage::default());
+            assert!(publisher.commit(Passage::default()));
         }
         while live.poll() > 0 {}
         poll_recorder(round * 100);

@@ -25,7 +25,7 @@ pub(super) struct Side {
 #[derive(Debug)]
 enum Recording {
     Journal {
-        reader: Reader<MarketEvent>,
+        reader: Box<Reader<MarketEvent>>,
         read_bytes: u64,
     },
     Capture(Box<Capture>),
@@ -53,7 +53,7 @@ impl Side {
             let journal = Journal::open(path)?;
             let bytes = tape::file_bytes(journal.segments());
             let recording = Recording::Journal {
-                reader: journal.reader(),
+                reader: Box::new(journal.reader()),
                 read_bytes: 0,
             };
             (recording, Progress::over(bytes, false, json))
