@@ -219,8 +219,9 @@ struct Lane<E> {
     passages: Option<Producer<PassageMark>>,
     contract: Contract,
     books: Arc<Books>,
-    /// How many records of the batch this lane is done with.
-    done: usize,
+    /// The first number that this lane is not done with. A number and not a place in the batch, so
+    /// that emptying the batch leaves the lanes alone.
+    done: Sequence,
 }
 
 impl<E: Event> Publisher<E> {
@@ -271,7 +272,7 @@ impl<E: Event> Publisher<E> {
             passages: mark_producer,
             contract: subscription.contract,
             books: Arc::clone(&books),
-            done: self.batch.records().len(),
+            done: self.batch.next_sequence(),
         });
         Ok(Subscriber {
             ring: consumer,
@@ -299,20 +300,14 @@ impl<E: Event> Publisher<E> {
     /// Hot path: no allocation, no system call, no waiting.
     #[must_use = "a backlog means: take in nothing more before it is gone"]
     pub fn commit(&mut self, passage: Passage) -> bool {
-        let records = self.batch.records();
-        if records.is_empty() && self.lanes.iter().all(|lane| lane.done == 0) {
-            return true;
-        }
+        let (records, next) = (self.batch.records(), self.batch.next_sequence());
         let mut all_done = true;
         for lane in &mut self.lanes {
-            lane.hand_over(records, passage);
-            all_done &= lane.done >= records.len();
+            lane.hand_over(records, next, passage);
+            all_done &= lane.done == next;
         }
         if all_done {
             self.batch.clear();
-            for lane in &mut self.lanes {
-                lane.done = 0;
-            }
         }
         all_done
     }
@@ -332,15 +327,20 @@ impl<E: Event> Publisher<E> {
 }
 
 impl<E: Event> Lane<E> {
-    fn hand_over(&mut self, records: &[Record<E>], passage: Passage) {
-        let rest = &records[self.done.min(records.len())..];
+    /// Hands over what the lane is not done with of `records`, the last of which is the one before
+    /// `next`.
+    fn hand_over(&mut self, records: &[Record<E>], next: Sequence, passage: Passage) {
+        let waiting = usize::try_from(next.get() - self.done.get()).unwrap_or(usize::MAX);
+        // Fewer are there when the batch was cleared during a backlog: those are lost.
+        let rest = &records[records.len().saturating_sub(waiting)..];
         if rest.is_empty() {
+            self.done = next;
             return;
         }
         let given = &self.books.given;
         if self.ring.is_abandoned() {
             given.after_end.add(rest.len() as u64);
-            self.done = records.len();
+            self.done = next;
             return;
         }
         let fits = self.room_for(rest.len());
@@ -368,11 +368,12 @@ impl<E: Event> Lane<E> {
         // bare rtrb when they forward, 0.2 when they wait.
         chunk.fill_from_iter(rest[..fits].iter().copied());
         given.handed.add(fits as u64);
-        self.done += fits;
-        if self.contract == Contract::Lossy && fits < rest.len() {
+        let left = (rest.len() - fits) as u64;
+        self.done = Sequence::new(next.get() - left);
+        if self.contract == Contract::Lossy && left > 0 {
             // Their numbers are spent all the same: the hole is how the subscriber learns of it.
-            given.overrun.add((rest.len() - fits) as u64);
-            self.done = records.len();
+            given.overrun.add(left);
+            self.done = next;
         }
     }
 }
@@ -401,7 +402,7 @@ impl<E: Event> Drop for Publisher<E> {
     fn drop(&mut self) {
         // A backlog that was never committed is not lost without a trace either: it is numbered,
         // so it counts as an overrun on both sides.
-        let waiting = self.batch.records().len();
+        let waiting = self.batch.records().len() as u64;
         let next = self.batch.next_sequence();
         for lane in &self.lanes {
             let given = &lane.books.given;
@@ -411,7 +412,7 @@ impl<E: Event> Drop for Publisher<E> {
             } else {
                 &given.overrun
             };
-            count.add(waiting.saturating_sub(lane.done) as u64);
+            count.add((next.get() - lane.done.get()).min(waiting));
             given.end.set(next.get());
         }
         // Release pairs with the acquire in `Subscriber::poll`; the rings are dropped after it.

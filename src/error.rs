@@ -128,10 +128,9 @@ pub enum Error {
 
     /// Segments are missing between others.
     #[error(
-        "{} lacks the segments {first_segment} to {last_segment}, with the records from somewhere \
-         after {after} to {}: bring them back, or move away the segments before them",
-        directory.display(),
-        before - 1
+        "{} lacks the segments {first_segment} to {last_segment}, with the records {first} to {last}: \
+         bring them back, or move away the segments before them",
+        directory.display()
     )]
     SegmentsMissing {
         /// The journal.
@@ -140,10 +139,11 @@ pub enum Error {
         first_segment: u64,
         /// The number of the last.
         last_segment: u64,
-        /// The first sequence of the segment before them.
-        after: u64,
-        /// The first sequence of the segment after them.
-        before: u64,
+        /// The first sequence that is missing; where the segment before them cannot be read, the
+        /// first of that.
+        first: u64,
+        /// The last sequence that is missing; less than `first` if they held no record.
+        last: u64,
     },
 
     /// A handler panicked. Its subscription ended there; the feed and the others went on.

@@ -454,6 +454,29 @@ fn what_cannot_be_encoded_says_why() {
 }
 
 #[test]
+fn another_midnight_changes_the_times_and_keeps_the_names() {
+    let order = AddOrder {
+        head: Head {
+            ts_event_ns: MIDNIGHT_NS + 5,
+            ..head(EventKind::ADD_ORDER)
+        },
+        ..AddOrder::new_zeroed()
+    };
+    let mut encoder = naming(order.head.instrument);
+    assert!(matches!(
+        encoder.event(&order.into()),
+        Err(Unencodable::OutOfRange {
+            field: "ts_event_ns",
+            ..
+        })
+    ));
+    encoder.set_midnight(MIDNIGHT_NS);
+    let message = encoder.event(&order.into()).unwrap().unwrap();
+    assert_eq!(message[5..11], [0, 0, 0, 0, 0, 5]);
+    assert_eq!(message[24..32], *b"ZVZZT   ");
+}
+
+#[test]
 fn a_group_that_was_cut_is_counted_or_refused_and_never_joined_to_another() {
     for message_type in [b'I', b'O'] {
         let mut message = vec![b'B'; itch::bytes_min(message_type).unwrap()];

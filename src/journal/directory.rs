@@ -38,6 +38,16 @@ impl SegmentEntry {
         }
     }
 
+    /// The same segment, archived.
+    #[cfg(feature = "archive")]
+    pub(super) fn to_archived(&self) -> Self {
+        Self {
+            archived: true,
+            path: self.path.with_extension("tape.zst"),
+            ..self.clone()
+        }
+    }
+
     fn parse(path: PathBuf) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let (stem, archived) = match name.strip_suffix(ARCHIVED) {
@@ -114,21 +124,10 @@ pub(super) fn list(directory: &Path) -> Result<Listing> {
     Ok(Listing { segments, others })
 }
 
-/// Sees that no segment is missing between two others.
-pub(super) fn check_complete(directory: &Path, segments: &[SegmentEntry]) -> Result<()> {
-    for pair in segments.windows(2) {
-        let (before, after) = (&pair[0], &pair[1]);
-        if after.index != before.index + 1 {
-            return Err(Error::SegmentsMissing {
-                directory: directory.to_owned(),
-                first_segment: before.index + 1,
-                last_segment: after.index - 1,
-                after: before.first.get(),
-                before: after.first.get(),
-            });
-        }
-    }
-    Ok(())
+/// Returns the segments before and after the first place where others are missing.
+pub(super) fn hole(segments: &[SegmentEntry]) -> Option<(&SegmentEntry, &SegmentEntry)> {
+    let mut pairs = segments.iter().zip(segments.iter().skip(1));
+    pairs.find(|(before, after)| after.index != before.index + 1)
 }
 
 /// Lists a journal that is there to be read: at least one segment.

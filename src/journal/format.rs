@@ -35,7 +35,7 @@
 //! | offset | bytes | field |
 //! |---:|---:|---|
 //! | 0 | 4 | `RTFR` |
-//! | 4 | 4 | records: at most 4096; 0 is a *closing mark*, the last frame of a finished segment |
+//! | 4 | 4 | records: at most 4096; 0 is a *closing mark*, the last frame of a finished segment, which is never changed again |
 //! | 8 | 8 | sequence of the first record, or the one that comes next |
 //! | 16 | 8 | sequence after the last number that the records account for |
 //! | 24 | 8 | least receive time; of the whole segment in a closing mark |
@@ -235,7 +235,8 @@ impl SegmentHeader {
             ));
         };
         let layout = (raw.header_bytes.get(), raw.record_bytes.get());
-        if layout != (256, 64) || raw.index.get() == 0 || raw.first.get() == 0 {
+        let numbers = 1..=Sequence::MAX.get();
+        if layout != (256, 64) || raw.index.get() == 0 || !numbers.contains(&raw.first.get()) {
             return Err(NoHeader::Damaged(
                 "the segment's header has a value that version 1 never writes",
             ));
@@ -322,8 +323,10 @@ impl FrameHeader {
             offset,
             body_crc: raw.body_crc.get(),
         };
-        let numbers = header.end.get().checked_sub(header.first.get());
+        let numbers = raw.end.get().checked_sub(raw.first.get());
         let plausible = header.count <= FRAME_RECORDS_MAX
+            && raw.end.get() <= Sequence::MAX.get()
+            && raw.first.get() > 0
             && numbers.is_some_and(|numbers| numbers >= u64::from(header.count))
             && (header.count > 0 || header.first == header.end);
         if !plausible {

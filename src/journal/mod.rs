@@ -13,6 +13,7 @@
 //!
 //! Knows nothing of threads and rings (`stage`), and of what handlers do (`replay`).
 
+mod bytes;
 mod counters;
 mod directory;
 mod format;
@@ -22,6 +23,7 @@ mod format;
 )]
 mod map;
 mod reader;
+mod retention;
 mod segment;
 mod source;
 mod verify;
@@ -35,5 +37,8 @@ pub use format::{
     SEGMENT_HEADER_BYTES,
 };
 pub use reader::{Frame, Journal, Reader, Records};
+#[cfg(feature = "archive")]
+pub use retention::{ArchivedSegment, archive};
+pub use retention::{FinishedSegment, Retention, delete, finished_segments};
 pub use verify::{Damage, Findings, Verdict, verify};
 pub use writer::{Config, Recovery, SEGMENT_BYTES_MIN, SyncPolicy, Writer};

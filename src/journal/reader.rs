@@ -1,10 +1,11 @@
 //! Owns reading a journal: in order, from any place, while it is written or after.
 
 use super::directory::{self, SegmentEntry};
-use super::format::{FrameHeader, Identity, number_after};
-use super::source::{Found, NotOpened, Source};
+use super::format::{FrameHeader, Identity, NoFrame, number_after};
+use super::source::{self, Found, NotOpened, Source};
 use crate::error::{Error, Result};
 use crate::record::{Event, Record, Sequence};
+use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,7 @@ impl<E: Event> Journal<E> {
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self> {
         let directory = directory.into();
         let segments = directory::list_existing(&directory)?;
-        directory::check_complete(&directory, &segments)?;
+        source::check_complete::<E>(&directory, &segments)?;
         match Source::<E>::open(&segments[0]) {
             Ok(source) => Ok(Self {
                 identity: source.header.identity,
@@ -111,7 +112,7 @@ impl<E: Event> Journal<E> {
     }
 
     /// Reads from the record that accounts for `sequence`: its own, or the gap in which it lies.
-    /// Opens one segment and hops over its frames.
+    /// Opens one segment and finds the frame by halves.
     ///
     /// # Errors
     ///
@@ -128,6 +129,7 @@ impl<E: Event> Journal<E> {
             .segments
             .partition_point(|segment| segment.first <= sequence);
         let mut reader = Reader::new(self, behind - 1);
+        reader.go_near(sequence)?;
         let end = reader.hop(|frame| frame.end > sequence)?;
         if let Some(end) = end {
             return Err(Error::config(
@@ -140,14 +142,16 @@ impl<E: Event> Journal<E> {
     }
 
     /// Reads from the first record, in the order of the journal, that was received at `recv_ns`
-    /// (UNIX nanoseconds) or later; from the end where there is none. Opens the segments up to
-    /// that record's one after the other, but hops over their frames.
+    /// (UNIX nanoseconds) or later; from the end where there is none. Asks the segments before
+    /// that record's for their last byte's mark, and hops over the frames of that one: receive
+    /// times need not rise, so there is no shorter way that would be exact.
     ///
     /// # Errors
     ///
     /// What [`Reader::next`] gives.
     pub fn reader_at_time(&self, recv_ns: u64) -> Result<Reader<E>> {
         let mut reader = Reader::new(self, 0);
+        reader.skip_segments(|mark| mark.last_recv_ns < recv_ns)?;
         reader.hop(|frame| frame.last_recv_ns >= recv_ns)?;
         reader.from = From::Time(recv_ns);
         Ok(reader)
@@ -189,7 +193,11 @@ pub struct Reader<E> {
     expected: Option<Sequence>,
     from: From,
     verifies: bool,
-    /// Bytes behind the last whole frame of the segments read so far.
+    /// Whether the segment's closing mark was read.
+    finished: bool,
+    /// Bytes behind the last whole frame of the segments that were left.
+    torn_bytes_before: u64,
+    /// Bytes behind the last whole frame, where there was none the last time.
     torn_bytes: u64,
 }
 
@@ -205,6 +213,8 @@ impl<E: Event> Reader<E> {
             expected: None,
             from: From::Start,
             verifies: true,
+            finished: false,
+            torn_bytes_before: 0,
             torn_bytes: 0,
         }
     }
@@ -277,7 +287,37 @@ impl<E: Event> Reader<E> {
     /// At the end of a journal that is being written they may still become a frame.
     #[must_use]
     pub fn torn_bytes(&self) -> u64 {
-        self.torn_bytes
+        self.torn_bytes_before + self.torn_bytes
+    }
+
+    /// Goes to a place before `sequence` in the segment where it must be.
+    fn go_near(&mut self, sequence: Sequence) -> Result<()> {
+        if self.open()?
+            && let Some(source) = &mut self.source
+        {
+            let (offset, first) = source.near(sequence)?;
+            self.offset = offset;
+            self.expected = Some(first);
+        }
+        Ok(())
+    }
+
+    /// Goes to the end of each finished segment whose closing mark may be skipped.
+    fn skip_segments(&mut self, may_skip: impl Fn(&FrameHeader) -> bool) -> Result<()> {
+        while self.position + 1 < self.segments.len() && self.open()? {
+            let Some(source) = &mut self.source else {
+                break;
+            };
+            match source.closing_mark()? {
+                Some(mark) if may_skip(&mark) => {
+                    self.source = None;
+                    self.position += 1;
+                    self.expected = Some(mark.end);
+                }
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// Goes to the first frame that is `wanted`, without looking at records. Returns where the
@@ -318,6 +358,7 @@ impl<E: Event> Reader<E> {
     }
 
     fn pass(&mut self, frame: &FrameHeader) {
+        self.finished |= frame.is_closing_mark();
         self.offset = frame.offset + frame.frame_bytes();
         self.expected = Some(frame.end);
     }
@@ -329,7 +370,7 @@ impl<E: Event> Reader<E> {
             &mut Source<E>,
             &FrameHeader,
             bool,
-        ) -> Result<std::result::Result<(), &'static str>>,
+        ) -> Result<std::result::Result<(), NoFrame>>,
     ) -> Result<Option<FrameHeader>> {
         loop {
             if self.source.is_none() && !self.open()? {
@@ -343,18 +384,21 @@ impl<E: Event> Reader<E> {
             let expected = self.expected.unwrap_or(source.header.first);
             let bad = match source.look(self.offset, bytes)? {
                 Found::End => None,
-                Found::Bad(why) => Some(why.to_owned()),
-                Found::Frame(frame) if frame.first != expected => Some(format!(
-                    "the frame begins with record {}, and {expected} comes next",
-                    frame.first
-                )),
+                Found::Bad(why) => Some(why),
+                Found::Frame(frame) if self.finished || frame.first != expected => {
+                    if source.is_whole(&frame)? {
+                        let reason = misplaced(self.finished, &frame, expected);
+                        return Err(source.corrupt(self.offset, reason));
+                    }
+                    Some("the frame's records have another checksum")
+                }
                 Found::Frame(frame) => match accept(source, &frame, self.verifies)? {
                     Ok(()) if frame.is_closing_mark() => {
                         self.pass(&frame);
                         continue;
                     }
                     Ok(()) => return Ok(Some(frame)),
-                    Err(why) => Some(why.to_owned()),
+                    Err(why) => Some(why),
                 },
             };
             if !self.end_segment(expected, bytes, bad)? {
@@ -364,9 +408,14 @@ impl<E: Event> Reader<E> {
     }
 
     /// Deals with the end of the segment's good frames. Returns whether to look again.
-    fn end_segment(&mut self, expected: Sequence, bytes: u64, bad: Option<String>) -> Result<bool> {
+    fn end_segment(
+        &mut self,
+        expected: Sequence,
+        bytes: u64,
+        bad: Option<NoFrame>,
+    ) -> Result<bool> {
         let source = self.source.as_mut().expect("invariant: it is being read");
-        if let Some(reason) = &bad
+        if let Some(reason) = bad
             && source.whole_frame_behind(self.offset, bytes)?.is_some()
         {
             // A writer may have completed this frame, and the one behind it, since it was looked at.
@@ -374,18 +423,23 @@ impl<E: Event> Reader<E> {
                 Found::Frame(frame) if frame.first == expected && source.is_whole(&frame)? => {
                     Ok(true)
                 }
-                _ => Err(source.corrupt(self.offset, reason.as_str())),
+                _ => Err(source.corrupt(self.offset, reason)),
             };
         }
-        let torn_bytes = bytes - self.offset;
-        if self.position + 1 == self.segments.len() {
+        self.torn_bytes = bytes - self.offset;
+        // A segment has a successor once it has its closing mark, or was removed while it was
+        // written; until then the directory need not be listed again and again.
+        if self.position + 1 == self.segments.len() && (self.finished || !source.is_linked()?) {
             self.look_for_more()?;
         }
-        let Some(next) = self.segments.get(self.position + 1) else {
-            self.torn_bytes = torn_bytes;
-            return Ok(false);
-        };
         let source = self.source.as_mut().expect("invariant: it is being read");
+        let Some(next) = self.segments.get(self.position + 1) else {
+            if self.finished || source.is_linked()? {
+                return Ok(false);
+            }
+            let reason = "the segment was removed while it was written; open the journal again";
+            return Err(source.corrupt(self.offset, reason));
+        };
         if source.bytes()? != bytes {
             return Ok(true);
         }
@@ -397,7 +451,7 @@ impl<E: Event> Reader<E> {
             );
             return Err(source.corrupt(self.offset, lost));
         }
-        self.torn_bytes += torn_bytes;
+        self.torn_bytes_before += std::mem::take(&mut self.torn_bytes);
         self.position += 1;
         self.source = None;
         Ok(true)
@@ -412,10 +466,26 @@ impl<E: Event> Reader<E> {
         Ok(())
     }
 
+    /// Looks for the segment at the position under another name: it may have been archived since
+    /// the directory was listed. Returns whether there is one.
+    fn find_again(&mut self) -> Result<bool> {
+        let entry = &mut self.segments[self.position];
+        let mut listed = directory::list(&self.directory)?.segments.into_iter();
+        let found = listed.find(|segment| segment.index == entry.index);
+        Ok(found.map(|found| *entry = found).is_some())
+    }
+
     /// Opens the segment at the position. Returns whether there was anything in it.
     fn open(&mut self) -> Result<bool> {
+        let mut opened = Source::open(&self.segments[self.position]);
+        if let Err(NotOpened::Error(Error::Os { os, .. })) = &opened
+            && os.kind() == io::ErrorKind::NotFound
+            && self.find_again()?
+        {
+            opened = Source::open(&self.segments[self.position]);
+        }
         let entry = &self.segments[self.position];
-        match Source::open(entry) {
+        match opened {
             Ok(source) => {
                 if source.header.identity != self.identity {
                     return Err(source.corrupt(
@@ -427,6 +497,8 @@ impl<E: Event> Reader<E> {
                     ));
                 }
                 self.offset = super::format::SEGMENT_HEADER_BYTES;
+                self.finished = false;
+                self.torn_bytes = 0;
                 self.source = Some(source);
                 Ok(true)
             }
@@ -441,6 +513,18 @@ impl<E: Event> Reader<E> {
             }),
             Err(NotOpened::Error(error)) => Err(error),
         }
+    }
+}
+
+/// How a whole frame shows that it does not belong where it is.
+pub(super) fn misplaced(finished: bool, frame: &FrameHeader, expected: Sequence) -> String {
+    if finished {
+        "a frame lies behind the closing mark".to_owned()
+    } else {
+        format!(
+            "the frame begins with record {}, and {expected} comes next",
+            frame.first
+        )
     }
 }
 

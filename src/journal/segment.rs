@@ -1,7 +1,7 @@
 //! Owns a segment while it is written: whole frames at its end, blocks allocated ahead.
 
 use super::directory::{self, SegmentEntry};
-use super::format::{FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::format::{FRAME_HEADER_BYTES, FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::error::{Error, Result};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -29,6 +29,8 @@ pub(super) struct SegmentFile {
     allocates: bool,
     /// Receive times of all records so far.
     times: Option<(u64, u64)>,
+    /// Whether it has its closing mark, so that nothing may follow.
+    finished: bool,
 }
 
 impl SegmentFile {
@@ -50,6 +52,7 @@ impl SegmentFile {
             allocated: 0,
             allocates: true,
             times: None,
+            finished: false,
             header,
         };
         segment.write_header(directory, durable).map_err(|os| {
@@ -94,17 +97,20 @@ impl SegmentFile {
             allocated: end,
             allocates: true,
             times,
+            finished: false,
             header,
         })
     }
 
-    /// Returns how many more bytes the segment may have.
-    pub(super) fn room(&self) -> u64 {
-        self.header.segment_bytes.saturating_sub(self.end)
+    /// Returns whether a frame of `frame_bytes` may follow, and a closing mark.
+    pub(super) fn has_room(&self, frame_bytes: u64) -> bool {
+        !self.finished
+            && frame_bytes + FRAME_HEADER_BYTES
+                <= self.header.segment_bytes.saturating_sub(self.end)
     }
 
-    /// Writes one frame, whose records are the bytes of both slices. After an error nothing counts as written:
-    /// the next frame goes to the same place.
+    /// Writes one frame, whose records are the bytes of both slices. After an error nothing counts
+    /// as written: the next frame goes to the same place.
     ///
     /// No allocation; one `getrlimit`, one `pwritev`, and one `fallocate` for every 16 MiB.
     pub(super) fn append(&mut self, mut frame: FrameHeader, bodies: [&[u8]; 2]) -> io::Result<()> {
@@ -123,19 +129,22 @@ impl SegmentFile {
     }
 
     /// Writes the mark that says that the segment is finished, gives back the blocks that it does
-    /// not need, and makes it durable where asked.
+    /// not need, and makes it durable where asked. Can be called again after an error.
     pub(super) fn close(&mut self, next: crate::record::Sequence, durable: bool) -> io::Result<()> {
-        let (first_recv_ns, last_recv_ns) = self.times.unwrap_or((0, 0));
-        let mark = FrameHeader {
-            count: 0,
-            first: next,
-            end: next,
-            first_recv_ns,
-            last_recv_ns,
-            offset: 0,
-            body_crc: 0,
-        };
-        self.append(mark, [&[], &[]])?;
+        if !self.finished {
+            let (first_recv_ns, last_recv_ns) = self.times.unwrap_or((0, 0));
+            let mark = FrameHeader {
+                count: 0,
+                first: next,
+                end: next,
+                first_recv_ns,
+                last_recv_ns,
+                offset: 0,
+                body_crc: 0,
+            };
+            self.append(mark, [&[], &[]])?;
+            self.finished = true;
+        }
         self.file.set_len(self.end)?;
         if durable { self.sync() } else { Ok(()) }
     }

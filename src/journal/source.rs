@@ -1,22 +1,27 @@
-//! Owns the bytes of a segment that is read: mapped, or decompressed from its archive.
+//! Owns looking for frames in a segment.
 
-use super::directory::SegmentEntry;
+use super::bytes::{self, Bytes};
+use super::directory::{self, SegmentEntry};
 use super::format::{
-    FRAME_HEADER_BYTES, FrameHeader, NoFrame, NoHeader, SEGMENT_HEADER_BYTES, SegmentHeader,
+    FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, NoFrame, NoHeader, SEGMENT_HEADER_BYTES,
+    SegmentHeader,
 };
-use super::map::Map;
 use crate::error::{Error, Result};
-use crate::record::{Event, RECORD_BYTES, Record};
-use std::fs::File;
+use crate::record::{Event, RECORD_BYTES, Record, Sequence};
 use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::FileExt;
+use std::path::Path;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// The most of a growing segment that is mapped, whatever its header says: 64 GiB.
 pub(super) const SEGMENT_BYTES_MAX: u64 = 64 << 30;
+/// The longest frame.
+const FRAME_BYTES_MAX: u64 = FRAME_HEADER_BYTES + FRAME_RECORDS_MAX as u64 * RECORD_BYTES as u64;
+/// What is read at once where frames are looked for, and how near a search by halves goes.
+const SCAN_BYTES: usize = 16 << 10;
 
 const _: () = assert!(SEGMENT_HEADER_BYTES == 256);
+const _: () = assert!(SCAN_BYTES.is_multiple_of(RECORD_BYTES));
 
 /// A segment that is open for reading.
 #[derive(Debug)]
@@ -25,8 +30,7 @@ pub(super) struct Source<E> {
     pub(super) entry: SegmentEntry,
     pub(super) header: SegmentHeader,
     tag: u64,
-    file: File,
-    map: Map,
+    content: Bytes,
 }
 
 /// What a file is instead of a segment.
@@ -58,37 +62,36 @@ pub(super) enum Found {
 impl<E: Event> Source<E> {
     /// Opens a segment and checks its header.
     pub(super) fn open(entry: &SegmentEntry) -> std::result::Result<Self, NotOpened> {
-        let path = entry.path.display();
-        let failed = |os| Error::os(format!("read {path}"), os);
-        let file = File::open(&entry.path).map_err(failed)?;
-        let bytes = file.metadata().map_err(failed)?.len();
-        let mut start = [0; 256];
-        let have = read_up_to(&file, &mut start).map_err(failed)?;
+        let (content, start, have) = Bytes::open(entry, mapped_bytes)?;
         let header = match SegmentHeader::parse(&start[..have]) {
             Ok(header) => header,
-            Err(NoHeader::Unfinished) if bytes <= SEGMENT_HEADER_BYTES => {
+            Err(NoHeader::Unfinished) => {
+                let bytes = content.length().map_err(|os| failed(entry, os))?;
+                if bytes > SEGMENT_HEADER_BYTES {
+                    return Err(refuse(entry, NoHeader::Unfinished).into());
+                }
                 return Err(NotOpened::Unfinished { bytes });
             }
             Err(why) => return Err(refuse(entry, why).into()),
         };
         check(entry, &header, E::SCHEMA)?;
-        let mapped = bytes.max(header.segment_bytes.min(SEGMENT_BYTES_MAX));
-        let map = Map::new(&file, mapped)
-            .map_err(|os| Error::os(format!("map {path} ({mapped} bytes)"), os))?;
         Ok(Self {
             entry: entry.clone(),
             tag: header.tag(),
             header,
-            file,
-            map,
+            content,
             event: PhantomData,
         })
     }
 
     /// Returns how long the segment is now.
     pub(super) fn bytes(&self) -> Result<u64> {
-        let bytes = self.file.metadata().map_err(|os| self.failed(os))?.len();
-        Ok(bytes.min(self.map.bytes()))
+        self.content.length().map_err(|os| self.failed(os))
+    }
+
+    /// Returns whether the file still has a name.
+    pub(super) fn is_linked(&self) -> Result<bool> {
+        self.content.is_linked().map_err(|os| self.failed(os))
     }
 
     /// Returns what is at `offset` of a file that has `bytes`.
@@ -99,12 +102,22 @@ impl<E: Event> Source<E> {
         if bytes - offset < FRAME_HEADER_BYTES {
             return Ok(Found::Bad("the file ends inside a frame's header"));
         }
-        let Some(raw) = self.map.get(offset, FRAME_HEADER_BYTES) else {
-            return Ok(Found::Bad("the frame lies beyond the segment's own limit"));
+        let mut copy = [0; 64];
+        // A writer that takes over cuts what was torn off, less than a frame. Nearer than that to
+        // the end the bytes may go between the question for the length and the look, so they are
+        // not looked at in the map, where that would be a signal.
+        let raw: &[u8; 64] = match self.content.lend(offset, FRAME_HEADER_BYTES) {
+            Some(mapped) if bytes - offset > FRAME_BYTES_MAX => mapped
+                .first_chunk()
+                .expect("invariant: 64 bytes were asked for"),
+            _ => {
+                let have = self.read(&mut copy, offset)?;
+                if have < copy.len() {
+                    return Ok(Found::Bad("the file ends inside a frame's header"));
+                }
+                &copy
+            }
         };
-        let raw: &[u8; 64] = raw
-            .first_chunk()
-            .expect("invariant: 64 bytes were asked for");
         Ok(match FrameHeader::parse(raw, self.tag, offset) {
             Err(why) => Found::Bad(why),
             Ok(frame) if frame.frame_bytes() > bytes - offset => {
@@ -116,34 +129,117 @@ impl<E: Event> Source<E> {
 
     /// Returns the records of a frame that [`look`](Self::look) found.
     pub(super) fn records(&mut self, frame: &FrameHeader) -> Result<&[Record<E>]> {
-        let body = u64::from(frame.count) * RECORD_BYTES as u64;
-        let bytes = self
-            .map
-            .get(frame.offset + FRAME_HEADER_BYTES, body)
-            .unwrap_or_default();
-        Ok(<[Record<E>]>::ref_from_bytes(bytes)
-            .expect("invariant: frames lie at multiples of 64 in a mapping of whole pages"))
+        match self
+            .content
+            .records(frame.offset + FRAME_HEADER_BYTES, frame.count as usize)
+        {
+            Ok(bytes) => Ok(<[Record<E>]>::ref_from_bytes(bytes)
+                .expect("invariant: frames lie at multiples of 64, and whole in memory")),
+            Err(os) if os.kind() == io::ErrorKind::InvalidData => Err(Error::Corrupt {
+                segment: self.entry.path.clone(),
+                offset: frame.offset,
+                reason: os.to_string(),
+            }),
+            Err(os) => Err(failed(&self.entry, os)),
+        }
     }
 
     /// Returns whether a frame that [`look`](Self::look) found has its checksum.
     pub(super) fn is_whole(&mut self, frame: &FrameHeader) -> Result<bool> {
-        let records = self.records(frame)?;
-        Ok(crc32c::crc32c(records.as_bytes()) == frame.body_crc)
+        match self.records(frame) {
+            Ok(records) => Ok(crc32c::crc32c(records.as_bytes()) == frame.body_crc),
+            Err(Error::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the first whole frame behind `offset`, where there is none that counts: what was
     /// only torn off has none.
-    pub(super) fn whole_frame_behind(&mut self, offset: u64, bytes: u64) -> Result<Option<u64>> {
-        let mut at = (offset / FRAME_HEADER_BYTES + 1) * FRAME_HEADER_BYTES;
-        while at < bytes {
-            if let Found::Frame(frame) = self.look(at, bytes)?
-                && self.is_whole(&frame)?
-            {
-                return Ok(Some(at));
+    pub(super) fn whole_frame_behind(
+        &mut self,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<Option<FrameHeader>> {
+        let mut from = offset;
+        while let Some(frame) = self.frame_behind(from, bytes, bytes)? {
+            if self.is_whole(&frame)? {
+                return Ok(Some(frame));
             }
-            at += FRAME_HEADER_BYTES;
+            from = frame.offset;
         }
         Ok(None)
+    }
+
+    /// Returns the mark at the end of a finished segment.
+    pub(super) fn closing_mark(&mut self) -> Result<Option<FrameHeader>> {
+        let bytes = self.bytes()?;
+        let offset = bytes.saturating_sub(FRAME_HEADER_BYTES);
+        Ok(match self.look(offset.max(SEGMENT_HEADER_BYTES), bytes)? {
+            Found::Frame(mark) if mark.is_closing_mark() => Some(mark),
+            _ => None,
+        })
+    }
+
+    /// Returns the sequence behind the last good frame before any that is not.
+    fn end(&mut self) -> Result<Sequence> {
+        if let Some(mark) = self.closing_mark()? {
+            return Ok(mark.end);
+        }
+        let bytes = self.bytes()?;
+        let (mut offset, mut end) = self.near(Sequence::MAX)?;
+        while let Found::Frame(frame) = self.look(offset, bytes)? {
+            offset += frame.frame_bytes();
+            end = frame.end;
+        }
+        Ok(end)
+    }
+
+    /// Returns where a frame begins from which a walk over frames soon comes to `sequence`, or to
+    /// the end. Halves the distance, so it does not look at most frames.
+    pub(super) fn near(&mut self, sequence: Sequence) -> Result<(u64, Sequence)> {
+        let bytes = self.bytes()?;
+        let (mut low, mut first) = (SEGMENT_HEADER_BYTES, self.header.first);
+        let mut high = bytes;
+        while high.saturating_sub(low) > SCAN_BYTES as u64 {
+            let middle = low + (high - low) / 2;
+            match self.frame_behind(middle, high, bytes)? {
+                Some(frame) if frame.first <= sequence => {
+                    (low, first) = (frame.offset, frame.first);
+                }
+                _ => high = middle,
+            }
+        }
+        Ok((low, first))
+    }
+
+    /// Returns the first frame that begins behind `offset` and before `until`, and whose header is
+    /// good and whose records are within `bytes`.
+    fn frame_behind(&mut self, offset: u64, until: u64, bytes: u64) -> Result<Option<FrameHeader>> {
+        let mut at = (offset / FRAME_HEADER_BYTES + 1) * FRAME_HEADER_BYTES;
+        let mut buffer = [0; SCAN_BYTES];
+        while at < until {
+            let have = self.read(&mut buffer, at)?;
+            let (places, _) = buffer[..have].as_chunks::<64>();
+            for place in places {
+                if at < until
+                    && let Ok(frame) = FrameHeader::parse(place, self.tag, at)
+                    && frame.frame_bytes() <= bytes.saturating_sub(at)
+                {
+                    return Ok(Some(frame));
+                }
+                at += FRAME_HEADER_BYTES;
+            }
+            if places.is_empty() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Copies bytes from the file, fewer where it ends.
+    fn read(&mut self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let read = self.content.read(into, offset);
+        read.map_err(|os| failed(&self.entry, os))
     }
 
     pub(super) fn corrupt(&self, offset: u64, reason: impl Into<String>) -> Error {
@@ -155,8 +251,27 @@ impl<E: Event> Source<E> {
     }
 
     fn failed(&self, os: io::Error) -> Error {
-        Error::os(format!("read {}", self.entry.path.display()), os)
+        failed(&self.entry, os)
     }
+}
+
+fn failed(entry: &SegmentEntry, os: io::Error) -> Error {
+    Error::os(format!("read {}", entry.path.display()), os)
+}
+
+/// How much to map of a file that begins with `start` and is `bytes` long now: a segment that is
+/// being written grows.
+fn mapped_bytes(start: &[u8], bytes: u64) -> u64 {
+    let most = SegmentHeader::parse(start).map_or(0, |header| header.segment_bytes);
+    bytes.max(most.min(SEGMENT_BYTES_MAX))
+}
+
+/// Returns when a segment was made, UNIX nanoseconds, whatever events it holds.
+pub(super) fn created_ns(entry: &SegmentEntry) -> Result<u64> {
+    let (start, have) = bytes::read_start(entry)?;
+    SegmentHeader::parse(&start[..have])
+        .map(|header| header.created_ns)
+        .map_err(|why| refuse(entry, why))
 }
 
 /// Sees that a header belongs where it was found, and that its records are `schema`'s.
@@ -195,6 +310,24 @@ fn check(
     Ok(())
 }
 
+/// Sees that no segment is missing between two others.
+pub(super) fn check_complete<E: Event>(directory: &Path, segments: &[SegmentEntry]) -> Result<()> {
+    let Some((before, after)) = directory::hole(segments) else {
+        return Ok(());
+    };
+    let end = match Source::<E>::open(before) {
+        Ok(mut source) => source.end()?,
+        Err(_) => before.first,
+    };
+    Err(Error::SegmentsMissing {
+        directory: directory.to_owned(),
+        first_segment: before.index + 1,
+        last_segment: after.index - 1,
+        first: end.get(),
+        last: after.first.get() - 1,
+    })
+}
+
 fn refuse(entry: &SegmentEntry, why: NoHeader) -> Error {
     let path = entry.path.clone();
     match why {
@@ -222,17 +355,4 @@ fn refuse(entry: &SegmentEntry, why: NoHeader) -> Error {
             reason: how.to_owned(),
         },
     }
-}
-
-fn read_up_to(file: &File, into: &mut [u8]) -> io::Result<usize> {
-    let mut have = 0;
-    while have < into.len() {
-        match file.read_at(&mut into[have..], have as u64) {
-            Ok(0) => break,
-            Ok(more) => have += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(have)
 }

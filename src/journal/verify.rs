@@ -123,9 +123,12 @@ impl Walk {
         if let Some(before) = self.index.replace(entry.index)
             && before + 1 != entry.index
         {
-            let missing = format!("segments {} to {} are missing", before + 1, entry.index - 1);
+            let missing = format!(
+                "segments {} to {} are missing before it",
+                before + 1,
+                entry.index - 1
+            );
             findings.damaged(&entry.path, 0, missing);
-            self.expected = None;
         }
         let mut source = match Source::<E>::open(entry) {
             Ok(source) => source,
@@ -174,9 +177,16 @@ impl Walk {
                 findings.torn_bytes += bytes - offset;
                 return Ok(());
             };
-            findings.damaged(&source.entry.path, offset, why);
+            let reason = match self.expected {
+                Some(expected) if expected < behind.first => {
+                    let last = behind.first.get() - 1;
+                    format!("{why}; records {expected} to {last} are lost")
+                }
+                _ => why.to_owned(),
+            };
+            findings.damaged(&source.entry.path, offset, reason);
             self.expected = None;
-            offset = behind;
+            offset = behind.offset;
         }
     }
 
@@ -187,6 +197,10 @@ impl Walk {
         findings: &mut Findings,
     ) -> Result<()> {
         let entry = source.entry.clone();
+        if findings.closed {
+            let reason = "a frame lies behind the closing mark";
+            findings.damaged(&entry.path, frame.offset, reason);
+        }
         self.check_follows(frame.first, &entry, frame.offset, findings);
         findings.closed = frame.is_closing_mark();
         self.expected = Some(frame.end);
@@ -229,7 +243,7 @@ impl Walk {
             let reason = if expected < first {
                 format!(
                     "records {expected} to {} are missing before it",
-                    first.get() - 1
+                    first.get().saturating_sub(1)
                 )
             } else {
                 format!("it begins with record {first}, and {expected} comes next")

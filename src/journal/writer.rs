@@ -1,13 +1,14 @@
 //! Owns writing a journal: taking it over after whatever happened, appending, finishing segments.
 
 use super::counters::JournalCounters;
-use super::directory::{self, Lock, SegmentEntry};
+use super::directory::{self, Listing, Lock, SegmentEntry};
 use super::format::{
     FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, Identity, NAME_BYTES_MAX,
     SEGMENT_HEADER_BYTES, SegmentHeader, number_after,
 };
+use super::reader::misplaced;
 use super::segment::SegmentFile;
-use super::source::{Found, NotOpened, SEGMENT_BYTES_MAX, Source};
+use super::source::{self, Found, NotOpened, SEGMENT_BYTES_MAX, Source};
 use crate::error::{Error, Result};
 use crate::record::{Event, Gap, RECORD_BYTES, Record, Sequence};
 use std::fs::{self, File};
@@ -92,8 +93,8 @@ pub struct Writer<E> {
     config: Config,
     identity: Identity,
     segment: SegmentFile,
-    /// The segments that this writer wrote to, and the first number that it wrote to each.
-    written: Vec<(PathBuf, Sequence)>,
+    /// The segments that this writer wrote to; the last one is `segment`.
+    written: Vec<Written>,
     next: Sequence,
     recovery: Recovery,
     counters: Arc<JournalCounters>,
@@ -115,42 +116,39 @@ impl<E: Event> Writer<E> {
     pub fn open(config: Config, now_ns: u64) -> Result<Self> {
         config.check()?;
         let directory = config.directory.as_path();
+        // Not even a lock is left in a directory that is something else.
+        if directory.exists() {
+            refuse_foreign(directory, &directory::list(directory)?)?;
+        }
         let lock = Lock::take(directory)?;
         let listing = directory::list(directory)?;
-        directory::check_complete(directory, &listing.segments)?;
-        let taken_over = match listing.segments.as_slice() {
-            [] if listing.others > 0 => {
-                return Err(Error::Journal {
-                    path: config.directory,
-                    problem: format!("is no journal, and holds {} other files", listing.others),
-                    remedy: "record to an empty directory, or to one that does not exist",
-                });
+        refuse_foreign(directory, &listing)?;
+        source::check_complete::<E>(directory, &listing.segments)?;
+        let TakenOver {
+            segment,
+            next,
+            recovery,
+        } = if listing.segments.is_empty() {
+            let identity = new_identity::<E>(&config)?;
+            TakenOver {
+                segment: create(&config, identity, 1, Sequence::FIRST, now_ns)?,
+                next: Sequence::FIRST,
+                recovery: Recovery::default(),
             }
-            [] => None,
-            segments => Self::take_over(&config, segments)?,
-        };
-        let (segment, identity, next, recovery) = match taken_over {
-            Some(taken_over) => taken_over,
-            None => {
-                let id = u128::from_le_bytes(random()?);
-                let identity = Identity::new(id, &config.bus, E::SCHEMA);
-                let header = SegmentHeader {
-                    identity: identity.clone(),
-                    index: 1,
-                    first: Sequence::FIRST,
-                    created_ns: now_ns,
-                    segment_bytes: config.segment_bytes,
-                };
-                let segment = SegmentFile::create(directory, header, config.is_durable())?;
-                (segment, identity, Sequence::FIRST, Recovery::default())
-            }
+        } else {
+            take_over::<E>(&config, &listing.segments, now_ns)?
         };
         let counters = Arc::<JournalCounters>::default();
         counters.segments.set(1);
         Ok(Self {
-            written: vec![(segment.path.clone(), next)],
+            written: vec![Written {
+                path: segment.path.clone(),
+                index: segment.header.index,
+                first: next,
+                durable: false,
+            }],
+            identity: segment.header.identity.clone(),
             segment,
-            identity,
             next,
             recovery,
             counters,
@@ -235,7 +233,7 @@ impl<E: Event> Writer<E> {
                 "the segment was removed while it was written",
             ));
         }
-        if self.segment.room() < frame.frame_bytes() + FRAME_HEADER_BYTES {
+        if !self.segment.has_room(frame.frame_bytes()) {
             self.roll(now_ns)?;
         }
         self.segment
@@ -281,12 +279,35 @@ impl<E: Event> Writer<E> {
     ///
     /// What the system said; `durable` stays where it was.
     pub fn sync(&mut self) -> io::Result<()> {
-        if let Err(error) = self.segment.sync() {
+        if let Err(error) = self.make_durable() {
             self.counters.sync_failures.add(1);
             return Err(error);
         }
         self.counters.syncs.add(1);
         self.counters.durable.set(self.counters.written.get());
+        Ok(())
+    }
+
+    /// Waits for the disk: for the segment, and for those before it that were finished without.
+    fn make_durable(&mut self) -> io::Result<()> {
+        self.segment.sync()?;
+        let (segment, finished) = self
+            .written
+            .split_last_mut()
+            .expect("invariant: the segment that is written is in the list");
+        for before in finished.iter_mut().filter(|before| !before.durable) {
+            match File::open(&before.path) {
+                Ok(file) => file.sync_data()?,
+                // Removed or archived since; whoever did that answers for it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            before.durable = true;
+        }
+        if !segment.durable {
+            directory::sync(&self.config.directory)?;
+            segment.durable = true;
+        }
         Ok(())
     }
 
@@ -307,26 +328,20 @@ impl<E: Event> Writer<E> {
             .written
             .iter()
             .rev()
-            .take_while(|(path, _)| !path.exists());
-        let first = gone.map(|(_, first)| *first).last().unwrap_or(last);
+            .take_while(|segment| !segment.path.exists());
+        // The numbers of the segments are dense again when the first that is gone is made anew.
+        let (index, first) = gone
+            .map(|segment| (segment.index, segment.first))
+            .last()
+            .unwrap_or((self.segment.header.index + 1, last));
         let directory = self.config.directory.clone();
         fs::create_dir_all(&directory)
             .map_err(|os| Error::os(format!("make {}", directory.display()), os))?;
         if !directory.join(directory::LOCK).exists() {
             self._lock = Lock::take(&directory)?;
         }
-        let header = SegmentHeader {
-            identity: self.identity.clone(),
-            index: self.segment.header.index + 1,
-            first,
-            created_ns: now_ns,
-            segment_bytes: self.config.segment_bytes,
-        };
-        self.segment = SegmentFile::create(&directory, header, self.config.is_durable())?;
-        self.written.retain(|(path, _)| path.exists());
-        self.written.push((self.segment.path.clone(), first));
+        self.begin(index, first, now_ns)?;
         self.next = first;
-        self.counters.segments.add(1);
         Ok((first < last).then(|| (first, Sequence::new(last.get() - 1))))
     }
 
@@ -346,82 +361,185 @@ impl<E: Event> Writer<E> {
 
     /// Finishes the segment and begins the next.
     fn roll(&mut self, now_ns: u64) -> io::Result<()> {
-        self.segment.close(self.next, self.config.is_durable())?;
-        let header = SegmentHeader {
-            index: self.segment.header.index + 1,
-            first: self.next,
-            created_ns: now_ns,
-            ..self.segment.header.clone()
-        };
-        let header = SegmentHeader {
-            segment_bytes: self.config.segment_bytes,
-            ..header
-        };
-        let directory = &self.config.directory;
-        let next = SegmentFile::create(directory, header, self.config.is_durable())
-            .map_err(io::Error::other)?;
-        self.segment = next;
-        self.written.push((self.segment.path.clone(), self.next));
+        let durable = self.config.is_durable();
+        self.segment.close(self.next, durable)?;
+        if let Some(finished) = self.written.last_mut() {
+            finished.durable = durable;
+        }
+        let index = self.segment.header.index + 1;
+        self.begin(index, self.next, now_ns)
+            .map_err(io::Error::other)
+    }
+
+    /// Goes on in a new segment.
+    fn begin(&mut self, index: u64, first: Sequence, now_ns: u64) -> Result<()> {
+        self.segment = create(&self.config, self.identity.clone(), index, first, now_ns)?;
+        self.written.retain(|segment| segment.path.exists());
+        self.written.push(Written {
+            path: self.segment.path.clone(),
+            index,
+            first,
+            durable: self.config.is_durable(),
+        });
         self.counters.segments.add(1);
         Ok(())
     }
+}
 
-    /// Opens the last segment of a journal, and cuts it behind its last whole frame.
-    #[allow(clippy::type_complexity, reason = "used once, and taken apart at once")]
-    fn take_over(
-        config: &Config,
-        segments: &[SegmentEntry],
-    ) -> Result<Option<(SegmentFile, Identity, Sequence, Recovery)>> {
-        let mut recovery = Recovery {
-            segments: segments.len() as u64,
-            torn_bytes: 0,
-        };
-        let (mut last, before) = segments.split_last().expect("invariant: there is one");
-        let mut source = match Source::<E>::open(last) {
-            Ok(source) => source,
-            Err(NotOpened::Error(error)) => return Err(error),
-            // Its writer ended as it made it, so there is nothing in it.
-            Err(NotOpened::Unfinished { bytes }) => {
-                fs::remove_file(&last.path)
-                    .map_err(|os| Error::os(format!("remove {}", last.path.display()), os))?;
-                recovery.torn_bytes = bytes;
-                let Some(previous) = before.last() else {
-                    return Ok(None);
-                };
-                last = previous;
-                match Source::open(last) {
-                    Ok(source) => source,
-                    Err(NotOpened::Error(error)) => return Err(error),
-                    Err(NotOpened::Unfinished { .. }) => {
-                        return Err(Error::Corrupt {
-                            segment: last.path.clone(),
-                            offset: 0,
-                            reason: "the segment's header is missing".to_owned(),
-                        });
-                    }
-                }
-            }
-        };
-        let identity = source.header.identity.clone();
-        if identity.bus != config.bus {
-            return Err(Error::Journal {
-                path: config.directory.clone(),
-                problem: format!("is the journal of bus {}, not {}", identity.bus, config.bus),
-                remedy: "record each bus to a directory of its own",
-            });
+/// A segment that a writer wrote to.
+#[derive(Debug)]
+struct Written {
+    path: PathBuf,
+    index: u64,
+    /// The first number that this writer wrote to it.
+    first: Sequence,
+    /// Whether it will be found after a loss of power; of a finished segment, with all its bytes.
+    durable: bool,
+}
+
+/// A journal that was there.
+struct TakenOver {
+    /// Where it goes on.
+    segment: SegmentFile,
+    next: Sequence,
+    recovery: Recovery,
+}
+
+/// Cuts the last segment of a journal behind its last whole frame, and goes on there; behind a
+/// finished one in a new segment.
+fn take_over<E: Event>(
+    config: &Config,
+    segments: &[SegmentEntry],
+    now_ns: u64,
+) -> Result<TakenOver> {
+    let (last, before) = segments
+        .split_last()
+        .expect("invariant: the directory holds a segment");
+    let mut recovery = Recovery {
+        segments: segments.len() as u64,
+        torn_bytes: 0,
+    };
+    // A last segment without a header: its writer ended as it made it, and there is nothing in it.
+    let mut unfinished = None;
+    let mut source = match Source::<E>::open(last) {
+        Ok(source) => source,
+        Err(NotOpened::Error(error)) => return Err(error),
+        Err(NotOpened::Unfinished { bytes }) => {
+            recovery.torn_bytes = bytes;
+            let Some(previous) = before.last() else {
+                remove(last)?;
+                let identity = new_identity::<E>(config)?;
+                return Ok(TakenOver {
+                    segment: create(config, identity, last.index, last.first, now_ns)?,
+                    next: last.first,
+                    recovery,
+                });
+            };
+            unfinished = Some(last);
+            open_with_header(previous)?
         }
-        let good = good_frames(&mut source)?;
-        recovery.torn_bytes += source.bytes()?.saturating_sub(good.end);
-        let header = source.header.clone();
-        drop(source);
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(&last.path)
-            .map_err(|os| Error::os(format!("write to {}", last.path.display()), os))?;
-        let segment = SegmentFile::resume(file, last.path.clone(), header, good.end, good.times)?;
-        Ok(Some((segment, identity, good.next, recovery)))
+    };
+    let identity = source.header.identity.clone();
+    if identity.bus != config.bus {
+        return Err(Error::Journal {
+            path: config.directory.clone(),
+            problem: format!("is the journal of bus {}, not {}", identity.bus, config.bus),
+            remedy: "record each bus to a directory of its own",
+        });
     }
+    let good = good_frames(&mut source)?;
+    if let Some(unfinished) = unfinished {
+        if unfinished.first != good.next {
+            let reason = format!(
+                "it ends before record {}, and the next segment's name says {}",
+                good.next, unfinished.first
+            );
+            return Err(source.corrupt(good.end, reason));
+        }
+        remove(unfinished)?;
+    }
+    let torn_bytes = source.bytes()?.saturating_sub(good.end);
+    let index = source.header.index;
+    let segment = if !good.finished {
+        resume(source, &good)?
+    } else {
+        if torn_bytes > 0 {
+            resume(source, &good)?;
+        }
+        create(config, identity, index + 1, good.next, now_ns)?
+    };
+    recovery.torn_bytes += torn_bytes;
+    Ok(TakenOver {
+        segment,
+        next: good.next,
+        recovery,
+    })
+}
+
+fn resume<E: Event>(source: Source<E>, good: &Good) -> Result<SegmentFile> {
+    let path = source.entry.path;
+    if source.entry.archived {
+        return Err(Error::Journal {
+            path,
+            problem: "is archived, and its writer had not finished it".to_owned(),
+            remedy: "unpack it with `zstd -d` and remove the archive, then record again",
+        });
+    }
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .map_err(|os| Error::os(format!("write to {}", path.display()), os))?;
+    SegmentFile::resume(file, path, source.header, good.end, good.times)
+}
+
+fn open_with_header<E: Event>(entry: &SegmentEntry) -> Result<Source<E>> {
+    Source::open(entry).map_err(|refused| match refused {
+        NotOpened::Error(error) => error,
+        NotOpened::Unfinished { .. } => Error::Corrupt {
+            segment: entry.path.clone(),
+            offset: 0,
+            reason: "the segment's header is missing".to_owned(),
+        },
+    })
+}
+
+fn create(
+    config: &Config,
+    identity: Identity,
+    index: u64,
+    first: Sequence,
+    now_ns: u64,
+) -> Result<SegmentFile> {
+    let header = SegmentHeader {
+        identity,
+        index,
+        first,
+        created_ns: now_ns,
+        segment_bytes: config.segment_bytes,
+    };
+    SegmentFile::create(&config.directory, header, config.is_durable())
+}
+
+fn remove(entry: &SegmentEntry) -> Result<()> {
+    fs::remove_file(&entry.path)
+        .map_err(|os| Error::os(format!("remove {}", entry.path.display()), os))
+}
+
+fn refuse_foreign(directory: &Path, listing: &Listing) -> Result<()> {
+    if !listing.segments.is_empty() || listing.others == 0 {
+        return Ok(());
+    }
+    Err(Error::Journal {
+        path: directory.to_owned(),
+        problem: format!("is no journal, and holds {} other files", listing.others),
+        remedy: "record to an empty directory, or to one that does not exist",
+    })
+}
+
+fn new_identity<E: Event>(config: &Config) -> Result<Identity> {
+    let id = u128::from_le_bytes(random()?);
+    Ok(Identity::new(id, &config.bus, E::SCHEMA))
 }
 
 impl Config {
@@ -435,6 +553,8 @@ struct Good {
     end: u64,
     next: Sequence,
     times: Option<(u64, u64)>,
+    /// Whether it ends with a closing mark.
+    finished: bool,
 }
 
 /// Walks the frames of the last segment to where they are no longer whole.
@@ -444,18 +564,17 @@ fn good_frames<E: Event>(source: &mut Source<E>) -> Result<Good> {
         end: SEGMENT_HEADER_BYTES,
         next: source.header.first,
         times: None,
+        finished: false,
     };
     loop {
         let why = match source.look(good.end, bytes)? {
             Found::End => return Ok(good),
-            Found::Frame(frame) if frame.first != good.next => {
-                let reason = format!(
-                    "the frame begins with record {}, and {} comes next",
-                    frame.first, good.next
-                );
-                return Err(source.corrupt(good.end, reason));
-            }
             Found::Frame(frame) if source.is_whole(&frame)? => {
+                if good.finished || frame.first != good.next {
+                    let reason = misplaced(good.finished, &frame, good.next);
+                    return Err(source.corrupt(good.end, reason));
+                }
+                good.finished = frame.is_closing_mark();
                 good.end += frame.frame_bytes();
                 good.next = frame.end;
                 if !frame.is_closing_mark() {

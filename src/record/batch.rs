@@ -59,6 +59,15 @@ impl<E: Event> Batch<E> {
             .push(Record::event(sequence, ts_recv_ns, event));
     }
 
+    /// Adds the event that `make` returns. It is called when it is clear that there is room, so
+    /// that nothing of the event has to be kept across that question.
+    #[inline(always)]
+    pub(crate) fn push_event_with(&mut self, ts_recv_ns: u64, make: impl FnOnce() -> E) {
+        let sequence = self.spend();
+        self.records
+            .push(Record::event(sequence, ts_recv_ns, &make()));
+    }
+
     /// Adds a gap.
     pub fn push_gap(&mut self, ts_recv_ns: u64, gap: Gap) {
         let sequence = self.spend();

@@ -1,7 +1,7 @@
 //! Owns the commands: how they are called, what their exit codes are, how errors are printed.
 
 use crate::{
-    convert, demo, diff, dump, inspect, interrupt, output, play, replay, run, tail, verify,
+    convert, demo, diff, dump, inspect, interrupt, output, play, replay, retain, run, tail, verify,
 };
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -37,6 +37,8 @@ enum Command {
     Convert(convert::Args),
     Verify(verify::Args),
     Dump(dump::Args),
+    Archive(retain::ArchiveArgs),
+    Prune(retain::PruneArgs),
     Tail(tail::Args),
     Replay(replay::Args),
     Diff(diff::Args),
@@ -88,6 +90,8 @@ fn dispatch(command: &Command) -> Result<Outcome> {
         Command::Convert(args) => convert::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Dump(args) => dump::run(args),
+        Command::Archive(args) => retain::archive(args),
+        Command::Prune(args) => retain::prune(args),
         Command::Tail(args) => tail::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Diff(args) => diff::run(args),

@@ -6,12 +6,13 @@
 //! | [`demo`] | `ringtape demo`: the whole path with a made-up venue |
 //! | [`run`] | `ringtape run`: the same with the feeds of a configuration file |
 //! | [`inspect`] | `ringtape inspect`: what is in a capture file or a journal |
-//! | [`play`] | `ringtape play`: a capture file as a live feed |
+//! | [`play`] | `ringtape play`: a capture file or a journal as a live feed |
 //! | [`convert`] | `ringtape convert`: a capture file as a journal |
 //! | [`verify`], [`dump`] | `ringtape verify` and `dump`: whether a journal is whole, and its records |
 //! | [`tail`] | `ringtape tail`: the records of a journal that is being written |
 //! | [`replay`] | `ringtape replay`: journals to a strategy, once more |
 //! | [`diff`] | `ringtape diff`: where two recordings differ |
+//! | [`retain`] | `ringtape archive` and `prune`: what a journal keeps |
 //! | [`packets`] | the packets that a file is played as, and what was counted on the way |
 //! | [`source`] | capture files: from a path to datagrams and messages |
 //! | [`new_york`], [`trading_date`] | the venue's calendar |
@@ -41,6 +42,7 @@ pub mod play;
 pub mod progress;
 pub mod replay;
 pub mod report;
+pub mod retain;
 pub mod run;
 pub mod source;
 mod strategies;

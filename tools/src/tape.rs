@@ -5,7 +5,7 @@ use crate::report::record::Names;
 use crate::{interrupt, output};
 use ringtape::journal::{Journal, SegmentEntry};
 use ringtape::market::MarketEvent;
-use ringtape::record::Sequence;
+use ringtape::record::{GapCause, Sequence};
 use std::fs;
 
 /// Returns how many bytes the segments have, for a progress bar; `None` where that cannot be told.
@@ -49,4 +49,42 @@ pub(crate) fn names_before(
     }
     progress.finish();
     names
+}
+
+/// Tells whether a gap of this cause is of the feed's numbers and not of ours.
+pub(crate) fn is_of_feed(cause: GapCause) -> bool {
+    GapCause::FEED.contains(&cause)
+}
+
+/// Returns the venue's number of which an event keeps the low half: the one that is closest to what
+/// comes next, or the low half itself where that is not known.
+pub(crate) fn whole_number(next: Option<u64>, low: u32) -> u64 {
+    let Some(next) = next else {
+        return u64::from(low);
+    };
+    let [a, b, c, d, ..] = next.to_le_bytes();
+    let ahead = low.wrapping_sub(u32::from_le_bytes([a, b, c, d]));
+    next.wrapping_add_signed(i64::from(ahead.cast_signed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_from_its_low_half_on_both_sides_of_a_turn() {
+        let turn = 1_u64 << 32;
+        for (next, low, number) in [
+            (1, 1, 1),
+            (5, 9, 9),
+            (9, 5, 5),
+            (turn - 1, u32::MAX, turn - 1),
+            (turn - 1, 3, turn + 3),
+            (turn + 2, u32::MAX, turn - 1),
+            (7 * turn + 5, 6, 7 * turn + 6),
+        ] {
+            assert_eq!(whole_number(Some(next), low), number, "{next} {low}");
+        }
+        assert_eq!(whole_number(None, 77), 77);
+    }
 }

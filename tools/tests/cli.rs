@@ -102,8 +102,8 @@ fn files_that_cannot_be_read_are_named_with_the_reason() {
             assert_eq!(run.code, Some(2), "{run:?}");
             assert!(run.stderr.starts_with("error: "), "{run:?}");
             let message = match name {
-                // It takes a directory for a journal.
-                "inspect" if file.is_dir() => "is no journal",
+                // They take a directory for a journal.
+                "inspect" | "play" if file.is_dir() => "is no journal",
                 _ => message,
             };
             assert!(run.stderr.contains(message), "{run:?}");

@@ -121,7 +121,7 @@ fn a_changed_byte_is_found_and_named_by_every_command_and_what_is_behind_it_is_c
             "torn_bytes": 0, "closed": true,
             "corrupt": [{
                 "segment": segment, "offset": second,
-                "reason": "the frame's records have another checksum",
+                "reason": "the frame's records have another checksum; records 4 to 5 are lost",
             }],
         }),
     );

@@ -223,6 +223,12 @@ impl Encoder {
         }
     }
 
+    /// Goes on with another day's midnight, as a tape does on which each day's recorder continued;
+    /// the names of the stocks stay known.
+    pub fn set_midnight(&mut self, midnight_ns: u64) {
+        self.midnight_ns = midnight_ns;
+    }
+
     /// Returns how many groups lack their second half: something else came in its place, as after
     /// an overrun, or nothing came so far. Such a message was neither encoded nor refused.
     #[must_use]

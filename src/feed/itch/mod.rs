@@ -66,6 +66,7 @@
 mod decode;
 pub mod encode;
 mod encoder;
+mod order;
 mod values;
 mod wire;
 

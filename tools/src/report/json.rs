@@ -1,6 +1,6 @@
 //! Owns the keys that scripts rely on.
 
-use super::{Told, anomalies, hops, lines};
+use super::{Replayed, Told, anomalies, hops, lines};
 use ringtape::latency::Summary;
 use ringtape::net::ActiveBackend;
 use ringtape::pipeline::{FeedReport, Report, SubscriberReport};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// A run, with the keys that scripts rely on.
 #[derive(Debug, Serialize)]
-pub struct RunJson {
+pub struct RunJson<'a> {
     /// Whether every number is accounted for.
     closes: bool,
     /// Whether nothing was lost at all.
@@ -26,6 +26,9 @@ pub struct RunJson {
     /// How often, and how long in all, a lossless subscriber made the feeds wait.
     waits: u64,
     waited_ns: u64,
+    /// What two replays of the tape gave, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<&'a Replayed>,
     errors: Vec<String>,
 }
 
@@ -339,7 +342,7 @@ impl From<&Gap> for GapJson {
     }
 }
 
-impl RunJson {
+impl<'a> RunJson<'a> {
     /// Makes the object; `told` is in the order of the subscribers.
     #[must_use]
     pub fn new(report: &Report, told: &[Told]) -> Self {
@@ -365,8 +368,17 @@ impl RunJson {
                 .collect(),
             waits: report.waits,
             waited_ns: report.waited_ns,
+            replay: None,
             errors: report.errors.iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+impl<'a> RunJson<'a> {
+    /// Adds what replays of the run's tape gave.
+    #[must_use]
+    pub fn with_replay(self, replay: Option<&'a Replayed>) -> Self {
+        Self { replay, ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod json;
 pub mod record;
+mod replayed;
 mod text;
 
 use crate::strategies::{Noted, Verdict};
@@ -13,6 +14,7 @@ use ringtape::record::Gap;
 use std::collections::BTreeMap;
 
 pub use json::RunJson;
+pub use replayed::Replayed;
 pub use text::{start_text, text};
 
 /// What a strategy has to say at the end.

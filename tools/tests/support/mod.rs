@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod tape;
+pub(crate) mod wire;
 
 use etherparse::PacketBuilder;
 use ringtape::feed::moldudp64::{PacketWriter, SessionId};

@@ -1,0 +1,20 @@
+//! Claims about the journal: what its bytes are, that every damage is found, that recovery keeps
+//! what was written and cuts nothing else, and that readers seek, follow and refuse as they say.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../confined/mod.rs"]
+#[allow(unsafe_code, reason = "confines a child between fork and exec")]
+mod confined;
+
+#[allow(unsafe_code, reason = "system calls that confine a child")]
+mod confine;
+
+mod damage;
+mod follow;
+mod format;
+mod limits;
+mod model;
+mod refusals;
+mod rig;
+mod seek;
