@@ -129,7 +129,7 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
         if self.finished {
             return Ok(0);
         }
-        let begin = self.run.tally().records() + self.passage.filtered;
+        let begin = self.records();
         let records = if self.lends {
             self.tapes[0].lend()?
         } else {
@@ -148,9 +148,8 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
             records,
         );
         self.unless_panicked(given)?;
-        let read = self.run.tally().records() + self.passage.filtered - begin;
-        // More than a frame's records were never read.
-        Ok(usize::try_from(read).unwrap_or(usize::MAX))
+        // Never more than a frame's records.
+        Ok(usize::try_from(self.records() - begin).unwrap_or(usize::MAX))
     }
 
     /// Ends the replay here: calls the handler's `on_stop`, unless it was called.
@@ -184,6 +183,13 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         self.run.tally()
+    }
+
+    /// Returns how many records were read so far for the handler: those that it was given, and
+    /// those that the filter kept from it.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.run.tally().records() + self.passage.filtered
     }
 
     /// Returns the last record that was given.

@@ -100,7 +100,8 @@ proptest! {
         // A range in time is a range of each journal by its own order.
         let (from, to) = (50 + range.0.min(range.1), 50 + range.0.max(range.1));
         let begins = whole.iter().map(Record::ts_recv_ns);
-        let starts = journals.iter().filter_map(|journal| journal.first());
+        // A journal begins with its first frame.
+        let starts = journals.iter().flat_map(|journal| journal.iter().take(frame));
         let first = starts.map(Record::ts_recv_ns).min();
         let last = begins.max();
         let ranged = merged(&directories)

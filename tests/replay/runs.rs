@@ -126,7 +126,10 @@ fn a_place_that_the_journal_does_not_have_is_refused() {
     for (place, message) in [
         (at(0), "the journal begins with 1"),
         (at(41), "the journal ends before 41"),
-        (Place::Time(999), "the first record was received at 1000 ns"),
+        (
+            Place::Time(999),
+            "the first records were received at 1000 ns",
+        ),
         (Place::Time(1_201), "no record was received then or later"),
     ] {
         for replay in [replay(&full).from(place), replay(&full).to(place)] {
@@ -343,6 +346,12 @@ fn damage_ends_a_replay_with_its_place_and_nothing_is_skipped() {
             playback.into_outcome().digest.unwrap().to_string(),
             digest(&records[..6])
         );
+    }
+    // What lies behind it can be replayed all the same.
+    for (place, first) in [(at(13), 12), (Place::Time(1_065), 13)] {
+        let behind = replay(&folder.0).from(place).run("behind", Keep::default());
+        let digest_behind = behind.unwrap().digest.unwrap().to_string();
+        assert_eq!(digest_behind, digest(&records[first..]));
     }
     // Whoever leaves verification out is told of nothing, and gets the other body.
     let outcome = replay(&folder.0)

@@ -65,7 +65,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
         journal.reader_at(to)?;
     }
     let (mut reader, names) = match args.from {
-        Some(from) => (journal.reader_at(from)?, tape::names_before(from, &journal)),
+        Some(from) => (
+            journal.reader_at(from)?,
+            tape::names_before(from, &journal, u64::MAX),
+        ),
         None => (journal.reader(), Names::default()),
     };
     let mut dump = Dump {

@@ -24,17 +24,21 @@ enum Named {
 }
 
 impl Place {
-    /// Returns the place in a journal; `first_recv_ns` is when its first record was received.
+    /// Returns the place in a journal; `first_recv_ns` finds out when its first record was received,
+    /// and is asked only for a time of day.
     ///
     /// # Errors
     ///
-    /// For a time of day where there is no first record.
-    pub(crate) fn resolve(&self, first_recv_ns: Option<u64>) -> Result<replay::Place> {
+    /// Those of `first_recv_ns`; for a time of day where there is no first record.
+    pub(crate) fn resolve(
+        &self,
+        first_recv_ns: impl FnOnce() -> Result<Option<u64>>,
+    ) -> Result<replay::Place> {
         Ok(match self.named {
             Named::Sequence(number) => replay::Place::Sequence(Sequence::new(number)),
             Named::UnixNs(ns) => replay::Place::Time(ns),
             Named::TimeOfDay(time) => {
-                let first_recv_ns = first_recv_ns.with_context(|| {
+                let first_recv_ns = first_recv_ns()?.with_context(|| {
                     format!("{}: there is no record whose day that could be", self.text)
                 })?;
                 let wall = new_york::date(first_recv_ns).to_datetime(time);
@@ -110,7 +114,7 @@ mod tests {
             ("2023-08-22 09:30:00.000000007", At(OPEN_NS + 7)),
         ] {
             // On another day.
-            let found = Place::from_str(text).unwrap().resolve(Some(1 << 60));
+            let found = Place::from_str(text).unwrap().resolve(|| Ok(Some(1 << 60)));
             assert_eq!(found.unwrap(), place, "{text}");
         }
         for (text, place) in [
@@ -119,7 +123,8 @@ mod tests {
         ] {
             // Some hours before the open, on its day.
             let found = Place::from_str(text).unwrap();
-            assert_eq!(found.resolve(Some(OPEN_NS - (5 << 40))).unwrap(), place);
+            let hours_before = || Ok(Some(OPEN_NS - (5 << 40)));
+            assert_eq!(found.resolve(hours_before).unwrap(), place);
         }
         for text in [
             "",
@@ -134,6 +139,6 @@ mod tests {
             assert!(Place::from_str(text).is_err(), "{text}");
         }
         let time_of_day = Place::from_str("09:30").unwrap();
-        assert!(time_of_day.resolve(None).is_err());
+        assert!(time_of_day.resolve(|| Ok(None)).is_err());
     }
 }

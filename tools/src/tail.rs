@@ -16,12 +16,17 @@ use std::time::Duration;
 /// How often more is looked for: what was written is shown this much later at most.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How much of a journal is read for names before anything is shown: well under a second, and venues
+/// tell their instruments before anything else.
+const NAMES_BYTES_MAX: u64 = 256 << 20;
+
 /// Print the last records of a journal, and go on as more are written
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Follows a journal that another process writes, without a lock and without disturbing it: a record is
 printed within 20 ms of being written. Also follows one that nobody writes now. Ends with Ctrl-C, or
-after --limit records.
+after --limit records. Instruments are called by names that are told in the first 256 MiB, or from the
+first record on that is printed; others by the venue's number alone.
 
 Examples:
   ringtape tail tape/
@@ -70,7 +75,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
         }
         begin => journal.reader_at(begin)?,
     };
-    let mut names = tape::names_before(begin, &journal);
+    let mut names = tape::names_before(begin, &journal, NAMES_BYTES_MAX);
     let mut lines = Lines::start();
     let mut left = args.limit.unwrap_or(u64::MAX);
     // What was read at the end is no news, unless it was asked for.

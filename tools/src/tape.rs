@@ -14,8 +14,12 @@ pub(crate) fn file_bytes(segments: &[SegmentEntry]) -> Option<u64> {
     segments.iter().map(bytes).sum()
 }
 
-/// Reads the names that were told before a record.
-pub(crate) fn names_before(from: Sequence, journal: &Journal<MarketEvent>) -> Names {
+/// Reads the names that were told before a record, in the first `bytes_max` of the journal.
+pub(crate) fn names_before(
+    from: Sequence,
+    journal: &Journal<MarketEvent>,
+    bytes_max: u64,
+) -> Names {
     let mut names = Names::default();
     let progress = Progress::over(file_bytes(journal.segments()), false, false);
     let mut reader = journal.reader();
@@ -27,6 +31,13 @@ pub(crate) fn names_before(from: Sequence, journal: &Journal<MarketEvent>) -> Na
                 before.for_each(|record| names.learn(record));
                 read_bytes += frame.header.frame_bytes();
                 progress.set(read_bytes);
+                if read_bytes >= bytes_max {
+                    output::warn(&[format!(
+                        "names that were told behind the first {bytes_max} bytes, and before what \
+                         is shown, are not known"
+                    )]);
+                    break;
+                }
             }
             Ok(_) => break,
             Err(error) => {

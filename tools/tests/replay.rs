@@ -7,12 +7,14 @@ mod support;
 
 use ringtape::journal::{Config, Writer};
 use ringtape::market::MarketEvent;
-use ringtape::record::{Gap, GapCause, Record, Sequence};
+use ringtape::record::{Content, Gap, GapCause, Record, Sequence};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
 use support::tape::{self, RECV_NS};
-use support::{Run, inspect, market_data, ringtape};
+use support::{DEADLINE, Run, command, inspect, market_data, ringtape};
 
 const ORDERS: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
 const OPEN: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
@@ -264,9 +266,7 @@ fn the_first_difference_of_two_journals_is_decoded() {
     // Receive times of their own are no difference.
     write_variant(&path("same"), |number| {
         match tape::record(number).content() {
-            ringtape::record::Content::Event(event) => {
-                Some(Record::event(Sequence::new(number), 7, event))
-            }
+            Content::Event(event) => Some(Record::event(Sequence::new(number), 7, event)),
             _ => None,
         }
     });
@@ -281,7 +281,7 @@ fn the_first_difference_of_two_journals_is_decoded() {
     });
     write_variant(&path("quantity"), |number| {
         match tape::record(9).content() {
-            ringtape::record::Content::Event(event) if number == 9 => {
+            Content::Event(event) if number == 9 => {
                 let mut event = *event;
                 event.body[16] += 1;
                 Some(Record::event(Sequence::new(9), RECV_NS + 9, &event))
@@ -328,4 +328,70 @@ fn the_first_difference_of_two_journals_is_decoded() {
     let missing = diff(&path("a"), &path("nosuch"), &[]);
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(missing.stderr.contains("nosuch"), "{missing:?}");
+}
+
+/// Waits until a process catches SIGINT, before which it would just end.
+fn wait_until_interruptible(pid: u32) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        assert!(
+            Instant::now() < deadline,
+            "process {pid} never catches SIGINT"
+        );
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+        if caught & 1 << (2 - 1) != 0 {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_replay_that_waits_with_its_report_and_exit_code_130() {
+    let folder = tempfile::tempdir().unwrap();
+    write_variant(folder.path(), |number| {
+        match tape::record(number).content() {
+            // From the second record on, hours apart.
+            Content::Event(event) => {
+                let recv_ns = RECV_NS + (number - 1) * 3_600_000_000_000;
+                Some(Record::event(Sequence::new(number), recv_ns, event))
+            }
+            _ => None,
+        }
+    });
+    let directory = folder.path().to_str().unwrap();
+    let args = ["replay", directory, "--speed", "1", "--json"];
+    let child = command(args).spawn().unwrap();
+    wait_until_interruptible(child.id());
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    let run = support::wait(child);
+    assert_eq!(run.code, Some(130), "{run:?}");
+    // It may not have come to the first.
+    assert!(run.json()["records"].as_u64().unwrap() <= 1, "{run:?}");
+    assert!(run.stderr.contains("stopped before the end"), "{run:?}");
+}
+
+#[test]
+fn journals_are_merged_by_receive_time_and_have_no_sequences_in_common() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    tape::write(&one, &[5]);
+    tape::write(&two, &[8]);
+    let merged = replayed(&one, &[two.to_str().unwrap()]);
+    assert_has(
+        &merged,
+        &json!({
+            "records": 13, "first_sequence": null, "last_sequence": null,
+            "first_recv_ns": RECV_NS + 1, "last_recv_ns": RECV_NS + 8,
+        }),
+    );
+    assert_eq!(merged["journals"].as_array().unwrap().len(), 2);
+    let swapped = replayed(&two, &[one.to_str().unwrap()]);
+    // Records of one time are the same in both, so whose come first makes no difference.
+    assert_eq!(swapped["digest"], merged["digest"]);
+    assert_ne!(swapped["digest"], replayed(&two, &[])["digest"]);
 }

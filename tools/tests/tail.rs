@@ -8,6 +8,7 @@ use ringtape::journal::{Config, SEGMENT_BYTES_MIN, Writer};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Command;
 use support::tape::{self, RECV_NS, SEGMENT_RECORDS};
 use support::{command, ringtape, wait};
 
@@ -121,4 +122,20 @@ fn a_reader_that_goes_away_ends_it() {
     }
     let run = wait(child);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn ctrl_c_is_how_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    tape::write(folder.path(), &[10]);
+    let mut child = command(arguments(folder.path(), &[])).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for number in 1..=10 {
+        assert_eq!(sequence(&lines.next().unwrap().unwrap()), number);
+    }
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    assert!(lines.next().is_none());
+    assert_eq!(wait(child).code, Some(0));
 }

@@ -133,15 +133,14 @@ struct Wanted {
 impl Wanted {
     fn find(args: &Args) -> Result<Self> {
         let mut replay = Replay::<MarketEvent>::merge(&args.dir)?;
-        let first_recv_ns = first_recv_ns(replay.journals())?;
         let mut range = Vec::new();
         if let Some(named) = &args.from {
-            let place = named.resolve(first_recv_ns)?;
+            let place = named.resolve(|| first_recv_ns(replay.journals()))?;
             range.push(format!("--from {}", named.shown(place)));
             replay = replay.from(place);
         }
         if let Some(named) = &args.to {
-            let place = named.resolve(first_recv_ns)?;
+            let place = named.resolve(|| first_recv_ns(replay.journals()))?;
             range.push(format!("--to {}", named.shown(place)));
             replay = replay.to(place);
         }
@@ -160,15 +159,14 @@ impl Wanted {
     }
 }
 
-/// Returns when the first record of all was received.
+/// Returns when the first records of all were received.
 fn first_recv_ns(journals: &[Journal<MarketEvent>]) -> Result<Option<u64>> {
     let mut least: Option<u64> = None;
     for journal in journals {
-        let mut reader = journal.reader();
-        if let Some(frame) = reader.next()?
-            && let Some(record) = frame.records.first()
-        {
-            let recv_ns = record.ts_recv_ns();
+        // The header says enough.
+        let mut reader = journal.reader().without_verification();
+        if let Some(frame) = reader.next()? {
+            let recv_ns = frame.header.first_recv_ns;
             least = Some(least.map_or(recv_ns, |least| least.min(recv_ns)));
         }
     }
@@ -203,7 +201,7 @@ fn play<H: Handler<MarketEvent> + Verdict>(
         match playback.poll() {
             // Ctrl-C unparks this thread.
             Ok(0) => thread::park_timeout(Duration::from_nanos(playback.due_in_ns())),
-            Ok(_) => progress.set(playback.tally().records() * RECORD_BYTES as u64),
+            Ok(_) => progress.set(playback.records() * RECORD_BYTES as u64),
             Err(error) => break Err(error),
         }
     };

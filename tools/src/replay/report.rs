@@ -30,6 +30,7 @@ pub(super) struct Report {
     invalid: u64,
     /// Events that were not selected.
     filtered: u64,
+    /// `null` for several journals, too: each has sequences of its own.
     first_sequence: Option<u64>,
     last_sequence: Option<u64>,
     /// UNIX nanoseconds.
@@ -83,8 +84,10 @@ impl Report {
         self.dead_letters = tally.dead_letters;
         self.invalid = tally.invalid;
         self.filtered = outcome.filtered;
-        self.first_sequence = outcome.first.map(|mark| mark.sequence.get());
-        self.last_sequence = outcome.last.map(|mark| mark.sequence.get());
+        if self.journals.len() == 1 {
+            self.first_sequence = outcome.first.map(|mark| mark.sequence.get());
+            self.last_sequence = outcome.last.map(|mark| mark.sequence.get());
+        }
         self.first_recv_ns = outcome.first.map(|mark| mark.ts_recv_ns);
         self.last_recv_ns = outcome.last.map(|mark| mark.ts_recv_ns);
         let digest = outcome.digest.as_ref().map(ToString::to_string);
@@ -150,8 +153,10 @@ impl Report {
                 facts.row([name, &thousands(count)]);
             }
         }
-        facts.row(["first sequence", &number(self.first_sequence)]);
-        facts.row(["last sequence", &number(self.last_sequence)]);
+        if self.journals.len() == 1 {
+            facts.row(["first sequence", &number(self.first_sequence)]);
+            facts.row(["last sequence", &number(self.last_sequence)]);
+        }
         facts.row(["first received, New York", &wall(self.first_recv_ns)]);
         facts.row(["last received, New York", &wall(self.last_recv_ns)]);
         facts.row(["digest", &self.digest]);
