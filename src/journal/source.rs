@@ -3,7 +3,7 @@
 use super::directory::{self, SegmentEntry};
 use super::format::{
     FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, NoFrame, NoHeader, SEGMENT_HEADER_BYTES,
-    SegmentHeader,
+    SegmentHeader, checksum,
 };
 use super::map::Map;
 use crate::error::{Error, Result};
@@ -151,7 +151,7 @@ impl<E: Event> Source<E> {
     /// Returns whether a frame that [`look`](Self::look) found has its checksum.
     pub(super) fn is_whole(&mut self, frame: &FrameHeader) -> Result<bool> {
         let records = self.records(frame)?;
-        Ok(crc32c::crc32c(records.as_bytes()) == frame.body_crc)
+        Ok(checksum([records.as_bytes()]) == frame.body_crc)
     }
 
     /// Returns the first whole frame behind `offset`, where there is none that counts: what was
@@ -215,12 +215,7 @@ impl<E: Event> Source<E> {
 
     /// Returns the first frame that begins behind `offset` and before `until`, and whose header is
     /// good and whose records are within `bytes`.
-    fn frame_behind(
-        &mut self,
-        offset: u64,
-        until: u64,
-        bytes: u64,
-    ) -> Result<Option<FrameHeader>> {
+    fn frame_behind(&mut self, offset: u64, until: u64, bytes: u64) -> Result<Option<FrameHeader>> {
         let mut at = (offset / FRAME_HEADER_BYTES + 1) * FRAME_HEADER_BYTES;
         let mut buffer = [0; SCAN_BYTES];
         while at < until {

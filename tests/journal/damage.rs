@@ -228,7 +228,10 @@ fn a_damaged_frame_is_named_with_its_place_and_what_it_held() {
     let read = read(directory.path());
     assert!(read.stored == stored(&records(1, 3)));
     let error = read.error.unwrap().to_string();
-    assert!(error.contains(&format!("corrupt at byte {second}")), "{error}");
+    assert!(
+        error.contains(&format!("corrupt at byte {second}")),
+        "{error}"
+    );
     assert!(error.contains(path.to_str().unwrap()), "{error}");
 
     let findings = verify::<Tick>(directory.path(), |_, _| {}).unwrap();

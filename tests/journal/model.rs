@@ -48,7 +48,10 @@ impl Segment {
     }
 
     fn bytes(&self) -> u64 {
-        let frames = self.frames.iter().map(|(_, _, records)| frame_bytes(records));
+        let frames = self
+            .frames
+            .iter()
+            .map(|(_, _, records)| frame_bytes(records));
         HEADER_BYTES + frames.sum::<u64>() + if self.closed { FRAME_HEADER_BYTES } else { 0 }
     }
 

@@ -1,8 +1,8 @@
 //! What is not a journal, or not this one, is refused with a sentence that says what and what to
 //! do, and nothing of it is changed.
 
-use crate::{confine, confined};
 use crate::rig::{Directory, Tick, append, check_all, write};
+use crate::{confine, confined};
 use ringtape::error::Error;
 use ringtape::journal::{Config, Journal, SEGMENT_BYTES_MIN, Verdict, Writer, verify};
 use ringtape::market::MarketEvent;
@@ -135,10 +135,7 @@ fn settings_that_cannot_work_are_refused_before_anything_is_made() {
         (long_name, "1 to 56 bytes"),
         (no_name, "1 to 56"),
     ] {
-        says(
-            Writer::<Tick>::open(config, 0).unwrap_err(),
-            &[remedy],
-        );
+        says(Writer::<Tick>::open(config, 0).unwrap_err(), &[remedy]);
     }
     assert!(!directory.path().exists());
 }
@@ -157,7 +154,11 @@ fn missing_segments_are_named_with_their_records() {
     unchanged(&directory, &before);
     let findings = verify::<Tick>(directory.path(), |_, _| {}).unwrap();
     assert_eq!(findings.verdict(), Verdict::Corrupt);
-    let reasons: Vec<_> = findings.damage.iter().map(|damage| &damage.reason).collect();
+    let reasons: Vec<_> = findings
+        .damage
+        .iter()
+        .map(|damage| &damage.reason)
+        .collect();
     assert_eq!(
         reasons,
         [

@@ -82,7 +82,11 @@ impl Directory {
     pub(crate) fn new() -> Self {
         // In memory where there is such a place: recovery waits for the disk.
         let shared = Path::new("/dev/shm");
-        Self::new_in(if shared.is_dir() { shared } else { Path::new("/tmp") })
+        Self::new_in(if shared.is_dir() {
+            shared
+        } else {
+            Path::new("/tmp")
+        })
     }
 
     pub(crate) fn new_in(folder: &Path) -> Self {

@@ -66,7 +66,11 @@ fn a_place_outside_the_journal_is_refused_with_the_place_where_it_begins_or_ends
     let directory = Directory::new();
     write(&directory, &[4, 5]);
     let journal = Journal::<Tick>::open(directory.path()).unwrap();
-    for (n, expected) in [(0, "begins with 1"), (10, "ends before 10"), (999, "ends before 10")] {
+    for (n, expected) in [
+        (0, "begins with 1"),
+        (10, "ends before 10"),
+        (999, "ends before 10"),
+    ] {
         let error = journal.reader_at(Sequence::new(n)).unwrap_err().to_string();
         assert!(error.contains(&format!("sequence {n} in")), "{error}");
         assert!(error.contains(expected), "{error}");
