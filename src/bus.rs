@@ -219,16 +219,23 @@ struct Lane<E> {
     passages: Option<Producer<PassageMark>>,
     contract: Contract,
     books: Arc<Books>,
-    /// How many records of the batch this lane is done with.
-    done: usize,
+    /// The first number that this lane is not done with. A number and not a place in the batch, so
+    /// that emptying the batch leaves the lanes alone.
+    done: Sequence,
 }
 
 impl<E: Event> Publisher<E> {
     /// Makes a bus without subscribers whose batch holds up to `batch_capacity` records.
     #[must_use]
     pub fn new(batch_capacity: usize) -> Self {
+        Self::starting_at(Sequence::FIRST, batch_capacity)
+    }
+
+    /// Makes a bus whose first record has the number `first`: the one that a journal goes on with.
+    #[must_use]
+    pub fn starting_at(first: Sequence, batch_capacity: usize) -> Self {
         Self {
-            batch: Batch::with_capacity(batch_capacity),
+            batch: Batch::starting_at(first, batch_capacity),
             lanes: Vec::new(),
             end: Arc::default(),
         }
@@ -265,7 +272,7 @@ impl<E: Event> Publisher<E> {
             passages: mark_producer,
             contract: subscription.contract,
             books: Arc::clone(&books),
-            done: self.batch.records().len(),
+            done: self.batch.next_sequence(),
         });
         Ok(Subscriber {
             ring: consumer,
@@ -293,20 +300,14 @@ impl<E: Event> Publisher<E> {
     /// Hot path: no allocation, no system call, no waiting.
     #[must_use = "a backlog means: take in nothing more before it is gone"]
     pub fn commit(&mut self, passage: Passage) -> bool {
-        let records = self.batch.records();
-        if records.is_empty() && self.lanes.iter().all(|lane| lane.done == 0) {
-            return true;
-        }
+        let (records, next) = (self.batch.records(), self.batch.next_sequence());
         let mut all_done = true;
         for lane in &mut self.lanes {
-            lane.hand_over(records, passage);
-            all_done &= lane.done >= records.len();
+            lane.hand_over(records, next, passage);
+            all_done &= lane.done == next;
         }
         if all_done {
             self.batch.clear();
-            for lane in &mut self.lanes {
-                lane.done = 0;
-            }
         }
         all_done
     }
@@ -326,15 +327,20 @@ impl<E: Event> Publisher<E> {
 }
 
 impl<E: Event> Lane<E> {
-    fn hand_over(&mut self, records: &[Record<E>], passage: Passage) {
-        let rest = &records[self.done.min(records.len())..];
+    /// Hands over what the lane is not done with of `records`, the last of which is the one before
+    /// `next`.
+    fn hand_over(&mut self, records: &[Record<E>], next: Sequence, passage: Passage) {
+        let waiting = usize::try_from(next.get() - self.done.get()).unwrap_or(usize::MAX);
+        // Fewer are there when the batch was cleared during a backlog: those are lost.
+        let rest = &records[records.len().saturating_sub(waiting)..];
         if rest.is_empty() {
+            self.done = next;
             return;
         }
         let given = &self.books.given;
         if self.ring.is_abandoned() {
             given.after_end.add(rest.len() as u64);
-            self.done = records.len();
+            self.done = next;
             return;
         }
         let fits = self.room_for(rest.len());
@@ -362,11 +368,12 @@ impl<E: Event> Lane<E> {
         // bare rtrb when they forward, 0.2 when they wait.
         chunk.fill_from_iter(rest[..fits].iter().copied());
         given.handed.add(fits as u64);
-        self.done += fits;
-        if self.contract == Contract::Lossy && fits < rest.len() {
+        let left = (rest.len() - fits) as u64;
+        self.done = Sequence::new(next.get() - left);
+        if self.contract == Contract::Lossy && left > 0 {
             // Their numbers are spent all the same: the hole is how the subscriber learns of it.
-            given.overrun.add((rest.len() - fits) as u64);
-            self.done = records.len();
+            given.overrun.add(left);
+            self.done = next;
         }
     }
 }
@@ -395,7 +402,7 @@ impl<E: Event> Drop for Publisher<E> {
     fn drop(&mut self) {
         // A backlog that was never committed is not lost without a trace either: it is numbered,
         // so it counts as an overrun on both sides.
-        let waiting = self.batch.records().len();
+        let waiting = self.batch.records().len() as u64;
         let next = self.batch.next_sequence();
         for lane in &self.lanes {
             let given = &lane.books.given;
@@ -405,7 +412,7 @@ impl<E: Event> Drop for Publisher<E> {
             } else {
                 &given.overrun
             };
-            count.add(waiting.saturating_sub(lane.done) as u64);
+            count.add((next.get() - lane.done.get()).min(waiting));
             given.end.set(next.get());
         }
         // Release pairs with the acquire in `Subscriber::poll`; the rings are dropped after it.
@@ -524,6 +531,60 @@ impl<E: Event> Subscriber<E> {
         deliveries
     }
 
+    /// Returns how many records are ready. Reads the line that the publisher writes.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.ring.slots()
+    }
+
+    /// Returns whether the publisher has ended; its last records may still be ready.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.ring.is_abandoned()
+    }
+
+    /// Lends the records that are ready as they lie in the ring, at most `limit` of them, as far as
+    /// their numbers are dense: for who copies them in bulk. With [`poll`](Self::poll) the other
+    /// way to read a subscription; the two can be mixed.
+    ///
+    /// Hot path: no allocation, no system call, O(1) where no number is missing.
+    pub fn ready(&mut self, limit: usize) -> Ready<'_, E> {
+        let ready = match self.ring.cached_slots() {
+            0 => self.ring.slots(),
+            cached => cached,
+        };
+        if ready == 0 {
+            let mut lost = None;
+            self.poll_end(|delivery| {
+                if let Delivery::Overrun(gap) = delivery {
+                    lost = Some(gap);
+                }
+            });
+            return lost.map_or(Ready::Nothing, Ready::Overrun);
+        }
+        let Ok(chunk) = self.ring.read_chunk(ready.min(limit)) else {
+            unreachable!("invariant: only this subscriber empties the ring");
+        };
+        let slices = chunk.as_slices();
+        let Some(first) = slices.0.first().map(Record::sequence) else {
+            return Ready::Nothing;
+        };
+        if first != self.expected {
+            let gap = overrun(self.expected, first);
+            self.books.taken.overrun.add(gap.count());
+            self.expected = first;
+            return Ready::Overrun(gap);
+        }
+        let count = dense(slices, first);
+        Ready::Records(Run {
+            chunk,
+            count,
+            expected: &mut self.expected,
+            marks: self.marks.as_mut(),
+            taken: &self.books.taken,
+        })
+    }
+
     /// Delivers the loss at the very end, once, when the publisher has gone and the ring is empty.
     fn poll_end(&mut self, mut each: impl FnMut(Delivery<'_, E>)) -> usize {
         // `is_abandoned` acquires what the publisher did before it dropped the ring, so a ring
@@ -564,6 +625,79 @@ impl<E> fmt::Debug for Subscriber<E> {
             .field("expected", &self.expected)
             .finish_non_exhaustive()
     }
+}
+
+/// What a subscriber can take in bulk.
+#[derive(Debug)]
+pub enum Ready<'a, E: Event> {
+    /// Nothing now.
+    Nothing,
+    /// Records that this subscriber's ring had no room for; they count as taken.
+    Overrun(Gap),
+    /// Records with dense numbers.
+    Records(Run<'a, E>),
+}
+
+/// Records that are ready, still in the ring. Dropped without [`take`](Self::take), they stay.
+pub struct Run<'a, E> {
+    chunk: ReadChunk<'a, Record<E>>,
+    count: usize,
+    expected: &'a mut Sequence,
+    marks: Option<&'a mut Consumer<PassageMark>>,
+    taken: &'a Taken,
+}
+
+impl<E: Event> Run<'_, E> {
+    /// Returns the records, in the order of both slices.
+    #[must_use]
+    pub fn records(&self) -> [&[Record<E>]; 2] {
+        let (first, second) = self.chunk.as_slices();
+        let split = self.count.min(first.len());
+        [&first[..split], &second[..self.count - split]]
+    }
+
+    /// Takes the records out of the ring; they count as handled.
+    pub fn take(self) {
+        let count = self.count as u64;
+        *self.expected = Sequence::new(self.expected.get() + count);
+        if let Some(marks) = self.marks {
+            while marks.peek().is_ok_and(|mark| mark.last < *self.expected) {
+                _ = marks.pop();
+            }
+        }
+        self.taken.handled.add(count);
+        self.chunk.commit(self.count);
+    }
+}
+
+impl<E: Event> fmt::Debug for Run<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("first", &self.expected)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many records have the numbers from `first` on without one missing. Numbers only rise, so
+/// the last one tells unless there is a hole.
+fn dense<E: Event>((head, tail): (&[Record<E>], &[Record<E>]), first: Sequence) -> usize {
+    let count = head.len() + tail.len();
+    let in_place = |(index, record): (usize, &Record<E>)| {
+        record.sequence().get() == first.get() + index as u64
+    };
+    if tail
+        .last()
+        .or(head.last())
+        .is_some_and(|last| in_place((count - 1, last)))
+    {
+        return count;
+    }
+    head.iter()
+        .chain(tail)
+        .enumerate()
+        .take_while(|&item| in_place(item))
+        .count()
 }
 
 /// Records that are being delivered. Takes out of the ring what was handled, also when the handler

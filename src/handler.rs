@@ -1,6 +1,11 @@
-//! Owns what the user implements.
+//! Owns what the user implements, and how it is called.
+
+mod run;
 
 use crate::record::{DeadLetter, Event, Gap, Sequence, Session};
+
+pub use run::Tally;
+pub(crate) use run::{Ran, Run};
 
 /// Where and when a record is, beside its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,17 @@
 //! ringtape carries market data from the wire to trading strategies inside one Linux process.
 //!
 //! Datagrams arrive by io_uring, are arbitrated and decoded into fixed-layout 64-byte records, and
-//! cross lock-free SPSC rings to handlers on cores of their own. Nothing is lost silently: every
+//! cross lock-free SPSC rings to handlers on cores of their own; a journal records them on the way,
+//! and a replay gives the same handlers the same input again. Nothing is lost silently: every
 //! expected number is delivered or named as lost, with its cause, and the sums are checked.
 //!
 //! ```text
 //!             ┌───────── ingest stage (one core) ─────────┐      ┌─ handle stage (a core each) ─┐
 //!  line A ──► │ net ──► feed: framing ▸ arbiter ▸ decode ─┼─► bus ══► SPSC ring ══► Handler     │
 //!  line B ──► │                                           │   ║  └──────────────────────────────┘
-//!             └───────────────────────────────────────────┘   ╚══► SPSC ring ══► Handler
+//!             └───────────────────────────────────────────┘   ╠══► SPSC ring ══► Handler
+//!                                                             ╚══► SPSC ring ══► record stage ──┐
+//!                          the same Handler ◄──── replay ◄──── journal: segments on disk ◄──────┘
 //! ```
 //!
 //! # Example
@@ -59,7 +62,8 @@
 //! # Ok::<(), ringtape::error::Error>(())
 //! ```
 //!
-//! [`pipeline::Pipeline`] wires the whole way from sockets to handlers.
+//! [`pipeline::Pipeline`] wires the whole way from sockets to handlers and to a journal;
+//! [`replay::Replay`] is the other way in.
 //!
 //! # Map
 //!
@@ -69,23 +73,30 @@
 //! * [`error`]: failures, in three classes. [`record`]: 64 bytes, their kinds, their numbers, the
 //!   digest. [`wait`]: what an idle poll loop does.
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
-//!   [`handler`]: what you implement. [`market`]: the ready-made event.
+//!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
+//!   of that name: compressed files that are read at any offset.
 //! * [`latency`]: histograms. [`bus`]: one ring for each subscriber. [`net`]: datagrams in, and a
-//!   sender. [`feed`]: bytes to records.
-//! * [`stage`]: units of work: ingest and handle.
+//!   sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
+//! * [`stage`]: units of work: ingest, handle and record.
 //! * [`runtime`]: threads on cores.
-//! * [`pipeline`]: the wiring and the report.
+//! * [`pipeline`]: the wiring and the report. [`replay`]: a journal to a handler.
 //!
 //! # Invariants
 //!
 //! * `feed` does no I/O, reads no clock, does not allocate after construction and does not panic
-//!   on any bytes. Only `clock` reads time, only `net` touches sockets, only `runtime` starts
-//!   threads.
+//!   on any bytes. Only `clock` reads time, only `net` touches sockets, only `journal` touches
+//!   files, only `runtime` starts threads.
 //! * One bus has one publisher and one total order. Numbers are dense, from 1, and spent by every
 //!   record, so that a hole in a subscriber's numbering is an overrun and nothing else.
 //! * `expected = delivered + lost` for each feed, with one cause for each lost number;
-//!   `published = handled + overrun + left behind` for each subscriber. The left sides come from
-//!   the first and the last number, the right sides from counting; both are compared.
+//!   `published = handled + overrun + left behind` for each subscriber; `published = written + not
+//!   journaled` for a journal. The left sides come from the first and the last number, the right
+//!   sides from counting; both are compared.
+//! * A journal's numbers are dense but for what its own gap records name. Whole frames are never
+//!   changed or cut; damage is named and never skipped; nothing derived is stored beside the
+//!   segments.
+//! * The digest of a handler's run covers all that it was given, so equal digests of a live run and
+//!   a replay are the same input.
 //! * What may have brought numbers that nobody knows of (datagrams that the kernel dropped before
 //!   the venue told its last number, sessions that are not followed) is not called lossless.
 //! * After start, the hot path does not allocate (`tests/no_alloc.rs`), and the only system call
@@ -97,7 +108,9 @@
 //!
 //! A thread runs on one core and polls its stages in turn, so threads never outnumber the cores
 //! they are given. Stages meet only at rings, which are allocated and touched before the start.
-//! Handlers run on their own stage's thread, from `on_start` to `on_stop`.
+//! Handlers run on their own stage's thread, from `on_start` to `on_stop`. The record stage writes
+//! from its ring, without a buffer of its own, and waits for the disk where its sync policy says
+//! so: then everything else on its core waits, too.
 //!
 //! # Limits
 //!
@@ -106,12 +119,15 @@
 //!   much (fan-out).
 //! * One ingest thread for each pipeline, [`feed::LINES_MAX`] lines for each feed.
 //! * NASDAQ TotalView-ITCH 5.0 over MoldUDP64. A protocol of your own implements [`feed::Feed`].
+//! * A journal's frame has at most [`journal::FRAME_RECORDS_MAX`] records, a segment at most 64 GiB.
 //! * Latencies above [`latency::MAX_NS`] are counted as out of range.
 
 pub mod error;
 pub mod record;
 pub mod wait;
 
+#[cfg(feature = "archive")]
+pub mod archive;
 pub mod clock;
 pub mod counters;
 pub mod cpu;
@@ -129,6 +145,7 @@ pub mod stage;
 pub mod runtime;
 
 pub mod pipeline;
+pub mod replay;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -625,6 +625,16 @@ fn a_locate_that_gets_another_name_is_introduced_again() {
 }
 
 #[test]
+fn a_blank_name_is_introduced_like_any_other() {
+    let mut decoder = Decoder::new(9, MIDNIGHT_NS);
+    assert_eq!(decoder.symbol(LOCATE), None);
+    let blank = Wire::new(b'Y').and(b"        ").and(b"0").0;
+    assert_eq!(decode(&mut decoder, &blank).expect("sound").len(), 2);
+    assert_eq!(decode(&mut decoder, &blank).expect("sound").len(), 1);
+    assert_eq!(decoder.symbol(LOCATE), Some(Symbol([b' '; 8])));
+}
+
+#[test]
 fn a_circuit_breaker_level_that_does_not_fit_is_malformed() {
     for level in [i64::MAX as u64 / 10 + 1, i64::MAX as u64 + 1, u64::MAX] {
         for place in 0..3 {
@@ -659,7 +669,7 @@ fn an_unknown_type_is_a_dead_letter_and_an_empty_message_is_nothing() {
 }
 
 #[test]
-fn what_the_simulator_encodes_decodes_to_the_same_values() {
+fn every_type_is_encoded_as_its_bytes_say() {
     let head = encode::Head {
         locate: LOCATE,
         tracking: 0x7778,
@@ -692,10 +702,38 @@ fn what_the_simulator_encodes_decodes_to_the_same_values() {
     };
     let mut halt = encode::trading_action(head, STOCK, b'T', *b"LUDP");
     halt[20] = b'r';
-    let encoded: [&[u8]; 12] = [
+    let auction = encode::Imbalance {
+        stock: STOCK,
+        paired: order_id,
+        imbalance: match_id,
+        direction: b'B',
+        far_e4: 5,
+        near_e4: 6,
+        reference_e4: 7,
+        cross_type: b'C',
+        price_variation: b'L',
+    };
+    let listing = encode::DirectListing {
+        stock: STOCK,
+        open_eligible: b'Y',
+        min_e4: 1,
+        max_e4: 2,
+        near_e4: 3,
+        near_time: order_id,
+        lower_e4: 4,
+        upper_e4: 5,
+    };
+    let encoded: [&[u8]; 25] = [
         &encode::system_event(head, b'Q'),
         &encode::directory(head, directory),
         &halt,
+        &encode::short_sale(head, STOCK, b'2'),
+        &encode::participant(head, STOCK, *b"MMKR", b'Y', b'N', b'A'),
+        &encode::circuit_breaker_levels(head, [1, 2, i64::MAX as u64 / 10]),
+        &encode::circuit_breaker(head, b'3'),
+        &encode::ipo_quote(head, STOCK, 34_200, b'A', price_e4),
+        &encode::collar(head, STOCK, 5, 6, 7, 8),
+        &encode::operational_halt(head, STOCK, b'X', b'H'),
         &encode::add_order(head, order(b'B')),
         &encode::add_order_attributed(head, order(b'S'), *b"MMKR"),
         &encode::executed(head, order_id, shares, match_id),
@@ -705,13 +743,22 @@ fn what_the_simulator_encodes_decodes_to_the_same_values() {
         &encode::delete(head, order_id),
         &encode::replace(head, order_id, match_id, shares, price_e4),
         &encode::trade(head, order(b'S'), match_id),
+        &encode::cross_trade(head, STOCK, order_id, price_e4, match_id, b'O'),
+        &encode::trade_break(head, match_id),
+        &encode::imbalance(head, auction),
+        &encode::retail_interest(head, STOCK, b'A'),
+        &encode::retail_interest(head, STOCK, b'S'),
+        &encode::direct_listing(head, listing),
     ];
     let all = every_type();
-    for bytes in encoded {
-        assert!(
-            all.iter().any(|(wire, _)| wire.0 == bytes),
-            "{}",
-            bytes.escape_ascii()
+    assert_eq!(encoded.len(), all.len());
+    for (bytes, (wire, _)) in encoded.into_iter().zip(all) {
+        assert_eq!(
+            bytes,
+            wire.0,
+            "{} {}",
+            bytes.escape_ascii(),
+            wire.0.escape_ascii()
         );
     }
 }
@@ -730,5 +777,76 @@ proptest! {
             let decoded = decode(&mut decoder, &bytes[..length]);
             prop_assert!(length == 0 || known || decoded.is_err());
         }
+    }
+
+    /// The naive reading beside the table that the decoder reads the order flow with.
+    #[test]
+    fn order_flow_of_any_content_says_what_the_specification_places_there(
+        message_type in prop::sample::select(b"ADUEX".to_vec()),
+        tail in prop::collection::vec(any::<u8>(), 43),
+    ) {
+        let bytes: Vec<u8> = std::iter::once(message_type).chain(tail).collect();
+        let decoded = decode(&mut knowing(), &bytes).expect("long enough");
+        prop_assert_eq!(decoded.last(), Some(&naive_order(&bytes)));
+        let introduced = message_type == b'A' && bytes[24..32] != STOCK.0;
+        prop_assert_eq!(decoded.len(), 1 + usize::from(introduced));
+    }
+}
+
+/// Reads a message of the order flow field by field, at the specification's offsets.
+fn naive_order(bytes: &[u8]) -> MarketEvent {
+    let u32_at = |at| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("as long as asked"));
+    let u64_at = |at| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("as long as asked"));
+    let price_e9 = |at| i64::from(u32_at(at)) * 100_000;
+    let head = Head {
+        ts_event_ns: MIDNIGHT_NS + (u64_at(3) & 0xffff_ffff_ffff),
+        instrument: u32_at(0) >> 8 & 0xffff,
+        side: Side(if bytes[0] == b'A' { bytes[19] } else { 0 }),
+        ..head(EventKind::DELETE)
+    };
+    let (order_id, message) = (u64_at(11), LOW);
+    match bytes[0] {
+        b'A' => AddOrder {
+            head,
+            order_id,
+            price_e9: price_e9(32),
+            quantity: u64::from(u32_at(20)),
+            attribution: [0; 4],
+            message,
+        }
+        .into(),
+        b'D' => Delete {
+            head,
+            order_id,
+            reserved: [0; 20],
+            message,
+        }
+        .into(),
+        b'U' => Replace {
+            head,
+            order_id,
+            new_order_id: u64_at(19),
+            price_e9: price_e9(31),
+            quantity: u32_at(27),
+            message,
+        }
+        .into(),
+        b'E' => Execute {
+            head,
+            order_id,
+            price_e9: NO_PRICE,
+            match_id: u64_at(23),
+            quantity: u32_at(19),
+            message,
+        }
+        .into(),
+        _ => Cancel {
+            head,
+            order_id,
+            quantity: u64::from(u32_at(19)),
+            reserved: [0; 12],
+            message,
+        }
+        .into(),
     }
 }

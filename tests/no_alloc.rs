@@ -1,5 +1,5 @@
-//! After the start, nothing on the way from the sockets to the handlers allocates: not for good
-//! packets, not for holes, duplicates and garbage, not with either backend.
+//! After the start, nothing on the way from the sockets to the handlers and the tape allocates: not
+//! for good packets, not for holes, duplicates and garbage, not with either backend.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,11 +18,11 @@ use ringtape::bus::{Contract, Subscription};
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Backend, Stamps};
-use ringtape::pipeline::{HandlerSettings, Pipeline, Settings};
+use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Settings};
 use ringtape::record::Gap;
 use ringtape::wait::WaitStrategy;
 use support::{
-    end_of_session, feed, heartbeat, lines, packets, senders, wait_received, wait_until,
+    Folder, end_of_session, feed, heartbeat, lines, packets, senders, wait_received, wait_until,
 };
 
 #[global_allocator]
@@ -99,6 +99,8 @@ fn check(backend: Backend, stamps: Stamps, wait: WaitStrategy) {
         };
         pipeline.subscribe(format!("{contract:?}"), settings, Ignore);
     }
+    let folder = Folder::new();
+    pipeline.journal(JournalSettings::new(folder.path().join("tape")));
     let traffic = traffic();
     let running = match pipeline.start() {
         Ok(running) => running,
@@ -123,6 +125,9 @@ fn check(backend: Backend, stamps: Stamps, wait: WaitStrategy) {
     let report = running.join();
     assert_eq!(allocations, 0, "{backend:?} {stamps:?} {wait:?}");
     assert!(report.closes());
+    let journal = report.journal.unwrap();
+    assert_eq!(journal.account.missing(), 0);
+    assert!(journal.counters.frames.get() > 1);
     let ledger = &report.feeds[0].ledger;
     assert_eq!(ledger.expected, 3_000);
     assert!(ledger.lost() > 0 && ledger.lines()[1].won > 0 && ledger.malformed_datagrams() > 0);

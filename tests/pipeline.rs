@@ -8,16 +8,17 @@ use ringtape::bus::{Contract, Subscription};
 use ringtape::error::Error;
 use ringtape::feed::{Feed as _, NasdaqConfig, NasdaqFeed};
 use ringtape::handler::{At, Handler};
+use ringtape::journal::Journal;
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Backend, Line, Stamps};
-use ringtape::pipeline::{HandlerSettings, Pipeline, Running, Settings, Ticket};
-use ringtape::record::{Gap, GapCause, Session, SessionMark};
+use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Running, Settings, Ticket};
+use ringtape::record::{Digest, Gap, GapCause, Sequence, Session, SessionMark};
 use ringtape::wait::WaitStrategy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{
-    anywhere, direct_digest, end_of_session, feed, lines, packets, senders, skip, wait_received,
-    wait_until,
+    Folder, anywhere, direct_digest, end_of_session, feed, lines, packets, senders, skip,
+    wait_received, wait_until,
 };
 
 const BACKENDS: [Backend; 2] = [Backend::Uring, Backend::Mmsg];
@@ -504,4 +505,49 @@ fn an_operators_mistake_is_an_error_that_names_it_before_anything_runs() {
         .feed(two, lines(["A"]))
         .unwrap_err();
     assert!(error.to_string().contains("made for 2"), "{error}");
+}
+
+#[test]
+fn the_tape_of_each_run_holds_what_its_handlers_were_given_and_the_next_goes_on_behind_it() {
+    for backend in BACKENDS {
+        let folder = Folder::new();
+        let tape = folder.path().join("tape");
+        let mut next = Sequence::FIRST;
+        for _ in 0..2 {
+            let mut pipeline = Pipeline::new(settings(backend));
+            let feed = feed(["A", "B"], PATIENT_NS);
+            pipeline.feed(feed, lines(["A", "B"])).unwrap();
+            pipeline.subscribe("keep", lossless(), Keep::default());
+            pipeline.journal(JournalSettings::new(&tape));
+            let Some(running) = start(pipeline) else {
+                return;
+            };
+            assert_eq!(running.first(), next);
+            let senders = senders(&running);
+            let packets = packets(500);
+            for (sent, packet) in packets.iter().enumerate() {
+                for sender in &senders {
+                    sender.send(packet).unwrap();
+                }
+                wait_received(&running, (2 * sent as u64).saturating_sub(100));
+            }
+            senders[0].send(&end_of_session(501)).unwrap();
+            wait_until("the end of the session", || running.has_ended());
+            running.stop();
+            let report = running.join();
+            assert!(report.is_lossless());
+            let journal = report.journal.unwrap();
+            assert_eq!(journal.first, next);
+
+            let read = Journal::<MarketEvent>::open(&tape).unwrap();
+            let mut digest = Digest::new();
+            for record in read.reader_at(next).unwrap().records() {
+                let record = record.unwrap();
+                next = record.sequence().next();
+                digest.record(&record);
+            }
+            assert_eq!(digest.value(), report.subscribers[0].digest.value());
+            assert_eq!(journal.counters.written.get() + 1, next.get());
+        }
+    }
 }

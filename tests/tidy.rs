@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 /// The modules of the library by layer. Each may use those of layers before its own.
 const LAYERS: [&[&str]; 6] = [
     &["error", "record", "wait"],
-    &["clock", "counters", "cpu", "handler", "market"],
+    &["archive", "clock", "counters", "cpu", "handler", "market"],
     &["latency", "bus", "net", "feed", "journal"],
     &["stage"],
     &["runtime"],
-    &["pipeline"],
+    &["pipeline", "replay"],
 ];
 
 /// Where `unsafe` may stand. Each is opted in where its module is declared, with the reason.

@@ -219,6 +219,25 @@ fn a_batch_that_is_cleared_during_a_backlog_is_lost_and_named() {
 }
 
 #[test]
+fn what_follows_a_batch_that_was_cleared_during_a_backlog_arrives_in_full() {
+    let mut publisher = Bus::new(16);
+    let mut subscriber = publisher
+        .subscribe(subscription(Contract::Lossless, 4))
+        .unwrap();
+    push(&mut publisher, 6);
+    assert!(!commit(&mut publisher));
+    publisher.batch().clear();
+    push(&mut publisher, 3);
+    use Expected::{Overrun, Record};
+    assert_eq!(drain(&mut subscriber, 9), [1, 2, 3, 4].map(Record));
+    assert!(commit(&mut publisher));
+    assert_eq!(
+        drain(&mut subscriber, 9),
+        [Overrun(5, 6), Record(7), Record(8), Record(9)]
+    );
+}
+
+#[test]
 fn a_late_subscriber_starts_at_the_next_number_without_a_hole() {
     let mut publisher = Bus::new(16);
     push(&mut publisher, 3);

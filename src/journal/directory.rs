@@ -38,6 +38,16 @@ impl SegmentEntry {
         }
     }
 
+    /// The same segment, archived.
+    #[cfg(feature = "archive")]
+    pub(super) fn to_archived(&self) -> Self {
+        Self {
+            archived: true,
+            path: self.path.with_extension("tape.zst"),
+            ..self.clone()
+        }
+    }
+
     fn parse(path: PathBuf) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let (stem, archived) = match name.strip_suffix(ARCHIVED) {

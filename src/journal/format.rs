@@ -400,7 +400,7 @@ fn crc32(digest: &Digest) -> u32 {
 }
 
 /// The number that follows `record` in a journal.
-pub(super) fn number_after<E: Event>(record: &Record<E>) -> Sequence {
+pub(crate) fn number_after<E: Event>(record: &Record<E>) -> Sequence {
     // Most records are none, and are not taken apart.
     if record.kind() != Some(Kind::Gap) {
         return record.sequence().next();

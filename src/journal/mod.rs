@@ -15,6 +15,7 @@
 //!
 //! Knows nothing of threads and rings (`stage`), and of what handlers do (`replay`).
 
+mod bytes;
 mod counters;
 mod directory;
 mod format;
@@ -24,6 +25,7 @@ mod format;
 )]
 mod map;
 mod reader;
+mod retention;
 mod segment;
 mod source;
 mod verify;
@@ -31,10 +33,14 @@ mod writer;
 
 pub use counters::JournalCounters;
 pub use directory::SegmentEntry;
+pub(crate) use format::number_after;
 pub use format::{
     FORMAT_VERSION, FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, Identity,
     SEGMENT_HEADER_BYTES,
 };
 pub use reader::{Frame, Journal, Reader, Records};
+#[cfg(feature = "archive")]
+pub use retention::{ArchivedSegment, archive};
+pub use retention::{FinishedSegment, Retention, delete, finished_segments};
 pub use verify::{Damage, Findings, Verdict, verify};
 pub use writer::{Config, Recovery, SEGMENT_BYTES_MIN, SyncPolicy, Writer};

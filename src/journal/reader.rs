@@ -5,6 +5,7 @@ use super::format::{FrameHeader, Identity, NoFrame, number_after};
 use super::source::{self, Found, NotOpened, Source};
 use crate::error::{Error, Result};
 use crate::record::{Event, Record, Sequence};
+use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -90,6 +91,18 @@ impl<E: Event> Journal<E> {
     #[must_use]
     pub fn first(&self) -> Sequence {
         self.segments[0].first
+    }
+
+    /// Returns the sequence that comes after the last record that is there now. Opens the last
+    /// segment and hops over its frames.
+    ///
+    /// # Errors
+    ///
+    /// What [`Reader::next`] gives.
+    pub fn end(&self) -> Result<Sequence> {
+        let mut reader = Reader::new(self, self.segments.len() - 1);
+        let end = reader.hop(|_| false)?;
+        Ok(end.expect("invariant: no frame was wanted"))
     }
 
     /// Reads from the beginning.
@@ -315,9 +328,8 @@ impl<E: Event> Reader<E> {
                 Some(frame) if wanted(&frame) => return Ok(None),
                 Some(frame) => self.pass(&frame),
                 None => {
-                    return Ok(Some(
-                        self.expected.unwrap_or(self.segments[self.position].first),
-                    ));
+                    let first = self.segments[self.position].first;
+                    return Ok(Some(self.expected.unwrap_or(first)));
                 }
             }
         }
@@ -454,10 +466,26 @@ impl<E: Event> Reader<E> {
         Ok(())
     }
 
+    /// Looks for the segment at the position under another name: it may have been archived since
+    /// the directory was listed. Returns whether there is one.
+    fn find_again(&mut self) -> Result<bool> {
+        let entry = &mut self.segments[self.position];
+        let mut listed = directory::list(&self.directory)?.segments.into_iter();
+        let found = listed.find(|segment| segment.index == entry.index);
+        Ok(found.map(|found| *entry = found).is_some())
+    }
+
     /// Opens the segment at the position. Returns whether there was anything in it.
     fn open(&mut self) -> Result<bool> {
+        let mut opened = Source::open(&self.segments[self.position]);
+        if let Err(NotOpened::Error(Error::Os { os, .. })) = &opened
+            && os.kind() == io::ErrorKind::NotFound
+            && self.find_again()?
+        {
+            opened = Source::open(&self.segments[self.position]);
+        }
         let entry = &self.segments[self.position];
-        match Source::open(entry) {
+        match opened {
             Ok(source) => {
                 if source.header.identity != self.identity {
                     return Err(source.corrupt(

@@ -1,17 +1,15 @@
-//! Owns the bytes of a segment that is read: mapped, or decompressed from its archive.
+//! Owns looking for frames in a segment.
 
+use super::bytes::{self, Bytes};
 use super::directory::{self, SegmentEntry};
 use super::format::{
     FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, NoFrame, NoHeader, SEGMENT_HEADER_BYTES,
     SegmentHeader, checksum,
 };
-use super::map::Map;
 use crate::error::{Error, Result};
 use crate::record::{Event, RECORD_BYTES, Record, Sequence};
-use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -32,8 +30,7 @@ pub(super) struct Source<E> {
     pub(super) entry: SegmentEntry,
     pub(super) header: SegmentHeader,
     tag: u64,
-    file: File,
-    map: Map,
+    content: Bytes,
 }
 
 /// What a file is instead of a segment.
@@ -65,43 +62,36 @@ pub(super) enum Found {
 impl<E: Event> Source<E> {
     /// Opens a segment and checks its header.
     pub(super) fn open(entry: &SegmentEntry) -> std::result::Result<Self, NotOpened> {
-        let path = entry.path.display();
-        let failed = |os| Error::os(format!("read {path}"), os);
-        let file = File::open(&entry.path).map_err(failed)?;
-        let bytes = file.metadata().map_err(failed)?.len();
-        let mut start = [0; 256];
-        let have = read_up_to(&file, &mut start, 0).map_err(failed)?;
+        let (content, start, have) = Bytes::open(entry, mapped_bytes)?;
         let header = match SegmentHeader::parse(&start[..have]) {
             Ok(header) => header,
-            Err(NoHeader::Unfinished) if bytes <= SEGMENT_HEADER_BYTES => {
+            Err(NoHeader::Unfinished) => {
+                let bytes = content.length().map_err(|os| failed(entry, os))?;
+                if bytes > SEGMENT_HEADER_BYTES {
+                    return Err(refuse(entry, NoHeader::Unfinished).into());
+                }
                 return Err(NotOpened::Unfinished { bytes });
             }
             Err(why) => return Err(refuse(entry, why).into()),
         };
         check(entry, &header, E::SCHEMA)?;
-        let mapped = bytes.max(header.segment_bytes.min(SEGMENT_BYTES_MAX));
-        let map = Map::new(&file, mapped)
-            .map_err(|os| Error::os(format!("map {path} ({mapped} bytes)"), os))?;
         Ok(Self {
             entry: entry.clone(),
             tag: header.tag(),
             header,
-            file,
-            map,
+            content,
             event: PhantomData,
         })
     }
 
     /// Returns how long the segment is now.
     pub(super) fn bytes(&self) -> Result<u64> {
-        let bytes = self.file.metadata().map_err(|os| self.failed(os))?.len();
-        Ok(bytes.min(self.map.bytes()))
+        self.content.length().map_err(|os| self.failed(os))
     }
 
     /// Returns whether the file still has a name.
     pub(super) fn is_linked(&self) -> Result<bool> {
-        let links = self.file.metadata().map_err(|os| self.failed(os))?.nlink();
-        Ok(links > 0)
+        self.content.is_linked().map_err(|os| self.failed(os))
     }
 
     /// Returns what is at `offset` of a file that has `bytes`.
@@ -116,7 +106,7 @@ impl<E: Event> Source<E> {
         // A writer that takes over cuts what was torn off, less than a frame. Nearer than that to
         // the end the bytes may go between the question for the length and the look, so they are
         // not looked at in the map, where that would be a signal.
-        let raw: &[u8; 64] = match self.map.get(offset, FRAME_HEADER_BYTES) {
+        let raw: &[u8; 64] = match self.content.lend(offset, FRAME_HEADER_BYTES) {
             Some(mapped) if bytes - offset > FRAME_BYTES_MAX => mapped
                 .first_chunk()
                 .expect("invariant: 64 bytes were asked for"),
@@ -139,19 +129,28 @@ impl<E: Event> Source<E> {
 
     /// Returns the records of a frame that [`look`](Self::look) found.
     pub(super) fn records(&mut self, frame: &FrameHeader) -> Result<&[Record<E>]> {
-        let body = u64::from(frame.count) * RECORD_BYTES as u64;
-        let bytes = self
-            .map
-            .get(frame.offset + FRAME_HEADER_BYTES, body)
-            .unwrap_or_default();
-        Ok(<[Record<E>]>::ref_from_bytes(bytes)
-            .expect("invariant: frames lie at multiples of 64 in a mapping of whole pages"))
+        match self
+            .content
+            .records(frame.offset + FRAME_HEADER_BYTES, frame.count as usize)
+        {
+            Ok(bytes) => Ok(<[Record<E>]>::ref_from_bytes(bytes)
+                .expect("invariant: frames lie at multiples of 64, and whole in memory")),
+            Err(os) if os.kind() == io::ErrorKind::InvalidData => Err(Error::Corrupt {
+                segment: self.entry.path.clone(),
+                offset: frame.offset,
+                reason: os.to_string(),
+            }),
+            Err(os) => Err(failed(&self.entry, os)),
+        }
     }
 
     /// Returns whether a frame that [`look`](Self::look) found has its checksum.
     pub(super) fn is_whole(&mut self, frame: &FrameHeader) -> Result<bool> {
-        let records = self.records(frame)?;
-        Ok(checksum([records.as_bytes()]) == frame.body_crc)
+        match self.records(frame) {
+            Ok(records) => Ok(checksum([records.as_bytes()]) == frame.body_crc),
+            Err(Error::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the first whole frame behind `offset`, where there is none that counts: what was
@@ -238,8 +237,9 @@ impl<E: Event> Source<E> {
     }
 
     /// Copies bytes from the file, fewer where it ends.
-    fn read(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-        read_up_to(&self.file, into, offset).map_err(|os| self.failed(os))
+    fn read(&mut self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let read = self.content.read(into, offset);
+        read.map_err(|os| failed(&self.entry, os))
     }
 
     pub(super) fn corrupt(&self, offset: u64, reason: impl Into<String>) -> Error {
@@ -251,8 +251,27 @@ impl<E: Event> Source<E> {
     }
 
     fn failed(&self, os: io::Error) -> Error {
-        Error::os(format!("read {}", self.entry.path.display()), os)
+        failed(&self.entry, os)
     }
+}
+
+fn failed(entry: &SegmentEntry, os: io::Error) -> Error {
+    Error::os(format!("read {}", entry.path.display()), os)
+}
+
+/// How much to map of a file that begins with `start` and is `bytes` long now: a segment that is
+/// being written grows.
+fn mapped_bytes(start: &[u8], bytes: u64) -> u64 {
+    let most = SegmentHeader::parse(start).map_or(0, |header| header.segment_bytes);
+    bytes.max(most.min(SEGMENT_BYTES_MAX))
+}
+
+/// Returns when a segment was made, UNIX nanoseconds, whatever events it holds.
+pub(super) fn created_ns(entry: &SegmentEntry) -> Result<u64> {
+    let (start, have) = bytes::read_start(entry)?;
+    SegmentHeader::parse(&start[..have])
+        .map(|header| header.created_ns)
+        .map_err(|why| refuse(entry, why))
 }
 
 /// Sees that a header belongs where it was found, and that its records are `schema`'s.
@@ -336,17 +355,4 @@ fn refuse(entry: &SegmentEntry, why: NoHeader) -> Error {
             reason: how.to_owned(),
         },
     }
-}
-
-fn read_up_to(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut have = 0;
-    while have < into.len() {
-        match file.read_at(&mut into[have..], offset + have as u64) {
-            Ok(0) => break,
-            Ok(more) => have += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(have)
 }

@@ -475,6 +475,13 @@ fn take_over<E: Event>(
 
 fn resume<E: Event>(source: Source<E>, good: &Good) -> Result<SegmentFile> {
     let path = source.entry.path;
+    if source.entry.archived {
+        return Err(Error::Journal {
+            path,
+            problem: "is archived, and its writer had not finished it".to_owned(),
+            remedy: "unpack it with `zstd -d` and remove the archive, then record again",
+        });
+    }
     let file = File::options()
         .read(true)
         .write(true)

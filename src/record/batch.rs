@@ -33,9 +33,15 @@ impl<E: Event> Batch<E> {
     /// Makes a batch that holds up to `capacity` records; it never grows.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
+        Self::starting_at(Sequence::FIRST, capacity)
+    }
+
+    /// Makes a batch whose first record will have the number `first`.
+    #[must_use]
+    pub fn starting_at(first: Sequence, capacity: usize) -> Self {
         Self {
             records: Vec::with_capacity(capacity),
-            first: Sequence::FIRST,
+            first,
         }
     }
 
@@ -51,6 +57,15 @@ impl<E: Event> Batch<E> {
         let sequence = self.spend();
         self.records
             .push(Record::event(sequence, ts_recv_ns, event));
+    }
+
+    /// Adds the event that `make` returns. It is called when it is clear that there is room, so
+    /// that nothing of the event has to be kept across that question.
+    #[inline(always)]
+    pub(crate) fn push_event_with(&mut self, ts_recv_ns: u64, make: impl FnOnce() -> E) {
+        let sequence = self.spend();
+        self.records
+            .push(Record::event(sequence, ts_recv_ns, &make()));
     }
 
     /// Adds a gap.

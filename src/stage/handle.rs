@@ -3,32 +3,14 @@
 use super::Stage;
 use crate::bus::{Account, Books, Delivery, Subscriber};
 use crate::clock::Clock;
-use crate::error::{Error, panic_message};
-use crate::handler::{At, Handler};
+use crate::error::Error;
+use crate::handler::{Handler, Ran, Run, Tally};
 use crate::latency::{Latency, Readings};
-use crate::record::{Content, Digest, Event, GapCause, Record};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::record::{Digest, Event};
 use std::sync::Arc;
 
 /// Records handed to a handler before other stages of the same core get their turn.
 const RECORDS_PER_POLL: usize = 256;
-
-/// How often a handler was called for what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// `on_event`.
-    pub events: u64,
-    /// `on_gap` for what a feed lost.
-    pub gaps: u64,
-    /// `on_gap` for what this subscriber's own ring had no room for.
-    pub overruns: u64,
-    /// `on_session`.
-    pub sessions: u64,
-    /// `on_dead_letter`.
-    pub dead_letters: u64,
-    /// Records of a kind that this version does not know, given to nobody.
-    pub invalid: u64,
-}
 
 /// A handler with its subscription. Ends when the bus has ended and every record is delivered, or
 /// when the handler panics.
@@ -39,7 +21,8 @@ pub struct HandleStage<E: Event, H, C> {
     subscriber: Option<Subscriber<E>>,
     books: Arc<Books>,
     state: State,
-    run: Run<H, C>,
+    run: Run<H>,
+    stopwatch: Stopwatch<C>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,17 +31,11 @@ enum State {
     Finished,
 }
 
-/// What a delivery touches, apart from the ring it is in.
+/// What measures latency, where it is wanted.
 #[derive(Debug)]
-struct Run<H, C> {
-    handler: H,
+struct Stopwatch<C> {
     clock: C,
     latency: Option<Latency>,
-    digest: Digest,
-    tally: Tally,
-    /// The record being handled, for the report of a panic.
-    current: u64,
-    panicked: Option<String>,
 }
 
 /// What is left of a [`HandleStage`] that has ended.
@@ -95,14 +72,10 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
             books: subscriber.books(),
             subscriber: Some(subscriber),
             state: State::Running,
-            run: Run {
-                handler,
+            run: Run::new(handler, Digest::new()),
+            stopwatch: Stopwatch {
                 clock,
                 latency: measure.then(Latency::default),
-                digest: Digest::new(),
-                tally: Tally::default(),
-                current: 0,
-                panicked: None,
             },
         }
     }
@@ -111,51 +84,30 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
     /// yet final.
     #[must_use]
     pub fn into_outcome(self) -> HandleOutcome<H> {
-        let Run {
+        let Ran {
             handler,
-            latency,
             digest,
             tally,
-            current,
-            panicked,
-            ..
-        } = self.run;
-        let error = panicked.map(|message| Error::HandlerPanicked {
-            name: self.name.clone(),
-            sequence: current,
-            message,
-        });
-        let handler = match &error {
-            None => Some(handler),
-            Some(_) => {
-                // A handler that has panicked may panic again as it goes; the report has the first.
-                _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
-                None
-            }
-        };
+            error,
+        } = self.run.into_ran(&self.name);
         HandleOutcome {
             name: self.name,
             handler,
             account: self.books.account(),
             tally,
             digest,
-            latency,
+            latency: self.stopwatch.latency,
             error,
         }
     }
 
-    /// Runs `call` and ends this subscription, and nothing else, if it panics.
-    fn contain<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> Option<R> {
-        // Unwind safety: after a panic the handler is never called again and never handed out.
-        match catch_unwind(AssertUnwindSafe(|| call(self))) {
-            Ok(value) => Some(value),
-            Err(payload) => {
-                self.run.panicked = Some(panic_message(payload.as_ref()));
-                self.subscriber = None;
-                self.state = State::Finished;
-                None
-            }
+    /// Ends this subscription, and nothing else, if its handler panicked.
+    fn end_if_panicked<R>(&mut self, returned: Option<R>) -> Option<R> {
+        if returned.is_none() {
+            self.subscriber = None;
+            self.state = State::Finished;
         }
+        returned
     }
 }
 
@@ -165,7 +117,8 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
     }
 
     fn start(&mut self) -> crate::error::Result<()> {
-        self.contain(|stage| stage.run.handler.on_start());
+        let started = self.run.contain(Run::start::<E>);
+        self.end_if_panicked(started);
         Ok(())
     }
 
@@ -174,19 +127,21 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
         if self.state == State::Finished {
             return 0;
         }
-        self.contain(|stage| {
-            let (Some(subscriber), run) = (&mut stage.subscriber, &mut stage.run) else {
-                return 0;
-            };
-            let deliveries =
-                subscriber.poll(RECORDS_PER_POLL, |delivery| run.deliver::<E>(delivery));
+        let Some(subscriber) = &mut self.subscriber else {
+            return 0;
+        };
+        let (stopwatch, state) = (&mut self.stopwatch, &mut self.state);
+        let polled = self.run.contain(|run| {
+            let deliveries = subscriber.poll(RECORDS_PER_POLL, |delivery| {
+                deliver(run, stopwatch, delivery);
+            });
             if deliveries == 0 && subscriber.is_closed() {
-                stage.state = State::Finished;
-                run.handler.on_stop();
+                *state = State::Finished;
+                run.stop::<E>();
             }
             deliveries
-        })
-        .unwrap_or(0)
+        });
+        self.end_if_panicked(polled).unwrap_or(0)
     }
 
     fn is_finished(&self) -> bool {
@@ -194,77 +149,32 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
     }
 }
 
-impl<H, C: Clock> Run<H, C> {
-    fn deliver<E: Event>(&mut self, delivery: Delivery<'_, E>)
-    where
-        H: Handler<E>,
-    {
-        match delivery {
-            Delivery::Record {
-                record,
-                passage,
-                end_of_batch,
-            } => {
-                self.current = record.sequence().get();
-                if let Some(latency) = &mut self.latency {
-                    let handler_ns = self.clock.now_ns();
-                    let wire_ns = record.ts_recv_ns();
-                    match passage {
-                        Some(passage) => latency.record(Readings {
-                            wire_ns,
-                            seen_ns: passage.seen_ns,
-                            published_ns: passage.published_ns,
-                            handler_ns,
-                        }),
-                        None => latency.wire_to_handler.record(wire_ns, handler_ns),
-                    }
-                }
-                self.digest.record(record);
-                self.dispatch(record, end_of_batch);
-            }
-            Delivery::Overrun(gap) => {
-                self.current = gap.first;
-                self.digest.overrun::<E>(gap);
-                self.tally.overruns += 1;
-                self.handler.on_gap(gap);
-            }
-        }
-    }
-
-    fn dispatch<E: Event>(&mut self, record: &Record<E>, end_of_batch: bool)
-    where
-        H: Handler<E>,
-    {
-        let (sequence, ts_recv_ns) = (record.sequence(), record.ts_recv_ns());
-        let at = At {
-            sequence,
-            ts_recv_ns,
+fn deliver<E: Event, H: Handler<E>, C: Clock>(
+    run: &mut Run<H>,
+    stopwatch: &mut Stopwatch<C>,
+    delivery: Delivery<'_, E>,
+) {
+    match delivery {
+        Delivery::Record {
+            record,
+            passage,
             end_of_batch,
-        };
-        match record.content() {
-            Content::Event(event) => {
-                self.tally.events += 1;
-                self.handler.on_event(event, at);
+        } => {
+            if let Some(latency) = &mut stopwatch.latency {
+                let handler_ns = stopwatch.clock.now_ns();
+                let wire_ns = record.ts_recv_ns();
+                match passage {
+                    Some(passage) => latency.record(Readings {
+                        wire_ns,
+                        seen_ns: passage.seen_ns,
+                        published_ns: passage.published_ns,
+                        handler_ns,
+                    }),
+                    None => latency.wire_to_handler.record(wire_ns, handler_ns),
+                }
             }
-            Content::Gap(gap) => {
-                let overrun = gap.cause == GapCause::Overrun;
-                let count = if overrun {
-                    &mut self.tally.overruns
-                } else {
-                    &mut self.tally.gaps
-                };
-                *count += 1;
-                self.handler.on_gap(gap);
-            }
-            Content::Session(session) => {
-                self.tally.sessions += 1;
-                self.handler.on_session(&session, at);
-            }
-            Content::DeadLetter(letter) => {
-                self.tally.dead_letters += 1;
-                self.handler.on_dead_letter(letter, at);
-            }
-            Content::Invalid => self.tally.invalid += 1,
+            run.record(record, end_of_batch);
         }
+        Delivery::Overrun(gap) => run.overrun::<E>(gap),
     }
 }

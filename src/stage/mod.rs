@@ -1,16 +1,19 @@
-//! Owns the units of work: ingest and handle. The only place where net, feed and bus meet.
+//! Owns the units of work: ingest, handle and record. The only place where net, feed, bus and
+//! journal meet.
 //!
 //! A stage is a plain struct that owns all it touches. It does not know on which thread it runs,
 //! nor whether it has the thread for itself, so it never blocks and never waits.
 
 mod handle;
 mod ingest;
+mod record;
 
 use crate::error::Result;
 use std::any::Any;
 
-pub use handle::{HandleOutcome, HandleStage, Tally};
+pub use handle::{HandleOutcome, HandleStage};
 pub use ingest::{IngestCounters, IngestOutcome, IngestStage, Route};
+pub use record::{Framing, JournalAccount, NotJournaled, RecordOutcome, RecordStage};
 
 /// A pollable unit of work. A user's own (an order gateway, say) can share a core with ours.
 pub trait Stage: Any + Send {

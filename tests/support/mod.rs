@@ -17,8 +17,36 @@ use ringtape::market::{MarketEvent, Symbol};
 use ringtape::net::{Line, Sender};
 use ringtape::pipeline::Running;
 use ringtape::record::{Batch, Digest};
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+/// An empty folder that is removed with what is in it.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    #[allow(clippy::new_without_default, reason = "only tests make one")]
+    pub fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ringtape-test-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 pub const SESSION: SessionId = *b"TEST000001";
 

@@ -1,8 +1,11 @@
 //! Owns the commands: how they are called, what their exit codes are, how errors are printed.
 
-use crate::{demo, inspect, interrupt, output, play, run};
+use crate::{
+    convert, demo, diff, dump, inspect, interrupt, output, play, replay, retain, run, tail, verify,
+};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use ringtape::error::Error;
 use std::process::ExitCode;
 
 /// Market data from the wire to your strategy: nothing is lost silently.
@@ -16,7 +19,7 @@ Exit codes:
   0    done
   1    done, and the check failed: loss, damage, a difference
   2    wrong use, or the machine does not let it
-  130  play and inspect: stopped by Ctrl-C, after the report
+  130  stopped by Ctrl-C, after the report; demo, run and tail just end
 
 `ringtape help COMMAND` shows examples of each command."
 )]
@@ -31,6 +34,14 @@ enum Command {
     Run(run::Args),
     Play(play::Args),
     Inspect(inspect::Args),
+    Convert(convert::Args),
+    Verify(verify::Args),
+    Dump(dump::Args),
+    Archive(retain::ArchiveArgs),
+    Prune(retain::PruneArgs),
+    Tail(tail::Args),
+    Replay(replay::Args),
+    Diff(diff::Args),
 }
 
 /// How a command that did its work ended.
@@ -55,8 +66,17 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
             output::fail(&error);
-            ExitCode::from(2)
+            ExitCode::from(code(&error))
         }
+    }
+}
+
+/// Damage is what a journal is checked for, whichever command meets it; all other errors are of use
+/// or environment.
+fn code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref() {
+        Some(Error::Corrupt { .. }) => 1,
+        _ => 2,
     }
 }
 
@@ -67,6 +87,14 @@ fn dispatch(command: &Command) -> Result<Outcome> {
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Play(args) => play::run(args),
+        Command::Convert(args) => convert::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Dump(args) => dump::run(args),
+        Command::Archive(args) => retain::archive(args),
+        Command::Prune(args) => retain::prune(args),
+        Command::Tail(args) => tail::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Diff(args) => diff::run(args),
     }
 }
 

@@ -6,13 +6,16 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::ValueEnum;
 use ringtape::bus::{Contract, Subscription};
 use ringtape::feed::{self, NasdaqConfig, NasdaqFeed};
+use ringtape::journal::{self, SyncPolicy};
 use ringtape::net::{self, Line};
-use ringtape::pipeline::{HandlerSettings, Settings};
+use ringtape::pipeline::{HandlerSettings, JournalSettings, Settings};
+use ringtape::stage::Framing;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What fits a line of a report.
 const NAME_BYTES_MAX: usize = 40;
@@ -29,6 +32,7 @@ pub(crate) struct Config {
     feeds: Vec<FeedConfig>,
     #[serde(default, rename = "subscriber")]
     pub(crate) subscribers: Vec<SubscriberConfig>,
+    journal: Option<JournalConfig>,
 }
 
 /// `[run]`.
@@ -167,7 +171,7 @@ pub(crate) struct SubscriberConfig {
 }
 
 /// The strategies that the command line brings.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Strategy {
     /// Sums what is bid, offered and traded.
@@ -191,6 +195,57 @@ enum LatencyDetail {
     Hops,
     Wire,
     Off,
+}
+
+/// `[journal]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JournalConfig {
+    directory: PathBuf,
+    bus: Option<String>,
+    #[serde(default)]
+    when_full: WhenFull,
+    ring_records: Option<usize>,
+    segment_bytes: Option<u64>,
+    #[serde(default)]
+    sync: Sync,
+    frame_records: Option<usize>,
+    flush_us: Option<u64>,
+    core: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WhenFull {
+    #[default]
+    Gap,
+    Wait,
+}
+
+/// "never", "every frame" or "every 100 ms".
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(try_from = "String")]
+struct Sync(SyncPolicy);
+
+impl TryFrom<String> for Sync {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let policy = match text.split_whitespace().collect::<Vec<_>>()[..] {
+            ["never"] => Some(SyncPolicy::Never),
+            ["every", "frame"] => Some(SyncPolicy::EveryFrame),
+            ["every", ms, "ms"] => match ms.parse() {
+                Ok(ms @ 1..) => Some(SyncPolicy::Every(Duration::from_millis(ms))),
+                _ => None,
+            },
+            _ => None,
+        };
+        policy.map(Self).ok_or_else(|| {
+            format!(
+                "sync = {text:?}: expected \"never\", \"every frame\" or, say, \"every 100 ms\""
+            )
+        })
+    }
 }
 
 impl Config {
@@ -250,6 +305,11 @@ impl Config {
             wait: self.run.wait.into(),
             ingest_core: self.run.ingest_core,
         }
+    }
+
+    /// Returns how the bus is journaled, if it is.
+    pub(crate) fn journal(&self) -> Option<JournalSettings> {
+        self.journal.as_ref().map(JournalConfig::settings)
     }
 
     /// Makes the feeds, each with its lines.
@@ -329,6 +389,32 @@ impl SubscriberConfig {
                 passages: matches!(self.latency, LatencyDetail::Hops),
             },
             measure: !matches!(self.latency, LatencyDetail::Off),
+            core: self.core,
+        }
+    }
+}
+
+impl JournalConfig {
+    fn settings(&self) -> JournalSettings {
+        let defaults = JournalSettings::new(&self.directory);
+        let tape = defaults.tape;
+        let framing = defaults.framing;
+        JournalSettings {
+            tape: journal::Config {
+                bus: self.bus.clone().unwrap_or(tape.bus),
+                segment_bytes: self.segment_bytes.unwrap_or(tape.segment_bytes),
+                sync: self.sync.0,
+                ..tape
+            },
+            contract: match self.when_full {
+                WhenFull::Gap => Contract::Lossy,
+                WhenFull::Wait => Contract::Lossless,
+            },
+            capacity: self.ring_records.unwrap_or(defaults.capacity),
+            framing: Framing {
+                frame_records: self.frame_records.unwrap_or(framing.frame_records),
+                flush: self.flush_us.map_or(framing.flush, Duration::from_micros),
+            },
             core: self.core,
         }
     }
@@ -432,6 +518,17 @@ contract = "lossless"
 ring_records = 128
 core = 1
 latency = "wire"
+
+[journal]
+directory = "tape"
+bus = "nasdaq"
+when_full = "wait"
+ring_records = 4096
+segment_bytes = 16777216
+sync = "every 100 ms"
+frame_records = 256
+flush_us = 500
+core = 0
 "#;
 
     fn error(text: &str) -> String {
@@ -471,6 +568,18 @@ latency = "wire"
             (128, Some(1))
         );
         assert!(handler.measure && !handler.subscription.passages);
+        let journal = config.journal().unwrap();
+        assert_eq!(journal.tape.directory, Path::new("tape"));
+        assert_eq!(journal.tape.bus, "nasdaq");
+        assert_eq!(journal.tape.segment_bytes, 16 << 20);
+        assert_eq!(
+            journal.tape.sync,
+            SyncPolicy::Every(Duration::from_millis(100))
+        );
+        assert_eq!(journal.contract, Contract::Lossless);
+        assert_eq!((journal.capacity, journal.core), (4096, Some(0)));
+        assert_eq!(journal.framing.frame_records, 256);
+        assert_eq!(journal.framing.flush, Duration::from_micros(500));
     }
 
     #[test]
@@ -503,6 +612,8 @@ latency = "wire"
             ("000010059B", "", "1 to 10 characters"),
             ("name = \"A\"", "name = \"\\u001b[31m\"", "printable"),
             ("hold_us = 250", "hold_us = 18446744073709552", "hold_us"),
+            ("every 100 ms", "every 0 ms", "every frame"),
+            ("every 100 ms", "always", "every frame"),
             ("233.54.12.111:26477", "233.54.12.111", "address"),
             (
                 "[[feed.line]]",

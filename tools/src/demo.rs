@@ -2,35 +2,39 @@
 
 use crate::cli::Outcome;
 use crate::config::{Backend, Wait};
-use crate::report::{RunJson, Told};
+use crate::report::{Replayed, RunJson, Told};
 use crate::strategies::{Audit, Flow, Noted};
 use crate::trading_date::TradingDate;
 use crate::venue::{Script, Venue};
 use crate::watch::{self, Until};
 use crate::{output, report};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use jiff::civil::Date;
 use ringtape::clock::SystemClock;
 use ringtape::feed::{NasdaqConfig, NasdaqFeed, Start};
 use ringtape::net::{self, Line, Stamps};
-use ringtape::pipeline::{HandlerSettings, Pipeline, Settings};
+use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Settings};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
-/// Run the whole path on this machine: synthetic venue, io_uring, two strategies, loss ledger
+/// Run the whole path on this machine: synthetic venue, io_uring, two strategies, tape, replay
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The venue publishes on two loopback lines. Its order flow is made up from a seed, though consistent:
 executions, cancels and replaces refer to orders that are alive. Line A loses a share of its
-datagrams on purpose, so that there is something to heal; line B has them all. The same seed and
-rate give the same digest on every machine.
+datagrams on purpose, so that there is something to heal; line B has them all. Everything is
+journaled; at the end the tape is replayed twice, and each replay's digest is compared with what the
+strategies were given live. The same seed and rate give the same digest on every machine.
 
 Examples:
   ringtape demo
+  ringtape demo --journal tape/
   ringtape demo --messages 1000000 --rate 250000 --seed 7
   ringtape demo --loss 20 --json
 
-Exit codes: 0 nothing was lost; 1 something was; 2 wrong use, or the machine does not let it start.
-Ctrl-C ends the day early and in good order.")]
+Exit codes: 0 nothing was lost, and the replays are equal; 1 otherwise; 2 wrong use, or the machine
+does not let it start. Ctrl-C ends the day early and in good order.")]
 pub struct Args {
     /// Messages of order flow
     #[arg(long, value_name = "N", default_value_t = 200_000)]
@@ -50,6 +54,12 @@ pub struct Args {
     /// How datagrams are fetched
     #[arg(long, value_enum, default_value_t)]
     backend: Backend,
+    /// Record to this directory, and keep it; else to a temporary one
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+    /// Record nothing and replay nothing
+    #[arg(long, conflicts_with = "journal")]
+    no_journal: bool,
     /// Print the report as one JSON object
     #[arg(long)]
     json: bool,
@@ -107,8 +117,13 @@ pub fn run(args: &Args) -> Result<Outcome> {
     };
     let (venue, controls) = Venue::new(script, clock);
     pipeline.stage(venue, None);
+    let tape = Tape::choose(args)?;
+    if let Some(tape) = &tape {
+        pipeline.journal(JournalSettings::new(tape.directory()));
+    }
 
     let running = pipeline.start()?;
+    let first = running.first();
     output::note(&report::start_text(running.receiver(), running.cores()));
     controls.open_lines(running.receiver().lines.iter().map(|line| line.address));
     watch::until(&running, Until::EndOfSession, None, args.json);
@@ -122,11 +137,18 @@ pub fn run(args: &Args) -> Result<Outcome> {
         Told::take(&mut report, flow),
         Told::take(&mut report, audit),
     ];
+    let replayed = match &tape {
+        Some(tape) => Some(Replayed::run(tape.directory(), first, &report)?),
+        None => None,
+    };
     if args.json {
-        output::print_json(&RunJson::new(&report, &told))?;
+        output::print_json(&RunJson::new(&report, &told).with_replay(replayed.as_ref()))?;
     } else {
         output::print(&format!("\n{}\n", controls.told()))?;
         output::print(&report::text(&report, &told))?;
+        if let Some(replayed) = &replayed {
+            output::print(&replayed.to_text())?;
+        }
     }
     // The venue's own count is the one that no part of the library had a hand in.
     let expected: u64 = report.feeds.iter().map(|feed| feed.ledger.expected).sum();
@@ -137,5 +159,37 @@ pub fn run(args: &Args) -> Result<Outcome> {
         )]);
         return Ok(Outcome::Failed);
     }
+    if replayed.is_some_and(|replayed| !replayed.is_equal()) {
+        return Ok(Outcome::Failed);
+    }
     Ok(watch::outcome(&report))
+}
+
+/// Where the demo records to.
+enum Tape {
+    /// Removed at the end.
+    Temporary(TempDir),
+    Kept(PathBuf),
+}
+
+impl Tape {
+    fn choose(args: &Args) -> Result<Option<Self>> {
+        Ok(match &args.journal {
+            _ if args.no_journal => None,
+            Some(directory) => Some(Self::Kept(directory.clone())),
+            None => Some(Self::Temporary(
+                tempfile::Builder::new()
+                    .prefix("ringtape-demo-")
+                    .tempdir()
+                    .context("cannot make a directory for the tape; name one with --journal")?,
+            )),
+        })
+    }
+
+    fn directory(&self) -> &Path {
+        match self {
+            Self::Temporary(directory) => directory.path(),
+            Self::Kept(directory) => directory,
+        }
+    }
 }

@@ -40,3 +40,10 @@ pub fn catch() -> Result<()> {
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }
+
+/// Ends the process as a command that was asked to stop, from where it cannot return: says `why` on
+/// standard error.
+pub fn leave(why: &str) -> ! {
+    crate::output::warn(&[why.to_owned()]);
+    std::process::exit(i32::from(EXIT_CODE));
+}

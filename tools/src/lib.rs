@@ -5,32 +5,50 @@
 //! | [`cli`] | the commands, their exit codes, how errors are printed |
 //! | [`demo`] | `ringtape demo`: the whole path with a made-up venue |
 //! | [`run`] | `ringtape run`: the same with the feeds of a configuration file |
-//! | [`inspect`] | `ringtape inspect`: what is in a capture file |
-//! | [`play`] | `ringtape play`: a capture file as a live feed |
+//! | [`inspect`] | `ringtape inspect`: what is in a capture file or a journal |
+//! | [`play`] | `ringtape play`: a capture file or a journal as a live feed |
+//! | [`convert`] | `ringtape convert`: a capture file as a journal |
+//! | [`verify`], [`dump`] | `ringtape verify` and `dump`: whether a journal is whole, and its records |
+//! | [`tail`] | `ringtape tail`: the records of a journal that is being written |
+//! | [`replay`] | `ringtape replay`: journals to a strategy, once more |
+//! | [`diff`] | `ringtape diff`: where two recordings differ |
+//! | [`retain`] | `ringtape archive` and `prune`: what a journal keeps |
 //! | [`packets`] | the packets that a file is played as, and what was counted on the way |
 //! | [`source`] | capture files: from a path to datagrams and messages |
 //! | [`new_york`], [`trading_date`] | the venue's calendar |
 //! | [`watch`], [`report`] | a run while it lasts, and what it says at the end |
+//! | `place` | places in a journal, as they are named on the command line |
 //! | `config`, `strategies`, `venue` | the configuration file, the strategies and the venue that come along |
 //! | [`output`], [`progress`], [`interrupt`] | what is printed, progress bars, Ctrl-C |
 //!
-//! `inspect` and `play` take their packets from one place, so that the digest which the one prints
-//! is the digest that a handler gets from the other.
+//! `inspect`, `play` and `convert` take their packets from one place, and the first and the last
+//! follow them in one way (`follow`), so that the digest which the one prints is the digest that a
+//! handler gets from the other, and that the journal has.
 
 pub mod cli;
 mod config;
+pub mod convert;
 pub mod demo;
+pub mod diff;
+pub mod dump;
+mod follow;
 pub mod inspect;
 pub mod interrupt;
 pub mod new_york;
 pub mod output;
 pub mod packets;
+mod place;
 pub mod play;
 pub mod progress;
+pub mod replay;
 pub mod report;
+pub mod retain;
 pub mod run;
 pub mod source;
 mod strategies;
+pub mod tail;
+mod tape;
 pub mod trading_date;
 mod venue;
+pub mod verify;
 pub mod watch;

@@ -2,7 +2,7 @@
 //!
 //! The time zone comes with the binary, so no machine has to have it.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
@@ -30,6 +30,14 @@ pub fn date(unix_ns: u64) -> Date {
 pub fn midnight_ns(date: Date) -> Option<u64> {
     let midnight = date.to_zoned(zone()).ok()?.start_of_day().ok()?;
     u64::try_from(midnight.timestamp().as_nanosecond()).ok()
+}
+
+/// Returns the UNIX nanoseconds at which a wall clock in New York shows a time, or `None` before 1970
+/// and where they do not fit. Of an hour that comes twice in a night the first is meant.
+#[must_use]
+pub fn unix_ns(wall: DateTime) -> Option<u64> {
+    let zoned = wall.to_zoned(zone()).ok()?;
+    u64::try_from(zoned.timestamp().as_nanosecond()).ok()
 }
 
 /// Writes a time as a wall clock in New York shows it, with its date.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write as _};
 
 /// Prints a report as one JSON object.
 ///
@@ -22,11 +22,47 @@ pub fn print_json(report: &impl Serialize) -> Result<()> {
 /// When standard output cannot be written to. That its reader has gone (`| head`) is no error.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
+    still_read(out.write_all(text.as_bytes()).and_then(|()| out.flush())).map(drop)
+}
+
+/// Lines on standard output, for as long as somebody reads them.
+#[derive(Debug)]
+pub struct Lines {
+    out: BufWriter<StdoutLock<'static>>,
+}
+
+impl Lines {
+    /// Starts to print; nobody else prints meanwhile.
+    #[must_use]
+    pub fn start() -> Self {
+        let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        Self { out }
+    }
+
+    /// Prints a line, sooner or later. Returns whether there is still a reader (`| head`).
+    ///
+    /// # Errors
+    ///
+    /// When standard output cannot be written to.
+    pub fn print(&mut self, line: &str) -> Result<bool> {
+        still_read(writeln!(self.out, "{line}"))
+    }
+
+    /// Prints now what was held back. Returns whether there is still a reader.
+    ///
+    /// # Errors
+    ///
+    /// As [`print`](Self::print).
+    pub fn flush(&mut self) -> Result<bool> {
+        still_read(self.out.flush())
+    }
+}
+
+fn still_read(printed: io::Result<()>) -> Result<bool> {
+    match printed {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("cannot write to standard output"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owns the progress bar of long work on a file.
+//! Owns the progress bar of long work on a file or a journal.
 
 use crate::source::Source;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,8 +17,15 @@ impl Progress {
     /// watches.
     #[must_use]
     pub fn start(source: &Source, slow: bool, json: bool) -> Self {
+        Self::over(source.file_bytes(), slow, json)
+    }
+
+    /// Starts a bar over so many bytes, as [`start`](Self::start) does for those of a file; there
+    /// is none where they are not known.
+    #[must_use]
+    pub fn over(bytes: Option<u64>, slow: bool, json: bool) -> Self {
         let watched = !json || io::stdout().is_terminal();
-        let bar = match source.file_bytes() {
+        let bar = match bytes {
             Some(bytes) if watched && (slow || bytes >= SHOWN_FROM_BYTES) => {
                 // indicatif hides the bar where standard error is no terminal.
                 ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr())
@@ -36,6 +43,11 @@ impl Progress {
     /// times a second.
     pub fn update(&self, source: &Source) {
         self.0.set_position(source.read_bytes());
+    }
+
+    /// Shows that so many bytes are done. As cheap as [`update`](Self::update).
+    pub fn set(&self, bytes: u64) {
+        self.0.set_position(bytes);
     }
 
     /// Takes the bar away, so that what is printed next stands alone.

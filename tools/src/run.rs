@@ -33,6 +33,9 @@ With this in feed.toml:
   name = \"audit\"
   strategy = \"audit\"
 
+  [journal]
+  directory = \"tape\"
+
 Examples:
   ringtape run feed.toml --until end-of-session
   ringtape run feed.toml --for 60 --json
@@ -86,6 +89,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
                 Attached::Audit(pipeline.subscribe(name, settings, Noted::new(Audit::default())))
             }
         });
+    }
+
+    if let Some(journal) = config.journal() {
+        pipeline.journal(journal);
     }
 
     let running = pipeline.start()?;

@@ -4,21 +4,31 @@
 
 mod support;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use support::{Run, binary_file, command, message, ringtape, system_event, wait};
+use support::{Run, binary_file, command, message, ringtape, system_event, unprivileged, wait};
 
-const COMMANDS: [&str; 4] = ["demo", "run", "play", "inspect"];
+const COMMANDS: [&str; 10] = [
+    "demo", "run", "play", "inspect", "convert", "verify", "dump", "tail", "replay", "diff",
+];
 /// Those that read a capture.
-const READERS: [&str; 2] = ["inspect", "play"];
+const READERS: [&str; 3] = ["inspect", "play", "convert"];
+
+/// The arguments of a command that reads a capture.
+fn arguments(name: &str, file: &Path) -> Vec<OsString> {
+    let mut arguments = vec![OsString::from(name), file.as_os_str().to_owned()];
+    if name == "convert" {
+        arguments.push("/dev/null/tape".into());
+    }
+    arguments
+}
 
 /// Runs a command on a file.
 fn on(name: &str, file: &Path) -> Run {
-    ringtape([OsStr::new(name), file.as_os_str()])
+    ringtape(arguments(name, file))
 }
 
 #[test]
@@ -52,12 +62,18 @@ fn wrong_arguments_are_exit_code_2_and_show_the_usage() {
         &["inspect"],
         &["play"],
         &["inspect", "a", "b"],
+        &["convert", "a"],
+        &["verify"],
+        &["dump", "a", "b"],
         &[],
     ] {
         let run = ringtape(args);
         assert_eq!(run.code, Some(2), "{args:?}");
         assert!(run.stderr.contains("Usage:"), "{args:?}: {}", run.stderr);
     }
+    let run = ringtape(["dump", "a", "--limit", "0"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("--limit"), "{run:?}");
     let run = ringtape(["inspect", "file", "--date", "30.12.2019"]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("2020-01-30"), "{run:?}");
@@ -85,6 +101,11 @@ fn files_that_cannot_be_read_are_named_with_the_reason() {
             let run = on(name, &file);
             assert_eq!(run.code, Some(2), "{run:?}");
             assert!(run.stderr.starts_with("error: "), "{run:?}");
+            let message = match name {
+                // They take a directory for a journal.
+                "inspect" | "play" if file.is_dir() => "is no journal",
+                _ => message,
+            };
             assert!(run.stderr.contains(message), "{run:?}");
             assert!(run.stderr.contains(file.to_str().unwrap()), "{run:?}");
             assert!(run.stdout.is_empty(), "{run:?}");
@@ -100,25 +121,7 @@ fn a_file_without_permission_is_named() {
     fs::write(&file, b"secret").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     for name in READERS {
-        let mut command = command([OsStr::new(name), file.as_os_str()]);
-        if fs::metadata(folder.path()).unwrap().uid() == 0 {
-            // Root may read everything: be nobody, from a copy of the program that nobody may run.
-            let program = folder.path().join("ringtape");
-            // Copied by another process: were the copy open for writing here, a test that forks
-            // meanwhile would hold it open, and running it would fail with "text file busy".
-            let copied = std::process::Command::new("cp")
-                .arg(env!("CARGO_BIN_EXE_ringtape"))
-                .arg(&program)
-                .status();
-            assert!(copied.unwrap().success());
-            command = std::process::Command::new(program);
-            command
-                .args([OsStr::new(name), file.as_os_str()])
-                .uid(65_534);
-            command
-                .stdout(std::process::Stdio::piped())
-                .stderr(std::process::Stdio::piped());
-        }
+        let command = unprivileged(arguments(name, &file), folder.path());
         let run = support::finish(command);
         assert_eq!(run.code, Some(2), "{run:?}");
         assert!(

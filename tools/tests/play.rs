@@ -4,7 +4,7 @@
 
 mod support;
 
-use ringtape::feed::moldudp64::{Packet, PacketKind};
+use ringtape::feed::moldudp64::PacketKind;
 use ringtape::feed::{Arrival, Feed as _, NasdaqConfig, NasdaqFeed};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Digest};
@@ -12,83 +12,17 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::thread::JoinHandle;
+use support::wire::{Listener, numbers, parse, play, with_messages};
 use support::{
-    DEADLINE, Run, Writer, binary_file, command, ethernet, inspect, market_data, message, packet,
+    DEADLINE, Writer, binary_file, command, ethernet, inspect, market_data, message, packet,
     ringtape, system_event,
 };
 use tempfile::TempDir;
 
 const SESSION_A: [u8; 10] = *b"000000001A";
 const SESSION_B: [u8; 10] = *b"000000001B";
-
-/// A line's receiving end. What these tests send fits into its buffer unless it is read meanwhile.
-struct Listener(UdpSocket);
-
-impl Listener {
-    fn new() -> Self {
-        Self(UdpSocket::bind("127.0.0.1:0").unwrap())
-    }
-
-    fn to(&self) -> String {
-        format!("--to={}", self.0.local_addr().unwrap())
-    }
-
-    /// Returns what has arrived.
-    fn arrived(&self) -> Vec<Vec<u8>> {
-        self.0.set_nonblocking(true).unwrap();
-        let mut buffer = [0; 65_536];
-        std::iter::from_fn(|| {
-            self.0
-                .recv(&mut buffer)
-                .ok()
-                .map(|bytes| buffer[..bytes].to_vec())
-        })
-        .collect()
-    }
-
-    /// Receives on a thread until the end of the session is told.
-    fn until_end(self) -> JoinHandle<Vec<Vec<u8>>> {
-        self.0.set_read_timeout(Some(DEADLINE)).unwrap();
-        std::thread::spawn(move || {
-            let (mut packets, mut buffer) = (Vec::new(), [0; 65_536]);
-            loop {
-                let bytes = self.0.recv(&mut buffer).unwrap();
-                packets.push(buffer[..bytes].to_vec());
-                if parse(&packets[packets.len() - 1]).kind() == PacketKind::EndOfSession {
-                    return packets;
-                }
-            }
-        })
-    }
-}
-
-fn parse(packet: &[u8]) -> Packet<'_> {
-    Packet::parse(packet, packet.len()).unwrap()
-}
-
-fn with_messages(packets: &[Vec<u8>]) -> Vec<&Vec<u8>> {
-    packets
-        .iter()
-        .filter(|packet| parse(packet).kind() == PacketKind::Messages)
-        .collect()
-}
-
-fn numbers(packets: &[Vec<u8>]) -> BTreeSet<u64> {
-    let spans = packets.iter().map(|packet| parse(packet));
-    spans
-        .flat_map(|packet| (packet.sequence()..).take(usize::from(packet.count())))
-        .collect()
-}
-
-fn play<A: AsRef<OsStr>>(file: &Path, args: impl IntoIterator<Item = A>) -> Run {
-    let mut command = command([OsStr::new("play"), file.as_os_str(), OsStr::new("--json")]);
-    command.args(args);
-    support::finish(command)
-}
 
 /// Returns the digest of what a feed at its defaults makes of these packets.
 fn digest(lines: &[Vec<Vec<u8>>], midnight_ns: u64) -> String {

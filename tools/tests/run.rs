@@ -5,7 +5,7 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -221,6 +221,92 @@ fn a_real_capture_arrives_with_its_own_session_and_numbers() {
     let (run, _, code) = live(&config("2023-08-22", feed, &ANYWHERE, None), &file, &[]);
     check_whole(&run, &inspect(&file, "2023-08-22"), 269);
     assert_eq!(code, Some(0));
+}
+
+/// Lets `run` record what is played to it: the rest of a configuration.
+fn recorded_to(directory: &Path) -> String {
+    let directory = directory.display();
+    format!("[journal]\ndirectory = \"{directory}\"\nwhen_full = \"wait\"\n")
+}
+
+#[test]
+fn the_order_flow_file_arrives_whole_from_its_journal() {
+    let Some(file) = market_data(ORDER_FLOW) else {
+        return;
+    };
+    let (folder, date) = (TempDir::new().unwrap(), "2019-12-30");
+    let tape = folder.path().join("tape");
+    let (from, to) = (file.to_str().unwrap(), tape.to_str().unwrap());
+    let converted = ringtape(["convert", from, to, "--date", date]);
+    assert_eq!(converted.code, Some(0), "{converted:?}");
+    let config = config(date, PATIENT, &ANYWHERE, None);
+    let (run, played, code) = live(&config, &tape, &[]);
+    check_whole(&run, &inspect(&file, date), 4_000);
+    assert_eq!(code, Some(0));
+    for (key, value) in [
+        ("format", json!("journal")),
+        ("feed", json!("nasdaq-itch50")),
+        ("feed_id", json!(1)),
+        ("session", json!("RINGTAPE01")),
+        ("messages", json!(4_000)),
+        ("unsent", json!({})),
+        ("warnings", json!([])),
+    ] {
+        assert_eq!(played[key], value, "{key}");
+    }
+}
+
+#[test]
+fn a_recorded_run_played_again_has_its_session_numbers_and_digest() {
+    let Some(file) = market_data(MULTICAST) else {
+        return;
+    };
+    let (folder, date) = (TempDir::new().unwrap(), "2023-08-22");
+    let tape = folder.path().join("tape");
+    let feed = "session = \"000010059B\"\nstart = 14757701\nhold_us = 10000000\n";
+    let receiver = config(date, feed, &ANYWHERE, None);
+    let recorder = receiver.clone() + &recorded_to(&tape);
+    let (_, _, code) = live(&recorder, &file, &[]);
+    assert_eq!(code, Some(0));
+    let (run, played, code) = live(&receiver, &tape, &[]);
+    check_whole(&run, &inspect(&file, date), 269);
+    assert_eq!(code, Some(0));
+    assert_eq!(played["session"], "000010059B");
+    assert_eq!(played["first_sequence"], 14_757_701);
+    assert_eq!(played["last_sequence"], 14_757_969);
+}
+
+#[test]
+fn what_a_recorded_run_lost_is_missing_exactly_when_it_is_played_again() {
+    let Some(file) = market_data(ORDER_FLOW) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let tape = folder.path().join("tape");
+    let feed = "start = 1\nhold_us = 20000\n";
+    let receiver = config("2019-12-30", feed, &ANYWHERE[..1], None);
+    let recorder = receiver.clone() + &recorded_to(&tape);
+    let (run, lossy, _) = live(&recorder, &file, &["--loss-both", "20", "--seed", "5"]);
+    let (again, played, code) = live(&receiver, &tape, &[]);
+    let gaps = |run: &Value| run["subscribers"][0]["gap_list"].clone();
+    assert!(gaps(&run).as_array().unwrap().len() > 100, "{run}");
+    let numbers = |gaps: Value| -> Vec<[u64; 2]> {
+        let ends = |gap: &Value| [&gap["first"], &gap["last"]].map(|end| end.as_u64().unwrap());
+        gaps.as_array().unwrap().iter().map(ends).collect()
+    };
+    assert_eq!(json!(numbers(gaps(&run))), lossy["dropped_both"]);
+    assert_eq!(numbers(gaps(&again)), numbers(gaps(&run)));
+    for place in 0..2 {
+        let [first, second] = [&run, &again].map(|run| &run["subscribers"][place]);
+        assert_eq!(first["digest"], second["digest"]);
+    }
+    assert_eq!(code, Some(1), "the receiver of a loss fails its check");
+    let warning = played["warnings"][0].as_str().unwrap();
+    let lost = &run["ledger"][0]["causes"]["absent"];
+    assert_eq!(
+        warning,
+        format!("{lost} numbers are gaps of the feed on the tape, and stay missing")
+    );
 }
 
 /// Set inside a network namespace that nothing can leave.

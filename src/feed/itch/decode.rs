@@ -1,12 +1,13 @@
 //! Owns the way from an ITCH message to events.
 
+use super::order::{self, LAYOUTS, Layout, OrderEvent};
 use super::wire;
 use crate::feed::{MalformedMessage, Message};
 use crate::market::{
-    AddOrder, Cancel, CircuitBreaker, CircuitBreakerLevels, Collar, CrossTrade, Delete,
-    DirectListing, DirectListingCollar, EventKind, Execute, Flags, Head, Imbalance,
-    ImbalancePrices, Instrument, IpoQuote, MarketEvent, NO_PRICE, OperationalHalt, Participant,
-    Replace, RetailInterest, ShortSale, Side, Status, Symbol, System, Trade, TradeBreak,
+    AddOrder, CircuitBreaker, CircuitBreakerLevels, Collar, CrossTrade, DirectListing,
+    DirectListingCollar, EventKind, Execute, Flags, Head, Imbalance, ImbalancePrices, Instrument,
+    IpoQuote, MarketEvent, OperationalHalt, Participant, RetailInterest, ShortSale, Side, Status,
+    Symbol, System, Trade, TradeBreak,
 };
 use crate::record::{Batch, DeadLetter};
 use zerocopy::byteorder::big_endian::{U32, U64};
@@ -23,14 +24,18 @@ pub enum Decoded {
     Empty,
 }
 
-/// The name of a stock locate that no message named so far. It is not zero so that filling the
+/// The name of a stock locate that no message named so far: none that a venue sends, because it is
+/// not ASCII, so that even a blank name reaches the bus. It is not zero so that filling the
 /// directory touches its pages when it is made, not at the day's first orders.
-const UNNAMED: Symbol = Symbol([b' '; 8]);
+const UNNAMED: Symbol = Symbol([0xff; 8]);
+
+/// The attribution of an order that has none: what tells `A` from `F`.
+pub(super) const ANONYMOUS: [u8; 4] = [0; 4];
 
 /// The bits of a time on the wire: 48.
 const SINCE_MIDNIGHT_MASK: u64 = (1 << 48) - 1;
 /// Nanoseconds in a second.
-const SECOND_NS: u64 = 1_000_000_000;
+pub(super) const SECOND_NS: u64 = 1_000_000_000;
 
 /// Decodes the messages of one feed, and knows the names of its stocks.
 ///
@@ -115,23 +120,45 @@ impl Decoder {
         let Some(&message_type) = message.bytes.first() else {
             return Ok(Decoded::Empty);
         };
-        match message_type {
-            wire::AddOrder::TYPE => self.add_order(message, out)?,
-            wire::Delete::TYPE => self.delete(message, out)?,
-            wire::Replace::TYPE => self.replace(message, out)?,
-            wire::Executed::TYPE => self.executed(message, out)?,
-            wire::Cancel::TYPE => self.cancel(message, out)?,
-            _ => {
-                let Message {
-                    number,
-                    bytes,
-                    message_bytes,
-                    ts_recv_ns,
-                } = message;
-                return self.decode_rare(bytes, number, ts_recv_ns, message_bytes, out);
-            }
+        let layout = &LAYOUTS[usize::from(message_type)];
+        if layout.bytes == 0 {
+            let Message {
+                number,
+                bytes,
+                message_bytes,
+                ts_recv_ns,
+            } = message;
+            return self.decode_rare(bytes, number, ts_recv_ns, message_bytes, out);
         }
+        self.order(layout, message, out)?;
         Ok(Decoded::Events)
+    }
+
+    /// Decodes the types of the order flow, all in the same way.
+    #[inline(always)]
+    fn order(&mut self, layout: &Layout, message: Message<'_>, out: Out<'_>) -> Done {
+        let words = layout.load(message.bytes).ok_or(MalformedMessage)?;
+        let shortest: &wire::Delete = read(message.bytes)?;
+        let header = &shortest.header;
+        let known = u64::from_ne_bytes(self.directory[usize::from(header.locate.get())].0);
+        if (words.stock ^ known) & layout.stock_mask != 0 {
+            let stock = Symbol(words.stock.to_ne_bytes());
+            self.derive(header, stock, message.number, message.ts_recv_ns, out);
+        }
+        self.events += 1;
+        out.push_event_with(message.ts_recv_ns, || {
+            let [ts_event_ns, head] = self.head_words(header);
+            let event = OrderEvent {
+                ts_event_ns,
+                head,
+                order_id: shortest.order_id.get(),
+                third: 0,
+                fourth: 0,
+                fifth_and_message: u64::from(low(message.number)) << 32,
+            };
+            transmute!(layout.complete(&words, event))
+        });
+        Ok(())
     }
 
     /// Decodes the types that [`decode`](Self::decode) does not. Takes the message in parts, in
@@ -182,83 +209,20 @@ impl Decoder {
 
 /// One method for each type, in the order of the matches above.
 impl Decoder {
-    #[inline(always)]
-    fn add_order(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
-        let add: &wire::AddOrder = read(message.bytes)?;
-        self.name(&add.header, add.stock, message, out);
-        let event = AddOrder {
-            head: self.head(&add.header, EventKind::ADD_ORDER, Side(add.side)),
-            order_id: add.order_id.get(),
-            price_e9: price_e9(add.price_e4),
-            quantity: u64::from(add.shares.get()),
-            attribution: [0; 4],
-            message: low(message.number),
-        };
-        self.push(message, event, out)
-    }
-
-    #[inline(always)]
-    fn delete(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
-        let delete: &wire::Delete = read(message.bytes)?;
-        let event = Delete {
-            head: self.head(&delete.header, EventKind::DELETE, Side::NONE),
-            order_id: delete.order_id.get(),
-            reserved: [0; 20],
-            message: low(message.number),
-        };
-        self.push(message, event, out)
-    }
-
-    #[inline(always)]
-    fn replace(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
-        let replace: &wire::Replace = read(message.bytes)?;
-        let event = Replace {
-            head: self.head(&replace.header, EventKind::REPLACE, Side::NONE),
-            order_id: replace.order_id.get(),
-            new_order_id: replace.new_order_id.get(),
-            price_e9: price_e9(replace.price_e4),
-            quantity: replace.shares.get(),
-            message: low(message.number),
-        };
-        self.push(message, event, out)
-    }
-
-    #[inline(always)]
-    fn executed(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
-        let executed: &wire::Executed = read(message.bytes)?;
-        let event = Execute {
-            head: self.head(&executed.header, EventKind::EXECUTE, Side::NONE),
-            order_id: executed.order_id.get(),
-            price_e9: NO_PRICE,
-            match_id: executed.match_id.get(),
-            quantity: executed.shares.get(),
-            message: low(message.number),
-        };
-        self.push(message, event, out)
-    }
-
-    #[inline(always)]
-    fn cancel(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
-        let cancel: &wire::Cancel = read(message.bytes)?;
-        let event = Cancel {
-            head: self.head(&cancel.header, EventKind::CANCEL, Side::NONE),
-            order_id: cancel.order_id.get(),
-            quantity: u64::from(cancel.shares.get()),
-            reserved: [0; 12],
-            message: low(message.number),
-        };
-        self.push(message, event, out)
-    }
-
     fn add_order_attributed(&mut self, message: Message<'_>, out: Out<'_>) -> Done {
         let add: &wire::AddOrderAttributed = read(message.bytes)?;
         self.name(&add.header, add.stock, message, out);
+        let attribution = match add.attribution {
+            // An anonymous order would be of the other type, and messages by type not add up.
+            ANONYMOUS => *b"    ",
+            attribution => attribution,
+        };
         let event = AddOrder {
             head: self.head(&add.header, EventKind::ADD_ORDER, Side(add.side)),
             order_id: add.order_id.get(),
             price_e9: price_e9(add.price_e4),
             quantity: u64::from(add.shares.get()),
-            attribution: add.attribution,
+            attribution,
             message: low(message.number),
         };
         self.push(message, event, out)
@@ -554,19 +518,22 @@ impl Decoder {
 
     #[inline]
     fn head(&self, header: &wire::Header, kind: EventKind, side: Side) -> Head {
+        let [ts_event_ns, rest] = self.head_words(header);
+        transmute!([ts_event_ns, rest | order::head(kind, side, Flags::LAST)])
+    }
+
+    /// Returns an event's head as it lies in memory, without kind, side and flags. Two words: five
+    /// stores of their parts cost more than putting them together. `cargo bench --bench decode`
+    /// compares.
+    #[inline]
+    fn head_words(&self, header: &wire::Header) -> [u64; 2] {
         // The time's 48 bits in one load, with the tracking number before them.
         let [_, _, _, tracking_and_time @ ..]: &[u8; size_of::<wire::Header>()] =
             transmute_ref!(header);
         let since_midnight_ns = u64::from_be_bytes(*tracking_and_time) & SINCE_MIDNIGHT_MASK;
         let ts_event_ns = self.midnight_ns.wrapping_add(since_midnight_ns);
-        // One word, as it lies in memory: five stores of its parts cost more than putting it
-        // together. `cargo bench --bench decode` compares.
-        let rest = u64::from(header.locate.get())
-            | u64::from(self.feed) << 32
-            | u64::from(kind.0) << 40
-            | u64::from(side.0) << 48
-            | u64::from(Flags::LAST.0) << 56;
-        transmute!([ts_event_ns, rest])
+        let rest = u64::from(header.locate.get()) | u64::from(self.feed) << 32;
+        [ts_event_ns, rest]
     }
 
     /// Sees that the stock's name is on the bus before the event that needs it.

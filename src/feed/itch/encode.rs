@@ -1,6 +1,8 @@
-//! Owns the way back: the order flow's messages as a venue sends them, for simulators and tests.
+//! Owns the way back: every message as a venue sends it, from its values.
 //!
-//! Prices are × 10⁴, as on the wire.
+//! For simulators and tests, and for what [`Encoder`](super::Encoder) makes of events. Prices are
+//! × 10⁴ unless a name says otherwise, letters are the venue's; nothing is checked, because a
+//! simulator may want to send what a venue would not.
 
 use super::wire;
 use crate::market::Symbol;
@@ -88,24 +90,82 @@ pub struct Order {
     pub price_e4: u32,
 }
 
-/// Encodes `S`: the day moved on to `code`.
-#[must_use]
-pub fn system_event(head: Head, code: u8) -> [u8; 12] {
-    transmute!(wire::System {
-        header: head.of(wire::System::TYPE),
-        code
-    })
+/// What an auction would trade now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "each field is described at market::Imbalance and market::ImbalancePrices"
+)]
+pub struct Imbalance {
+    pub stock: Symbol,
+    pub paired: u64,
+    pub imbalance: u64,
+    pub direction: u8,
+    pub far_e4: u32,
+    pub near_e4: u32,
+    pub reference_e4: u32,
+    pub cross_type: u8,
+    pub price_variation: u8,
 }
 
-/// Encodes `R`: reference data.
-#[must_use]
-pub fn directory(head: Head, stock: Directory) -> [u8; 39] {
-    transmute!(wire::Directory {
-        header: head.of(wire::Directory::TYPE),
+/// Price discovery of a direct listing with a capital raise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "each field is described at market::DirectListing and market::DirectListingCollar"
+)]
+pub struct DirectListing {
+    pub stock: Symbol,
+    pub open_eligible: u8,
+    pub min_e4: u32,
+    pub max_e4: u32,
+    pub near_e4: u32,
+    pub near_time: u64,
+    pub lower_e4: u32,
+    pub upper_e4: u32,
+}
+
+/// What a field of the wire's struct takes: the value of its own name, or what stands behind it.
+macro_rules! value {
+    ($field:ident) => {
+        $field.into()
+    };
+    ($field:ident $from:expr) => {
+        $from.into()
+    };
+}
+
+/// Declares each encoder once: its values, its length, and the fields of the wire's struct.
+macro_rules! encoders {
+    ($(
+        $(#[$meta:meta])*
+        $name:ident($($value:ident: $type:ty),*) -> $bytes:literal = $message:ident {
+            $($field:ident $(: $from:expr)?,)*
+        }
+    )*) => {
+        $(
+            $(#[$meta])*
+            #[must_use]
+            pub fn $name(head: Head, $($value: $type),*) -> [u8; $bytes] {
+                transmute!(wire::$message {
+                    header: head.of(wire::$message::TYPE),
+                    $($field: value!($field $($from)?),)*
+                })
+            }
+        )*
+    };
+}
+
+encoders! {
+    /// Encodes `S`: the day moved on to `code`.
+    system_event(code: u8) -> 12 = System { code, }
+
+    /// Encodes `R`: reference data.
+    directory(stock: Directory) -> 39 = Directory {
         stock: stock.stock,
         market_category: stock.market_category,
         financial_status: stock.financial_status,
-        round_lot: stock.round_lot.into(),
+        round_lot: stock.round_lot,
         round_lots_only: stock.round_lots_only,
         issue_class: stock.issue_class,
         issue_subtype: stock.issue_subtype,
@@ -114,130 +174,151 @@ pub fn directory(head: Head, stock: Directory) -> [u8; 39] {
         ipo: stock.ipo,
         price_band_tier: stock.price_band_tier,
         etp: stock.etp,
-        etp_leverage: stock.etp_leverage.into(),
+        etp_leverage: stock.etp_leverage,
         inverse: stock.inverse,
-    })
-}
+    }
 
-/// Encodes `H`: a stock's trading state.
-#[must_use]
-pub fn trading_action(head: Head, stock: Symbol, state: u8, reason: [u8; 4]) -> [u8; 25] {
-    let header = head.of(wire::TradingAction::TYPE);
-    transmute!(wire::TradingAction {
-        header,
+    /// Encodes `H`: a stock's trading state.
+    trading_action(stock: Symbol, state: u8, reason: [u8; 4]) -> 25 = TradingAction {
         stock,
         state,
         reserved: b' ',
-        reason
-    })
-}
+        reason,
+    }
 
-/// Encodes `A`: an anonymous order joined the book.
-#[must_use]
-pub fn add_order(head: Head, order: Order) -> [u8; 36] {
-    transmute!(wire::AddOrder {
-        header: head.of(wire::AddOrder::TYPE),
-        order_id: order.order_id.into(),
-        side: order.side,
-        shares: order.shares.into(),
-        stock: order.stock,
-        price_e4: order.price_e4.into(),
-    })
-}
+    /// Encodes `Y`: whether short sales of a stock are restricted.
+    short_sale(stock: Symbol, action: u8) -> 20 = ShortSale { stock, action, }
 
-/// Encodes `F`: an order joined the book, with its participant's name.
-#[must_use]
-pub fn add_order_attributed(head: Head, order: Order, attribution: [u8; 4]) -> [u8; 40] {
-    transmute!(wire::AddOrderAttributed {
-        header: head.of(wire::AddOrderAttributed::TYPE),
-        order_id: order.order_id.into(),
+    /// Encodes `L`: a market maker's standing in a stock.
+    participant(
+        stock: Symbol, participant: [u8; 4], primary: u8, mode: u8, state: u8
+    ) -> 26 = Participant { participant, stock, primary, mode, state, }
+
+    /// Encodes `V`: the index levels × 10⁸ at which the whole market halts today, first to third.
+    circuit_breaker_levels(levels_e8: [u64; 3]) -> 35 = CircuitBreakerLevels {
+        level1_e8: levels_e8[0],
+        level2_e8: levels_e8[1],
+        level3_e8: levels_e8[2],
+    }
+
+    /// Encodes `W`: the index fell through `level`, a digit.
+    circuit_breaker(level: u8) -> 12 = CircuitBreaker { level, }
+
+    /// Encodes `K`: a new issue will be quoted from `release_s` on, seconds since midnight in New
+    /// York.
+    ipo_quote(stock: Symbol, release_s: u32, qualifier: u8, price_e4: u32) -> 28 = IpoQuote {
+        stock,
+        release_s,
+        qualifier,
+        price_e4,
+    }
+
+    /// Encodes `J`: the prices between which the auction that ends a pause may print.
+    collar(
+        stock: Symbol, reference_e4: u32, upper_e4: u32, lower_e4: u32, extensions: u32
+    ) -> 35 = Collar { stock, reference_e4, upper_e4, lower_e4, extensions, }
+
+    /// Encodes `h`: one market stopped or resumed a stock.
+    operational_halt(stock: Symbol, market: u8, action: u8) -> 21 = OperationalHalt {
+        stock,
+        market,
+        action,
+    }
+
+    /// Encodes `A`: an anonymous order joined the book.
+    add_order(order: Order) -> 36 = AddOrder {
+        order_id: order.order_id,
         side: order.side,
-        shares: order.shares.into(),
+        shares: order.shares,
         stock: order.stock,
-        price_e4: order.price_e4.into(),
+        price_e4: order.price_e4,
+    }
+
+    /// Encodes `F`: an order joined the book, with its participant's name.
+    add_order_attributed(order: Order, attribution: [u8; 4]) -> 40 = AddOrderAttributed {
+        order_id: order.order_id,
+        side: order.side,
+        shares: order.shares,
+        stock: order.stock,
+        price_e4: order.price_e4,
         attribution,
-    })
-}
+    }
 
-/// Encodes `E`: an order traded at its own price.
-#[must_use]
-pub fn executed(head: Head, order_id: u64, shares: u32, match_id: u64) -> [u8; 31] {
-    transmute!(wire::Executed {
-        header: head.of(wire::Executed::TYPE),
-        order_id: order_id.into(),
-        shares: shares.into(),
-        match_id: match_id.into(),
-    })
-}
+    /// Encodes `E`: an order traded at its own price.
+    executed(order_id: u64, shares: u32, match_id: u64) -> 31 = Executed {
+        order_id,
+        shares,
+        match_id,
+    }
 
-/// Encodes `C`: an order traded at another price. One that is not `printable` is not volume.
-#[must_use]
-pub fn executed_with_price(
-    head: Head,
-    order_id: u64,
-    shares: u32,
-    match_id: u64,
-    printable: bool,
-    price_e4: u32,
-) -> [u8; 36] {
-    transmute!(wire::ExecutedWithPrice {
-        header: head.of(wire::ExecutedWithPrice::TYPE),
-        order_id: order_id.into(),
-        shares: shares.into(),
-        match_id: match_id.into(),
+    /// Encodes `C`: an order traded at another price. One that is not `printable` is not volume.
+    executed_with_price(
+        order_id: u64, shares: u32, match_id: u64, printable: bool, price_e4: u32
+    ) -> 36 = ExecutedWithPrice {
+        order_id,
+        shares,
+        match_id,
         printable: if printable { b'Y' } else { b'N' },
-        price_e4: price_e4.into(),
-    })
-}
+        price_e4,
+    }
 
-/// Encodes `X`: `shares` of an order were cancelled.
-#[must_use]
-pub fn cancel(head: Head, order_id: u64, shares: u32) -> [u8; 23] {
-    transmute!(wire::Cancel {
-        header: head.of(wire::Cancel::TYPE),
-        order_id: order_id.into(),
-        shares: shares.into(),
-    })
-}
+    /// Encodes `X`: `shares` of an order were cancelled.
+    cancel(order_id: u64, shares: u32) -> 23 = Cancel { order_id, shares, }
 
-/// Encodes `D`: an order left the book.
-#[must_use]
-pub fn delete(head: Head, order_id: u64) -> [u8; 19] {
-    let header = head.of(wire::Delete::TYPE);
-    transmute!(wire::Delete {
-        header,
-        order_id: order_id.into()
-    })
-}
+    /// Encodes `D`: an order left the book.
+    delete(order_id: u64) -> 19 = Delete { order_id, }
 
-/// Encodes `U`: an order left the book and another came in its stead.
-#[must_use]
-pub fn replace(
-    head: Head,
-    order_id: u64,
-    new_order_id: u64,
-    shares: u32,
-    price_e4: u32,
-) -> [u8; 35] {
-    transmute!(wire::Replace {
-        header: head.of(wire::Replace::TYPE),
-        order_id: order_id.into(),
-        new_order_id: new_order_id.into(),
-        shares: shares.into(),
-        price_e4: price_e4.into(),
-    })
-}
+    /// Encodes `U`: an order left the book and another came in its stead.
+    replace(order_id: u64, new_order_id: u64, shares: u32, price_e4: u32) -> 35 = Replace {
+        order_id,
+        new_order_id,
+        shares,
+        price_e4,
+    }
 
-/// Encodes `P`: a trade against an order that the book never showed.
-#[must_use]
-pub fn trade(head: Head, order: Order, match_id: u64) -> [u8; 44] {
-    transmute!(wire::Trade {
-        header: head.of(wire::Trade::TYPE),
-        order_id: order.order_id.into(),
+    /// Encodes `P`: a trade against an order that the book never showed.
+    trade(order: Order, match_id: u64) -> 44 = Trade {
+        order_id: order.order_id,
         side: order.side,
-        shares: order.shares.into(),
+        shares: order.shares,
         stock: order.stock,
-        price_e4: order.price_e4.into(),
-        match_id: match_id.into(),
-    })
+        price_e4: order.price_e4,
+        match_id,
+    }
+
+    /// Encodes `Q`: an auction's single print.
+    cross_trade(
+        stock: Symbol, shares: u64, price_e4: u32, match_id: u64, cross_type: u8
+    ) -> 40 = CrossTrade { shares, stock, price_e4, match_id, cross_type, }
+
+    /// Encodes `B`: a trade was taken back.
+    trade_break(match_id: u64) -> 19 = TradeBreak { match_id, }
+
+    /// Encodes `I`: what an auction would trade now.
+    imbalance(auction: Imbalance) -> 50 = Imbalance {
+        paired: auction.paired,
+        imbalance: auction.imbalance,
+        direction: auction.direction,
+        stock: auction.stock,
+        far_e4: auction.far_e4,
+        near_e4: auction.near_e4,
+        reference_e4: auction.reference_e4,
+        cross_type: auction.cross_type,
+        price_variation: auction.price_variation,
+    }
+
+    /// Encodes `N`: retail orders that want to trade inside the spread.
+    retail_interest(stock: Symbol, interest: u8) -> 20 = RetailInterest { stock, interest, }
+
+    /// Encodes `O`: price discovery of a direct listing with a capital raise.
+    direct_listing(listing: DirectListing) -> 48 = DirectListing {
+        stock: listing.stock,
+        open_eligible: listing.open_eligible,
+        min_e4: listing.min_e4,
+        max_e4: listing.max_e4,
+        near_e4: listing.near_e4,
+        near_time: listing.near_time,
+        lower_e4: listing.lower_e4,
+        upper_e4: listing.upper_e4,
+    }
 }

@@ -1,4 +1,4 @@
-//! Owns NASDAQ TotalView-ITCH 5.0: messages to events, and back for simulators.
+//! Owns NASDAQ TotalView-ITCH 5.0: messages to events, and back.
 //!
 //! Every message begins with its type, stock locate, tracking number and nanoseconds since
 //! midnight in New York; all numbers are big-endian. The layouts are the structs of `wire.rs`.
@@ -17,10 +17,27 @@
 //! | `h` | [`OperationalHalt`] | `E` | [`Execute`] without a price |
 //! | `A` `F` | [`AddOrder`] | `C` | [`Execute`] with its price |
 //!
-//! Only the venue's internal tracking number has no place in an event. A message that names its
-//! stock while the directory does not (the capture began after the directory was sent) is preceded
-//! by an [`Instrument`] with [`Flags::DERIVED`](crate::market::Flags::DERIVED). A longer message
-//! than is known here is accepted, because the venue lengthens messages at their tail.
+//! A message that names its stock while the directory does not (the capture began after the
+//! directory was sent) is preceded by an [`Instrument`] with
+//! [`Flags::DERIVED`](crate::market::Flags::DERIVED). A longer message than is known here is
+//! accepted, because the venue lengthens messages at their tail.
+//!
+//! An [`Encoder`] makes the messages again. Of what a venue sends, an event does not keep
+//!
+//! * the tracking number, the venue's internal one: it comes back as 0;
+//! * the tail of a message that is longer than its type was known to be.
+//!
+//! Of what no venue should send, it does not keep these, which come back as the specification has
+//! them:
+//!
+//! * a `printable` of `C` that is neither `Y` nor `N`, which counts as `Y`;
+//! * an attribution of `F` that is four zeros, which is kept as four spaces, so that the order is
+//!   not taken for an anonymous one;
+//! * a stock name of eight bytes `0xff`, unless its number had another name before: it stands for
+//!   having none, so its messages cannot be made again.
+//!
+//! A message without bytes becomes no record, though it has a number. One of an unknown type comes
+//! back whole if it has no more bytes than a [`DeadLetter`](crate::record::DeadLetter) keeps.
 //!
 //! [`System`]: crate::market::System
 //! [`Instrument`]: crate::market::Instrument
@@ -48,9 +65,13 @@
 
 mod decode;
 pub mod encode;
+mod encoder;
+mod order;
+mod values;
 mod wire;
 
 pub use decode::{Decoded, Decoder};
+pub use encoder::{Encoded, Encoder, Unencodable, message_type};
 
 /// The most records that one message becomes: a derived instrument and a group of two.
 pub const RECORDS_MAX: usize = 3;

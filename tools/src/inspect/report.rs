@@ -1,29 +1,32 @@
 //! Owns what `inspect` reports.
 
-use super::follow::Followed;
+use super::capture::Given;
+use super::journal::{Recorded, SessionRecorded};
+use crate::follow::UNIX_NS_MIN;
 use crate::new_york;
 use crate::output::{Table, thousands};
-use crate::packets::{Packets, SessionTally};
-use crate::source::Format;
+use crate::packets::{Packets, SessionTally, by_letter};
+use crate::source::{Compression, Format};
 use crate::trading_date::TradingDate;
+use ringtape::record::Sequence;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What is in a file. The keys are stable; all numbers are integers, and `null` where there is
-/// nothing to count.
+/// What is in a file or a journal. The keys are stable; all numbers are integers, and `null` where
+/// there is nothing to count.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     file: String,
     format: &'static str,
     compression: Option<&'static str>,
     feed: &'static str,
-    /// Packets of the feed on all lines; 0 for a file without a transport.
+    /// Packets of the feed on all lines; 0 where there is no transport.
     packets: u64,
     heartbeats: u64,
     ends_of_session: u64,
-    /// On all lines, before arbitration.
+    /// On all lines, before arbitration; of a journal after it, without malformed ones.
     messages: u64,
     messages_by_type: BTreeMap<String, u64>,
     empty_messages: u64,
@@ -32,7 +35,7 @@ pub(super) struct Report {
     events: u64,
     instruments: u64,
     sessions: Vec<SessionReport>,
-    /// Packets and messages that break the format.
+    /// Packets and messages that break the format; of a journal the numbers lost for it.
     malformed: u64,
     truncated_tail_bytes: u64,
     /// Datagrams that are not the feed's.
@@ -41,8 +44,10 @@ pub(super) struct Report {
     /// UNIX nanoseconds; since midnight in New York where `trading_date` is `null`.
     first_event_ns: Option<u64>,
     last_event_ns: Option<u64>,
-    /// Of the first session: that is what `play` plays.
+    /// Of the first session: that is what `play` plays. Of a journal, of all its records.
     digest: Option<String>,
+    #[serde(flatten)]
+    journal: Option<JournalReport>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -58,17 +63,39 @@ struct SessionReport {
     gaps: u64,
     /// Numbers in them.
     missing: u64,
-    restarts: u64,
+    restarts: Option<u64>,
     events: u64,
-    digest: String,
+    digest: Option<String>,
+    /// The number of its feed in a journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feed: Option<u8>,
+    /// Whether the journal has its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<bool>,
+}
+
+/// What only a journal has.
+#[derive(Debug, Serialize)]
+struct JournalReport {
+    journal_id: String,
+    bus: String,
+    segments: u64,
+    records: u64,
+    /// Our own numbers, not the feed's.
+    first_sequence: Option<u64>,
+    last_sequence: Option<u64>,
+    /// Numbers of ours that the journal lacks, as gaps in it say.
+    records_missing: u64,
+    first_recv_ns: Option<u64>,
+    last_recv_ns: Option<u64>,
 }
 
 impl Report {
-    pub(super) fn new(
+    pub(super) fn of_capture(
         file: &Path,
         packets: &Packets,
         trading_date: Option<TradingDate>,
-        followed: &[Followed],
+        followed: &[Given],
     ) -> Self {
         let (source, tally, end) = (packets.source(), packets.tally(), packets.end());
         let mut warnings = end.warnings();
@@ -92,7 +119,7 @@ impl Report {
             heartbeats: tally.heartbeats,
             ends_of_session: tally.session_ends,
             messages: tally.messages,
-            messages_by_type: tally.by_letter(),
+            messages_by_type: by_letter(&tally.messages_by_type),
             empty_messages: tally.empty_messages,
             unknown_messages: tally.unknown_messages,
             events: followed.iter().map(|session| session.events).sum(),
@@ -112,8 +139,57 @@ impl Report {
                 .iter()
                 .filter_map(|session| session.last_event_ns)
                 .max(),
-            digest: followed.first().map(|session| session.digest.clone()),
+            digest: followed.first().map(|session| session.digest.to_string()),
+            journal: None,
             warnings,
+        }
+    }
+
+    pub(super) fn of_journal(recorded: Recorded) -> Self {
+        let times = recorded.sessions.iter();
+        let first_event_ns = times.clone().filter_map(|s| s.first_event_ns).min();
+        let last_event_ns = times.filter_map(|s| s.last_event_ns).max();
+        Self {
+            file: recorded.directory.display().to_string(),
+            format: "journal",
+            compression: recorded.archived.then_some(Compression::Zstd.name()),
+            feed: recorded.feed(),
+            packets: 0,
+            heartbeats: 0,
+            ends_of_session: 0,
+            messages: recorded.messages,
+            messages_by_type: by_letter(&recorded.messages_by_type),
+            empty_messages: 0,
+            unknown_messages: recorded.unknown_messages,
+            events: recorded.sessions.iter().map(|session| session.events).sum(),
+            instruments: recorded.instruments.len() as u64,
+            sessions: recorded
+                .sessions
+                .iter()
+                .map(SessionReport::of_journal)
+                .collect(),
+            malformed: recorded.malformed,
+            truncated_tail_bytes: recorded.torn_bytes,
+            other_datagrams: 0,
+            // Event times of a day that was not known are less than a day.
+            trading_date: first_event_ns
+                .filter(|&ns| ns >= UNIX_NS_MIN)
+                .map(|ns| new_york::date(ns).to_string()),
+            first_event_ns,
+            last_event_ns,
+            digest: Some(recorded.digest.to_string()),
+            journal: Some(JournalReport {
+                journal_id: format!("{:032x}", recorded.identity.id),
+                bus: recorded.identity.bus,
+                segments: recorded.segments,
+                records: recorded.records,
+                first_sequence: recorded.first.map(Sequence::get),
+                last_sequence: recorded.last.map(Sequence::get),
+                records_missing: recorded.records_missing,
+                first_recv_ns: recorded.recv_ns.map(|(first, _)| first),
+                last_recv_ns: recorded.recv_ns.map(|(_, last)| last),
+            }),
+            warnings: recorded.warnings,
         }
     }
 
@@ -131,15 +207,22 @@ impl Report {
         );
 
         let mut facts = Table::default();
+        if let Some(journal) = &self.journal {
+            journal.rows(&mut facts);
+        } else {
+            facts.row(["packets", &thousands(self.packets)]);
+            facts.row(["  of them heartbeats", &thousands(self.heartbeats)]);
+            facts.row([
+                "  of them ends of session",
+                &thousands(self.ends_of_session),
+            ]);
+            facts.row(["other datagrams", &thousands(self.other_datagrams)]);
+        }
         for (name, count) in [
-            ("packets", self.packets),
-            ("  of them heartbeats", self.heartbeats),
-            ("  of them ends of session", self.ends_of_session),
             ("messages", self.messages),
             ("events", self.events),
             ("instruments", self.instruments),
             ("malformed", self.malformed),
-            ("other datagrams", self.other_datagrams),
             ("truncated tail, bytes", self.truncated_tail_bytes),
         ] {
             facts.row([name, &thousands(count)]);
@@ -171,7 +254,7 @@ impl Report {
                     &thousands(session.messages),
                     &thousands(session.gaps),
                     &thousands(session.missing),
-                    &thousands(session.restarts),
+                    &number(session.restarts),
                 ]);
             }
             _ = write!(text, "\n{}", sessions.render());
@@ -180,16 +263,17 @@ impl Report {
     }
 
     fn wall(&self, event_ns: Option<u64>) -> String {
-        match (event_ns, &self.trading_date) {
-            (None, _) => "-".to_owned(),
-            (Some(ns), Some(_)) => new_york::wall(ns),
-            (Some(ns), None) => new_york::time_of_day(ns),
+        match (event_ns, &self.trading_date, &self.journal) {
+            (None, ..) => "-".to_owned(),
+            (Some(ns), _, Some(_)) => wall_or_time_of_day(ns),
+            (Some(ns), Some(_), None) => new_york::wall(ns),
+            (Some(ns), None, None) => new_york::time_of_day(ns),
         }
     }
 }
 
 impl SessionReport {
-    fn new(tally: &SessionTally, given: &Followed) -> Self {
+    fn new(tally: &SessionTally, given: &Given) -> Self {
         Self {
             session: tally.name(),
             first_sequence: tally.first,
@@ -197,9 +281,52 @@ impl SessionReport {
             messages: tally.messages,
             gaps: tally.gaps(),
             missing: tally.missing(),
-            restarts: tally.restarts,
+            restarts: Some(tally.restarts),
             events: given.events,
-            digest: given.digest.clone(),
+            digest: Some(given.digest.to_string()),
+            feed: None,
+            ended: None,
         }
+    }
+
+    fn of_journal(session: &SessionRecorded) -> Self {
+        Self {
+            session: session.name.clone(),
+            first_sequence: session.first,
+            last_sequence: session.last,
+            messages: session.messages,
+            gaps: session.gaps,
+            missing: session.missing,
+            restarts: None,
+            events: session.events,
+            digest: None,
+            feed: Some(session.feed),
+            ended: Some(session.ended),
+        }
+    }
+}
+
+/// A journal may hold days that were known and others that were not.
+fn wall_or_time_of_day(ns: u64) -> String {
+    if ns < UNIX_NS_MIN {
+        new_york::time_of_day(ns)
+    } else {
+        new_york::wall(ns)
+    }
+}
+
+impl JournalReport {
+    fn rows(&self, facts: &mut Table) {
+        let sequence = |number: Option<u64>| number.map_or("-".to_owned(), thousands);
+        let wall = |ns: Option<u64>| ns.map_or("-".to_owned(), wall_or_time_of_day);
+        facts.row(["journal", &self.journal_id]);
+        facts.row(["bus", &self.bus]);
+        facts.row(["segments", &thousands(self.segments)]);
+        facts.row(["records", &thousands(self.records)]);
+        facts.row(["  missing", &thousands(self.records_missing)]);
+        facts.row(["first sequence", &sequence(self.first_sequence)]);
+        facts.row(["last sequence", &sequence(self.last_sequence)]);
+        facts.row(["first received, New York", &wall(self.first_recv_ns)]);
+        facts.row(["last received, New York", &wall(self.last_recv_ns)]);
     }
 }

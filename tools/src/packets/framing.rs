@@ -5,7 +5,7 @@ use crate::source::{Item, Message, Source};
 use ringtape::feed::moldudp64::{HEADER_BYTES, LENGTH_BYTES, PacketWriter, SessionId};
 
 /// Bytes of a packet: what servers of MoldUDP64 keep to, and an Ethernet frame holds.
-const PACKET_BYTES: usize = 1400;
+pub(super) const PACKET_BYTES: usize = 1400;
 /// Bytes of the largest datagram over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 /// Bytes of the largest message that a datagram can carry.

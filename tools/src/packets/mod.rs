@@ -5,12 +5,16 @@
 //! copies that several lines brought, the first is taken. A BinaryFILE has no transport: its
 //! messages are numbered from 1 in session [`DEFAULT_SESSION`].
 //!
+//! A journal is played from its events ([`Tape`]), with the session and numbers that the venue gave
+//! them.
+//!
 //! What is counted on the way stands in [`Tally`]. How packets are sent (`play`) and what their
 //! messages mean (the library's feed) is not known here.
 
 mod framing;
 mod ranges;
 mod tally;
+mod tape;
 mod transport;
 
 use self::framing::Framing;
@@ -19,7 +23,9 @@ use crate::source::{End, Format, Item, Source};
 use ringtape::feed::moldudp64::SessionId;
 
 pub use self::ranges::Ranges;
-pub use self::tally::{SessionTally, Tally};
+pub use self::tally::{SessionTally, Tally, by_letter};
+pub(crate) use self::tape::feeds_text;
+pub use self::tape::{Tape, Unsent};
 
 /// Name that the session gets where the file has none.
 pub const DEFAULT_SESSION: SessionId = *b"RINGTAPE01";

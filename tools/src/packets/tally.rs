@@ -104,19 +104,6 @@ impl Tally {
         }
     }
 
-    /// Returns the messages by type letter; a byte that is no letter is written `0x07`.
-    #[must_use]
-    pub fn by_letter(&self) -> BTreeMap<String, u64> {
-        let types = (0..=u8::MAX).zip(self.messages_by_type);
-        types
-            .filter(|(_, messages)| *messages > 0)
-            .map(|(kind, messages)| match kind.is_ascii_graphic() {
-                true => (char::from(kind).to_string(), messages),
-                false => (format!("{kind:#04x}"), messages),
-            })
-            .collect()
-    }
-
     /// Returns how many packets and messages broke the format.
     #[must_use]
     pub fn malformed(&self) -> u64 {
@@ -174,6 +161,19 @@ impl Tally {
         }
         notes
     }
+}
+
+/// Returns counts of messages by type letter; a byte that is no letter is written `0x07`.
+#[must_use]
+pub fn by_letter(messages_by_type: &[u64; 256]) -> BTreeMap<String, u64> {
+    let types = (0..=u8::MAX).zip(messages_by_type);
+    types
+        .filter(|(_, messages)| **messages > 0)
+        .map(|(kind, &messages)| match kind.is_ascii_graphic() {
+            true => (char::from(kind).to_string(), messages),
+            false => (format!("{kind:#04x}"), messages),
+        })
+        .collect()
 }
 
 impl SessionTally {

@@ -1,8 +1,9 @@
-//! Owns `ringtape play`: publishes a capture file as a live feed.
+//! Owns `ringtape play`: publishes a capture file or a journal as a live feed.
 
 mod amount;
 mod line;
 mod loss;
+mod origin;
 mod pace;
 mod player;
 mod report;
@@ -10,28 +11,29 @@ mod report;
 use self::amount::parse_scaled;
 use self::line::Line;
 use self::loss::Loss;
+use self::origin::Origin;
 use self::pace::Pace;
 use self::player::Player;
 use self::report::Report;
 use crate::cli::Outcome;
-use crate::packets::{DEFAULT_SESSION, Packets};
+use crate::packets::Unsent;
 use crate::progress::Progress;
-use crate::source::Source;
 use crate::{interrupt, output};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use ringtape::feed::LINES_MAX;
 use ringtape::feed::moldudp64::SessionId;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
-/// Publish a capture file as a live feed, on one line or several
+/// Publish a capture file or a journal as a live feed, on one line or several
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The file is told by its content: pcap or pcapng with MoldUDP64, or NASDAQ BinaryFILE with ITCH 5.0,
 each plain, gzip or zstd. A capture keeps its own packets, session and numbers; of the copies that
 its lines brought, the first is played, on every line. A BinaryFILE gets packets of up to 1,400
-bytes, numbered from 1. Silence is filled with heartbeats, and the feed ends with the end of the
-session, repeated.
+bytes, numbered from 1. A directory is a journal: its events become the venue's messages again, with
+their session and numbers, and what it lacks stays missing; messages of one receive time share
+packets. Silence is filled with heartbeats, and the feed ends with the end of the session, repeated.
 
 Multicast goes out on the loopback interface with a time to live of 0 unless an interface is named,
 and unicast beyond this host needs one named too: nobody floods a trading floor by accident.
@@ -47,11 +49,20 @@ Examples:
   Line A loses every fifth packet, and both lose the same 0.1 %; the same ones every time:
     ringtape play day.itch50 --to 127.0.0.1:31001 --to 127.0.0.1:31002 \\
         --loss A=20 --loss-both 0.1 --seed 7 --json
+  What was recorded, ten times as fast as it came:
+    ringtape play tape/ --to 127.0.0.1:31001 --speed 10
 
-Exit codes: 0 all was played; 1 the file is damaged; 2 wrong use; 130 stopped by Ctrl-C.")]
+Exit codes: 0 all was played; 1 the file or journal is damaged, or some of its messages cannot be
+sent; 2 wrong use; 130 stopped by Ctrl-C.")]
 pub struct Args {
-    /// Capture file
+    /// Capture file, or the directory of a journal
+    #[arg(value_name = "FILE|DIR")]
     file: PathBuf,
+
+    /// Number of the feed to play, of a journal that has several [default: its only one, to find
+    /// which the journal is read twice]
+    #[arg(long, value_name = "ID")]
+    feed: Option<u8>,
 
     /// Where to publish; give it again for line B, C and so on
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:26477")]
@@ -61,7 +72,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
 
-    /// Play at K times the file's own pace [default: 1]
+    /// Play at K times its own pace [default: 1]
     #[arg(long, value_name = "K", value_parser = parse_speed, group = "pace")]
     speed: Option<u64>,
 
@@ -90,8 +101,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Name of the session where the file has none; else, which of the file's sessions to play
-    /// [default: RINGTAPE01; the file's first]
+    /// Name of the session where the file has none; else, which of its sessions to play
+    /// [default: RINGTAPE01; the first]
     #[arg(long, value_name = "NAME", value_parser = parse_session)]
     session: Option<SessionId>,
 
@@ -118,11 +129,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
     };
     let losses_ppm = losses_ppm(args)?;
     let lines = open_lines(args)?;
-    let source = Source::open(&args.file)?;
-    let progress = Progress::start(&source, pace != Pace::Max, args.json);
-    let packets = Packets::new(source, args.session.unwrap_or(DEFAULT_SESSION));
+    let origin = Origin::open(args)?;
+    let progress = Progress::over(origin.file_bytes(), pace != Pace::Max, args.json);
     let loss = Loss::new(&losses_ppm, args.loss_both, args.seed);
-    let mut player = Player::new(packets, lines, loss, pace);
+    let mut player = Player::new(origin, lines, loss, pace);
     player.play(args.session, &progress)?;
     progress.finish();
     let Some(session) = player.session() else {
@@ -130,12 +140,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
             output::warn(&["stopped before the first packet".to_owned()]);
             return Ok(Outcome::Interrupted);
         }
-        output::warn(&player.packets().end().warnings());
-        bail!(
-            "{}: {}",
-            args.file.display(),
-            player.why_nothing(args.session)
-        );
+        return nothing_played(args, player.origin());
     };
     player.close(session, args.no_end)?;
 
@@ -146,11 +151,34 @@ pub fn run(args: &Args) -> Result<Outcome> {
     } else {
         output::print(&report.to_text())?;
     }
-    Ok(match player.packets().end().damage {
+    let origin = player.origin();
+    let all_sent = origin.unsent(session).is_empty();
+    Ok(match origin.is_damaged() || !all_sent {
         _ if interrupt::requested() => Outcome::Interrupted,
-        Some(_) => Outcome::Failed,
-        None => Outcome::Passed,
+        true => Outcome::Failed,
+        false => Outcome::Passed,
     })
+}
+
+/// Says why no packet was played: because of what is wrong with the file or journal, or because it
+/// was the wrong one.
+fn nothing_played(args: &Args, origin: &Origin) -> Result<Outcome> {
+    output::warn(&origin.warnings());
+    let sessions = 0..origin.tally().sessions.len();
+    let unsent: Vec<_> = sessions.map(|session| origin.unsent(session)).collect();
+    unsent
+        .iter()
+        .for_each(|unsent| output::warn(&unsent.warnings()));
+    let error = anyhow!(
+        "{}: {}",
+        args.file.display(),
+        origin.why_nothing(args.session)
+    );
+    if origin.is_damaged() || !unsent.iter().all(Unsent::is_empty) {
+        output::fail(&error);
+        return Ok(Outcome::Failed);
+    }
+    Err(error)
 }
 
 fn open_lines(args: &Args) -> Result<Vec<Line>> {
@@ -184,7 +212,8 @@ fn losses_ppm(args: &Args) -> Result<Vec<u32>> {
     Ok(losses_ppm)
 }
 
-fn parse_speed(text: &str) -> Result<u64, String> {
+/// Reads a multiple of a recorded pace in thousandths.
+pub(crate) fn parse_speed(text: &str) -> Result<u64, String> {
     match parse_scaled::<3>(text)? {
         0 => Err("the slowest is 0.001".to_owned()),
         speed_e3 => Ok(speed_e3),

@@ -2,9 +2,10 @@
 
 use super::line::Line;
 use super::loss::Loss;
+use super::origin::Origin;
 use super::pace::{Pace, Schedule};
 use crate::interrupt;
-use crate::packets::{Packets, Ranges};
+use crate::packets::Ranges;
 use crate::progress::Progress;
 use anyhow::Result;
 use ringtape::feed::moldudp64::{self, HEADER_BYTES, SessionId};
@@ -18,14 +19,14 @@ const CLOSING_PACKETS: u32 = 5;
 /// How far apart.
 const CLOSING_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A session on its way from a file to its lines.
+/// A session on its way from a file or journal to its lines.
 #[derive(Debug)]
 pub(super) struct Player {
-    packets: Packets,
+    origin: Origin,
     lines: Vec<Line>,
     loss: Loss,
     schedule: Schedule,
-    /// Which of the file's sessions is played, once a packet of it was.
+    /// Which of the sessions is played, once a packet of it was.
     session: Option<usize>,
     /// The number that comes next in it.
     next: u64,
@@ -39,9 +40,9 @@ pub(super) struct Player {
 }
 
 impl Player {
-    pub(super) fn new(packets: Packets, lines: Vec<Line>, loss: Loss, pace: Pace) -> Self {
+    pub(super) fn new(origin: Origin, lines: Vec<Line>, loss: Loss, pace: Pace) -> Self {
         Self {
-            packets,
+            origin,
             lines,
             loss,
             schedule: Schedule::start(pace),
@@ -58,12 +59,12 @@ impl Player {
     pub(super) fn play(&mut self, wanted: Option<SessionId>, progress: &Progress) -> Result<()> {
         let mut lost = Vec::new();
         while !interrupt::requested() {
-            let Some(packet) = self.packets.read() else {
+            let Some(packet) = self.origin.read() else {
                 break;
             };
             let (index, ts_ns, first, count) =
                 (packet.session, packet.ts_ns, packet.first, packet.count);
-            let session_name = self.packets.tally().sessions[index].wire_name;
+            let session_name = self.origin.tally().sessions[index].wire_name;
             if wanted.is_some_and(|wanted| !same_name(&wanted, &session_name))
                 || self.session.is_some_and(|session| session != index)
             {
@@ -79,7 +80,7 @@ impl Player {
             self.session = Some(index);
             self.loss.draw(&mut lost);
             for (line, &lost) in self.lines.iter_mut().zip(&lost) {
-                line.publish(self.packets.current(), count, lost)?;
+                line.publish(self.origin.current(), count, lost)?;
             }
             if count > 0 {
                 let numbers = first..=first + (count - 1);
@@ -90,7 +91,7 @@ impl Player {
             }
             self.next = self.next.max(first + count);
             self.last_sent = self.schedule.elapsed();
-            progress.update(self.packets.source());
+            progress.set(self.origin.read_bytes());
         }
         Ok(())
     }
@@ -113,10 +114,16 @@ impl Player {
 
     /// Tells every line where the session stands, and that it ended.
     pub(super) fn close(&mut self, session: usize, no_end: bool) -> Result<()> {
-        let session = self.packets.tally().sessions[session].wire_name;
+        let tally = &self.origin.tally().sessions[session];
+        let (session, told) = (tally.wire_name, tally.next);
+        // A journal tells of numbers behind its last message; who stopped did not come to them.
+        let next = match interrupt::requested() {
+            true => self.next,
+            false => self.next.max(told),
+        };
         let (mut heartbeat, mut end) = ([0; HEADER_BYTES], [0; HEADER_BYTES]);
-        let heartbeat = moldudp64::heartbeat(&mut heartbeat, session, self.next);
-        let end = moldudp64::end_of_session(&mut end, session, self.next);
+        let heartbeat = moldudp64::heartbeat(&mut heartbeat, session, next);
+        let end = moldudp64::end_of_session(&mut end, session, next);
         let started = self.schedule.elapsed();
         self.send_to_all(heartbeat)?;
         for repetition in 1..=CLOSING_PACKETS {
@@ -133,13 +140,13 @@ impl Player {
             .try_for_each(|line| line.announce(packet))
     }
 
-    /// Returns which of the file's sessions was played; `None` where no packet was.
+    /// Returns which of the sessions was played; `None` where no packet was.
     pub(super) fn session(&self) -> Option<usize> {
         self.session
     }
 
-    pub(super) fn packets(&self) -> &Packets {
-        &self.packets
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     pub(super) fn lines(&self) -> &[Line] {
@@ -163,22 +170,6 @@ impl Player {
     /// Returns the time from the start to the last packet of the file.
     pub(super) fn elapsed(&self) -> Duration {
         self.last_sent
-    }
-
-    /// Says why no packet was played.
-    pub(super) fn why_nothing(&self, wanted: Option<SessionId>) -> String {
-        let sessions = &self.packets.tally().sessions;
-        match wanted.filter(|_| !sessions.is_empty()) {
-            Some(_) => {
-                let names: Vec<String> = sessions
-                    .iter()
-                    .map(|session| session.played_name())
-                    .collect();
-                format!("has no session of that name; it has {}", names.join(", "))
-            }
-            None => "holds no packet of MoldUDP64 and no message of ITCH 5.0: nothing to play"
-                .to_owned(),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::interrupt;
 use crate::output::{Table, thousands};
 use crate::packets::Ranges;
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(super) struct Report {
     format: &'static str,
     compression: Option<&'static str>,
     feed: &'static str,
+    /// The feed's number in a journal, `null` for a file.
+    feed_id: Option<u8>,
     /// As the packets name it.
     session: String,
     /// `null` where there was no message.
@@ -27,6 +30,8 @@ pub(super) struct Report {
     lines: Vec<LineReport>,
     /// Runs of numbers, first and last, that every line lost.
     dropped_both: Vec<[u64; 2]>,
+    /// Messages of a journal that could not be made again, by reason.
+    unsent: BTreeMap<&'static str, u64>,
     seed: u64,
     truncated_tail_bytes: u64,
     interrupted: bool,
@@ -49,37 +54,27 @@ struct LineReport {
 
 impl Report {
     pub(super) fn new(args: &Args, player: &Player, session: usize) -> Self {
-        let packets = player.packets();
-        let source = packets.source();
-        let end = packets.end();
-        let mut warnings = end.warnings();
-        if player.other_session_packets() > 0 {
-            let names: Vec<String> = packets
-                .tally()
-                .sessions
-                .iter()
-                .map(|session| session.played_name())
-                .collect();
-            warnings.push(format!(
-                "{} packets of other sessions were not played: choose with --session from {}",
-                player.other_session_packets(),
-                names.join(", ")
-            ));
-        }
+        let origin = player.origin();
+        let unsent = origin.unsent(session);
+        let mut warnings = origin.warnings();
+        warnings.extend(unsent.warnings());
+        warnings.extend(other_sessions(player, session));
         let runs: Vec<_> = player.offered().runs().collect();
         Self {
             file: args.file.display().to_string(),
-            format: source.format().name(),
-            compression: source.compression().map(|compression| compression.name()),
-            feed: packets.feed(),
-            session: packets.tally().sessions[session].played_name(),
+            format: origin.format(),
+            compression: origin.compression(),
+            feed: origin.feed(),
+            feed_id: origin.feed_id(),
+            session: origin.tally().sessions[session].played_name(),
             first_sequence: runs.first().map(|run| *run.start()),
             last_sequence: runs.last().map(|run| *run.end()),
             messages: runs.iter().map(|run| run.end() - run.start() + 1).sum(),
             lines: player.lines().iter().map(LineReport::new).collect(),
             dropped_both: difference(player.offered(), player.sent()),
+            unsent: unsent.counts(),
             seed: args.seed,
-            truncated_tail_bytes: end.truncated_tail_bytes,
+            truncated_tail_bytes: origin.truncated_tail_bytes(),
             interrupted: interrupt::requested(),
             elapsed_ns: u64::try_from(player.elapsed().as_nanos()).unwrap_or(u64::MAX),
             warnings,
@@ -142,6 +137,14 @@ impl Report {
                 thousands(self.dropped_both.len() as u64)
             );
         }
+        for (reason, &count) in &self.unsent {
+            let reason = reason.replace('_', " ");
+            _ = writeln!(
+                text,
+                "  {} messages were not sent: {reason}",
+                thousands(count)
+            );
+        }
         text
     }
 }
@@ -160,6 +163,26 @@ impl LineReport {
             announcements: counts.announcements,
         }
     }
+}
+
+/// Says that there were sessions beside the one that was played.
+fn other_sessions(player: &Player, session: usize) -> Option<String> {
+    let packets = player.other_session_packets();
+    if packets == 0 {
+        return None;
+    }
+    let sessions = &player.origin().tally().sessions;
+    let names: BTreeSet<_> = sessions.iter().map(|other| other.played_name()).collect();
+    Some(if names.len() > 1 {
+        let names: Vec<String> = names.into_iter().collect();
+        let names = names.join(", ");
+        format!(
+            "{packets} packets of other sessions were not played: choose with --session from {names}"
+        )
+    } else {
+        let name = sessions[session].played_name();
+        format!("{packets} packets of further sessions that are named {name} too were not played")
+    })
 }
 
 /// Returns the runs of `all` that are not in `part`.

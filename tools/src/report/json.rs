@@ -1,16 +1,17 @@
 //! Owns the keys that scripts rely on.
 
-use super::{Told, anomalies, hops, lines};
+use super::{Replayed, Told, anomalies, hops, lines};
 use ringtape::latency::Summary;
 use ringtape::net::ActiveBackend;
 use ringtape::pipeline::{FeedReport, Report, SubscriberReport};
 use ringtape::record::{Gap, GapCause};
+use ringtape::stage::RecordOutcome;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A run, with the keys that scripts rely on.
 #[derive(Debug, Serialize)]
-pub struct RunJson {
+pub struct RunJson<'a> {
     /// Whether every number is accounted for.
     closes: bool,
     /// Whether nothing was lost at all.
@@ -19,11 +20,15 @@ pub struct RunJson {
     unaccounted: u64,
     ledger: Vec<LedgerJson>,
     subscribers: Vec<SubscriberJson>,
+    journal: Option<JournalJson>,
     net: NetJson,
     cores: Vec<CoreJson>,
     /// How often, and how long in all, a lossless subscriber made the feeds wait.
     waits: u64,
     waited_ns: u64,
+    /// What two replays of the tape gave, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<&'a Replayed>,
     errors: Vec<String>,
 }
 
@@ -74,6 +79,88 @@ struct SubscriberJson {
     /// What each `on_gap` was given, and how many more there were than are listed.
     gap_list: Vec<GapJson>,
     gap_list_cut: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct JournalJson {
+    directory: String,
+    bus: String,
+    journal_id: String,
+    /// The number with which this run began.
+    first_sequence: u64,
+    /// The last number that a killed process would have left behind; 0 if there is none.
+    last_sequence: u64,
+    /// The last number that a loss of power would have left behind, as far as the sync policy knows.
+    durable_sequence: u64,
+    published: u64,
+    written: u64,
+    not_journaled: u64,
+    closes: bool,
+    /// What is missing, and how many numbers of further runs are not listed.
+    not_journaled_list: Vec<NotJournaledJson>,
+    not_journaled_cut: u64,
+    segments: u64,
+    frames: u64,
+    bytes: u64,
+    syncs: u64,
+    sync_failures: u64,
+    /// What a crash had torn off, and was cut before this run.
+    torn_bytes: u64,
+    failures: u64,
+    /// The first of them.
+    failure: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct NotJournaledJson {
+    first: u64,
+    last: u64,
+    cause: &'static str,
+}
+
+impl From<&RecordOutcome> for JournalJson {
+    fn from(outcome: &RecordOutcome) -> Self {
+        let RecordOutcome {
+            directory,
+            identity,
+            first,
+            recovery,
+            account,
+            counters,
+            failure,
+            failures,
+        } = outcome;
+        Self {
+            directory: directory.display().to_string(),
+            bus: identity.bus.clone(),
+            journal_id: format!("{:032x}", identity.id),
+            first_sequence: first.get(),
+            last_sequence: counters.written.get(),
+            durable_sequence: counters.durable.get(),
+            published: account.published,
+            written: account.written,
+            not_journaled: account.missing(),
+            closes: account.closes(),
+            not_journaled_list: account
+                .not_journaled
+                .iter()
+                .map(|loss| NotJournaledJson {
+                    first: loss.first.get(),
+                    last: loss.last.get(),
+                    cause: loss.cause.name(),
+                })
+                .collect(),
+            not_journaled_cut: account.not_listed,
+            segments: counters.segments.get(),
+            frames: counters.frames.get(),
+            bytes: counters.bytes.get(),
+            syncs: counters.syncs.get(),
+            sync_failures: counters.sync_failures.get(),
+            torn_bytes: recovery.torn_bytes,
+            failures: *failures,
+            failure: failure.as_ref().map(ToString::to_string),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -255,7 +342,7 @@ impl From<&Gap> for GapJson {
     }
 }
 
-impl RunJson {
+impl<'a> RunJson<'a> {
     /// Makes the object; `told` is in the order of the subscribers.
     #[must_use]
     pub fn new(report: &Report, told: &[Told]) -> Self {
@@ -268,6 +355,7 @@ impl RunJson {
             subscribers: subscribers
                 .map(|(index, subscriber)| SubscriberJson::new(subscriber, told.get(index)))
                 .collect(),
+            journal: report.journal.as_ref().map(JournalJson::from),
             net: NetJson::from(report),
             cores: report
                 .cores
@@ -280,8 +368,17 @@ impl RunJson {
                 .collect(),
             waits: report.waits,
             waited_ns: report.waited_ns,
+            replay: None,
             errors: report.errors.iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+impl<'a> RunJson<'a> {
+    /// Adds what replays of the run's tape gave.
+    #[must_use]
+    pub fn with_replay(self, replay: Option<&'a Replayed>) -> Self {
+        Self { replay, ..self }
     }
 }
 

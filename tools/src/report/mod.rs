@@ -1,6 +1,8 @@
 //! Owns how a run is told: one JSON object with stable keys, or a page for people.
 
 mod json;
+pub mod record;
+mod replayed;
 mod text;
 
 use crate::strategies::{Noted, Verdict};
@@ -12,6 +14,7 @@ use ringtape::record::Gap;
 use std::collections::BTreeMap;
 
 pub use json::RunJson;
+pub use replayed::Replayed;
 pub use text::{start_text, text};
 
 /// What a strategy has to say at the end.

@@ -5,7 +5,11 @@ use crate::output::{Table, thousands};
 use ringtape::latency::Summary;
 use ringtape::pipeline::{CoreReport, FeedReport, ReceiverReport, Report, SubscriberReport};
 use ringtape::record::GapCause;
+use ringtape::stage::RecordOutcome;
 use std::fmt::Write as _;
+
+/// Runs of missing records that the first line lists.
+const LOSSES_SHOWN: usize = 8;
 
 /// Writes what is known when a run starts: what receives, where, and which core runs what.
 pub fn start_text(receiver: &ReceiverReport, cores: &[CoreReport]) -> String {
@@ -40,6 +44,9 @@ pub fn start_text(receiver: &ReceiverReport, cores: &[CoreReport]) -> String {
 #[must_use]
 pub fn text(report: &Report, told: &[Told]) -> String {
     let mut text = String::new();
+    if let Some(journal) = &report.journal {
+        missing_text(&mut text, journal);
+    }
     for error in &report.errors {
         _ = writeln!(text, "FAILED: {error}");
     }
@@ -47,6 +54,9 @@ pub fn text(report: &Report, told: &[Told]) -> String {
         feed_text(&mut text, feed);
     }
     subscribers_text(&mut text, report);
+    if let Some(journal) = &report.journal {
+        journal_text(&mut text, journal);
+    }
     latency_text(&mut text, report);
     net_text(&mut text, report);
     text.push('\n');
@@ -135,6 +145,81 @@ fn subscribers_text(text: &mut String, report: &Report) {
         if let Some(error) = &subscriber.error {
             _ = writeln!(text, "  FAILED: {error}");
         }
+    }
+}
+
+/// The first line of the page, where the tape lacks something.
+fn missing_text(text: &mut String, journal: &RecordOutcome) {
+    let account = &journal.account;
+    if account.missing() == 0 {
+        return;
+    }
+    _ = write!(
+        text,
+        "THE JOURNAL LACKS {} OF {} RECORDS:",
+        thousands(account.missing()),
+        thousands(account.published)
+    );
+    for loss in account.not_journaled.iter().take(LOSSES_SHOWN) {
+        let (first, last) = (loss.first, loss.last);
+        _ = write!(text, " {first} to {last} ({}),", loss.cause.name());
+    }
+    let further = account.not_journaled.len().saturating_sub(LOSSES_SHOWN);
+    if further > 0 || account.not_listed > 0 {
+        _ = write!(text, " and more: the tape's gap records have them all,");
+    }
+    text.pop();
+    text.push('\n');
+    if let Some(failure) = &journal.failure {
+        _ = writeln!(
+            text,
+            "  the first of {} failures: {failure}",
+            journal.failures
+        );
+    }
+}
+
+fn journal_text(text: &mut String, journal: &RecordOutcome) {
+    let (account, counters) = (&journal.account, &journal.counters);
+    let mut table = Table::default();
+    table.row([
+        "journal",
+        "published",
+        "= written",
+        "+ not journaled",
+        "bytes",
+    ]);
+    table.row([
+        &journal.identity.bus,
+        &thousands(account.published),
+        &thousands(account.written),
+        &thousands(account.missing()),
+        &thousands(counters.bytes.get()),
+    ]);
+    _ = write!(text, "\n{}", table.render());
+    _ = writeln!(
+        text,
+        "  {}: records {} to {} in {} frames, {} segments",
+        journal.directory.display(),
+        journal.first,
+        counters.written.get(),
+        thousands(counters.frames.get()),
+        thousands(counters.segments.get()),
+    );
+    if journal.recovery.torn_bytes > 0 {
+        _ = writeln!(
+            text,
+            "  a crash had torn off {} bytes, which were cut first",
+            thousands(journal.recovery.torn_bytes)
+        );
+    }
+    if counters.sync_failures.get() > 0 {
+        _ = writeln!(
+            text,
+            "  the disk failed to make it durable {} times: durable up to {}",
+            counters.sync_failures.get(),
+            counters.durable.get()
+        );
     }
 }
 

@@ -2,10 +2,16 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod tape;
+pub(crate) mod wire;
+
 use etherparse::PacketBuilder;
 use ringtape::feed::moldudp64::{PacketWriter, SessionId};
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -68,6 +74,36 @@ pub(crate) fn wait(child: Child) -> Run {
         .unwrap_or_else(|_| panic!("process {pid} hangs"))
         .unwrap()
         .into()
+}
+
+/// Prepares the command for a user who may read only what everybody may. `folder` has to be
+/// readable for all.
+pub(crate) fn unprivileged<I: AsRef<OsStr>>(
+    args: impl IntoIterator<Item = I>,
+    folder: &Path,
+) -> Command {
+    if fs::metadata(folder).unwrap().uid() != 0 {
+        return command(args);
+    }
+    // Root may read everything: be nobody, from a copy of the program that nobody may run.
+    let program = folder.join("ringtape");
+    if !program.exists() {
+        // Copied by another process: were the copy open for writing here, a test that forks
+        // meanwhile would hold it open, and running it would fail with "text file busy".
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_ringtape"))
+            .arg(&program)
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .uid(65_534)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
 }
 
 /// Runs `ringtape` with these arguments.

@@ -1,27 +1,33 @@
-//! Owns the wiring: lines to feeds to a bus to handlers, on cores; and the report at the end.
+//! Owns the wiring: lines to feeds to a bus to handlers and a journal, on cores; and the report at
+//! the end.
 //!
 //! One pipeline has one ingest stage and so one bus and one total order.
 
-use crate::bus::{Account, Publisher, Subscription};
-use crate::clock::SystemClock;
+mod report;
+
+use crate::bus::{Contract, Publisher, Subscription};
+use crate::clock::{Clock, SystemClock};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::feed::{Feed, Ledger};
+use crate::feed::Feed;
 use crate::handler::Handler;
-use crate::latency::Latency;
-use crate::net::{self, Line, NetCounters, ReceiveBuffer, Receiver};
-use crate::record::{Digest, Event};
+use crate::journal::{self, JournalCounters, Writer};
+use crate::net::{self, Line, NetCounters, Receiver};
+use crate::record::{Event, Sequence};
 use crate::runtime::{self, CorePlan, Ended};
 use crate::stage::{
-    HandleOutcome, HandleStage, IngestCounters, IngestOutcome, IngestStage, Route, Stage, Tally,
+    Framing, HandleOutcome, HandleStage, IngestCounters, IngestStage, RecordOutcome, RecordStage,
+    Route, Stage,
 };
 use crate::wait::WaitStrategy;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::SocketAddrV4;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use report::{CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport};
 
 /// What holds for a whole pipeline.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +57,37 @@ impl Default for HandlerSettings {
         Self {
             subscription: Subscription::default(),
             measure: true,
+            core: None,
+        }
+    }
+}
+
+/// How a pipeline is journaled.
+#[derive(Clone, Debug)]
+pub struct JournalSettings {
+    /// Where and how the tape is written.
+    pub tape: journal::Config,
+    /// What happens when its ring is full. [`Contract::Lossy`] never makes the feed wait: what did
+    /// not fit is a named gap in the tape and in the ledger.
+    pub contract: Contract,
+    /// Records that its ring holds; each takes 64 bytes.
+    pub capacity: usize,
+    /// When a frame is written.
+    pub framing: Framing,
+    /// Its core; chosen if `None`. A sync policy makes everything on this core wait for the disk.
+    pub core: Option<usize>,
+}
+
+impl JournalSettings {
+    /// A lossy subscription with a ring of 1,048,576 records (64 MiB), to a journal in `directory`
+    /// with the settings of [`journal::Config::new`].
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            tape: journal::Config::new(directory),
+            contract: Contract::Lossy,
+            capacity: 1 << 20,
+            framing: Framing::default(),
             core: None,
         }
     }
@@ -118,6 +155,7 @@ pub struct Pipeline<E: Event> {
     lines: Vec<Line>,
     routes: Vec<Route>,
     subscribers: Vec<Planned<E>>,
+    journal: Option<JournalSettings>,
     others: Vec<(Box<dyn Stage>, Option<usize>)>,
 }
 
@@ -147,6 +185,7 @@ impl<E: Event> Pipeline<E> {
             lines: Vec::new(),
             routes: Vec::new(),
             subscribers: Vec::new(),
+            journal: None,
             others: Vec::new(),
         }
     }
@@ -208,6 +247,11 @@ impl<E: Event> Pipeline<E> {
         }
     }
 
+    /// Journals the bus. The bus then goes on with the number after the journal's last.
+    pub fn journal(&mut self, settings: JournalSettings) {
+        self.journal = Some(settings);
+    }
+
     /// Adds a stage of the user's own, polled in turn with ours on its core.
     pub fn stage(&mut self, stage: impl Stage, core: Option<usize>) {
         self.others.push((Box::new(stage), core));
@@ -226,10 +270,12 @@ impl<E: Event> Pipeline<E> {
             lines,
             routes,
             subscribers,
+            journal,
             others,
         } = self;
         let asked: Vec<Option<usize>> = std::iter::once(settings.ingest_core)
             .chain(subscribers.iter().map(|planned| planned.settings.core))
+            .chain(journal.iter().map(|journal| journal.core))
             .chain(others.iter().map(|(_, core)| *core))
             .collect();
         cpu::check_online(asked.iter().flatten().copied())?;
@@ -243,7 +289,14 @@ impl<E: Event> Pipeline<E> {
             .map(|feed| feed.records_max(settings.net.datagram_bytes_max))
             .max()
             .ok_or_else(|| Error::config("a pipeline without a feed", "add one"))?;
-        let mut publisher = Publisher::new(batch_records);
+        let (first, writer) = match &journal {
+            None => (Sequence::FIRST, None),
+            Some(journal) => {
+                let writer = Writer::open(journal.tape.clone(), SystemClock.now_ns())?;
+                (writer.next_sequence(), Some(writer))
+            }
+        };
+        let mut publisher = Publisher::starting_at(first, batch_records);
 
         let mut collectors = Vec::with_capacity(subscribers.len());
         let mut handle_stages = Vec::with_capacity(subscribers.len());
@@ -257,12 +310,18 @@ impl<E: Event> Pipeline<E> {
             handle_stages.push(attach(&name, settings, &mut publisher)?);
             collectors.push(collect);
         }
+        let record = journal
+            .zip(writer)
+            .map(|(journal, writer)| record_stage(&journal, writer, &mut publisher))
+            .transpose()?;
+        let journal_counters = record.as_ref().map(RecordStage::counters);
         let ingest = IngestStage::new("ingest", receiver, routes, feeds, publisher, SystemClock);
         let (ingest_counters, net) = (ingest.counters(), ingest.net_counters());
 
-        let first: Box<dyn Stage> = Box::new(ingest);
-        let stages = std::iter::once(first)
+        let ingest: Box<dyn Stage> = Box::new(ingest);
+        let stages = std::iter::once(ingest)
             .chain(handle_stages)
+            .chain(record.map(|stage| -> Box<dyn Stage> { Box::new(stage) }))
             .chain(others.into_iter().map(|(stage, _)| stage));
         let (plans, order) = plan_cores(stages, &cores, settings.wait);
         let core_reports = plans
@@ -285,6 +344,8 @@ impl<E: Event> Pipeline<E> {
             cores: core_reports,
             ingest: ingest_counters,
             net,
+            first,
+            journal: journal_counters,
             receiver: receiver_report,
             feeds: feed_count,
             event: PhantomData,
@@ -327,6 +388,19 @@ impl<E: Event> fmt::Debug for Pipeline<E> {
     }
 }
 
+fn record_stage<E: Event>(
+    journal: &JournalSettings,
+    writer: Writer<E>,
+    publisher: &mut Publisher<E>,
+) -> Result<RecordStage<E, SystemClock>> {
+    let subscriber = publisher.subscribe(Subscription {
+        contract: journal.contract,
+        capacity: journal.capacity,
+        passages: false,
+    })?;
+    RecordStage::new("journal", subscriber, writer, SystemClock, journal.framing)
+}
+
 /// Groups stages by core. Also returns, for each stage in the order of the plans, its index in
 /// the order given.
 fn plan_cores(
@@ -356,12 +430,14 @@ fn plan_cores(
 pub struct Running<E> {
     threads: runtime::Running,
     /// For each stage in the order of the threads: its index as planned. 0 is ingest, then the
-    /// subscribers, then the user's own stages.
+    /// subscribers, then the journal if there is one, then the user's own stages.
     order: Vec<usize>,
     collectors: Vec<Collect>,
     cores: Vec<CoreReport>,
     ingest: Arc<IngestCounters>,
     net: Arc<NetCounters>,
+    first: Sequence,
+    journal: Option<Arc<JournalCounters>>,
     receiver: ReceiverReport,
     feeds: usize,
     event: PhantomData<fn() -> E>,
@@ -378,6 +454,18 @@ impl<E: Event> Running<E> {
     #[must_use]
     pub fn net(&self) -> &NetCounters {
         &self.net
+    }
+
+    /// Returns the number of the first record: 1, or the one after the journal's last.
+    #[must_use]
+    pub fn first(&self) -> Sequence {
+        self.first
+    }
+
+    /// Returns what the journal's writer has counted so far, where there is a journal.
+    #[must_use]
+    pub fn journal(&self) -> Option<&JournalCounters> {
+        self.journal.as_deref()
     }
 
     /// Returns how often a lossless subscriber has made the feeds wait.
@@ -427,6 +515,7 @@ impl<E: Event> Running<E> {
             subscribers: Vec::new(),
             net: self.net,
             receiver: self.receiver,
+            journal: None,
             waits: 0,
             waited_ns: 0,
             cores: self.cores,
@@ -459,9 +548,24 @@ impl<E: Event> Running<E> {
             };
             report.handlers.push(handler);
         }
+        if self.journal.is_some() {
+            match stages.next() {
+                Some(Ok(stage)) => report.journal = Some(close_journal::<E>(stage)),
+                Some(Err(error)) => report.errors.push(error),
+                None => {}
+            }
+        }
         report.errors.extend(stages.filter_map(Result::err));
         report
     }
+}
+
+fn close_journal<E: Event>(stage: Box<dyn Stage>) -> RecordOutcome {
+    let stage: Box<dyn Any> = stage;
+    stage
+        .downcast::<RecordStage<E, SystemClock>>()
+        .expect("invariant: the stage after the subscribers' is the journal's")
+        .into_outcome()
 }
 
 /// Takes apart the stage of a handler of type `H`.
@@ -491,165 +595,4 @@ fn collect<E: Event, H: Handler<E>>(stage: Box<dyn Stage>) -> (SubscriberReport,
         report,
         handler.map(|handler| -> Box<dyn Any + Send> { Box::new(handler) }),
     )
-}
-
-/// What a run has done: the loss ledger and everything beside it.
-#[derive(Debug)]
-pub struct Report {
-    /// Each feed's part of the loss ledger, in the order in which they were added.
-    pub feeds: Vec<FeedReport>,
-    /// Each subscriber's part, in the order in which they were added.
-    pub subscribers: Vec<SubscriberReport>,
-    /// What the receiver counted.
-    pub net: Arc<NetCounters>,
-    /// What received, and where.
-    pub receiver: ReceiverReport,
-    /// How often, and for how many nanoseconds in all, a lossless subscriber made the feeds wait.
-    pub waits: u64,
-    /// See `waits`.
-    pub waited_ns: u64,
-    /// Which core ran what.
-    pub cores: Vec<CoreReport>,
-    /// Stages that panicked. A handler's panic is in its [`SubscriberReport`].
-    pub errors: Vec<Error>,
-    handlers: Vec<Handback>,
-}
-
-impl Report {
-    /// Gives a handler back. `None` if it panicked, or if it was taken before.
-    pub fn take<H: 'static>(&mut self, ticket: Ticket<H>) -> Option<H> {
-        let handler = self.handlers.get_mut(ticket.index)?.take()?;
-        handler.downcast().ok().map(|handler| *handler)
-    }
-
-    /// Returns whether every number is accounted for, at every place where one could get lost.
-    #[must_use]
-    pub fn closes(&self) -> bool {
-        self.errors.is_empty()
-            && self.feeds.iter().all(|feed| feed.ledger.closes())
-            && self
-                .subscribers
-                .iter()
-                .all(|subscriber| subscriber.account.closes())
-    }
-
-    /// Returns whether nothing at all was lost: the ledger closes, no feed, no ring and no panic cost
-    /// anybody a record, and there is nothing [`unaccounted`](Self::unaccounted).
-    #[must_use]
-    pub fn is_lossless(&self) -> bool {
-        self.closes()
-            && self.unaccounted() == 0
-            && self.feeds.iter().all(|feed| feed.ledger.lost() == 0)
-            && self.subscribers.iter().all(|subscriber| {
-                let account = &subscriber.account;
-                subscriber.error.is_none() && account.handled == account.published
-            })
-    }
-
-    /// Returns how many datagrams and messages may have brought numbers that no ledger knows of, and
-    /// that no later number revealed: those of sessions that are not followed, those that contradict
-    /// the end of their session and, unless the venue has told the last number of each session, those
-    /// that the kernel dropped and those that could not be read.
-    #[must_use]
-    pub fn unaccounted(&self) -> u64 {
-        let other = |feed: &FeedReport| feed.ledger.wrong_session + feed.ledger.after_end;
-        let unread = |feed: &FeedReport| {
-            let ledger = &feed.ledger;
-            ledger.malformed_datagrams() + ledger.truncated_datagrams
-        };
-        let open = self.feeds.iter().filter(|feed| !feed.ended);
-        let dropped = if self.feeds.iter().all(|feed| feed.ended) {
-            0
-        } else {
-            self.net.kernel_drops() + self.net.errors()
-        };
-        self.feeds.iter().map(other).sum::<u64>() + open.map(unread).sum::<u64>() + dropped
-    }
-
-    fn take_ingest<E: Event>(&mut self, outcome: &IngestOutcome<E>) {
-        self.waits = outcome.counters.waits.get();
-        self.waited_ns = outcome.counters.waited_ns.get();
-        self.feeds = outcome
-            .feeds
-            .iter()
-            .map(|feed| FeedReport {
-                name: feed.name().to_owned(),
-                ledger: feed.ledger(),
-                ended: feed.ended(),
-            })
-            .collect();
-    }
-}
-
-/// One feed's part of the loss ledger.
-#[derive(Clone, Debug)]
-pub struct FeedReport {
-    /// The feed's name.
-    pub name: String,
-    /// Its books.
-    pub ledger: Ledger,
-    /// Whether the venue has ended its session, and so told the last number.
-    pub ended: bool,
-}
-
-/// One subscriber's part of the loss ledger, and what it was given.
-#[derive(Debug)]
-pub struct SubscriberReport {
-    /// The subscriber's name.
-    pub name: String,
-    /// Its books.
-    pub account: Account,
-    /// How often the handler was called for what.
-    pub tally: Tally,
-    /// What it was given, as one number.
-    pub digest: Digest,
-    /// How long that took, where measured.
-    pub latency: Option<Latency>,
-    /// The handler's panic, if it had one.
-    pub error: Option<Error>,
-}
-
-/// What receives, and where: known from the start, and the same at the end.
-#[derive(Clone, Debug)]
-pub struct ReceiverReport {
-    /// The backend that runs and, where it is not the one hoped for, why.
-    pub backend: net::ActiveBackend,
-    /// The lines, in the order in which they were added.
-    pub lines: Vec<LineReport>,
-}
-
-impl ReceiverReport {
-    fn of(receiver: &Receiver, lines: &[Line]) -> Self {
-        let line = |(index, line): (usize, &Line)| LineReport {
-            name: line.name.clone(),
-            address: receiver.local_address(index),
-            receive_buffer: receiver.receive_buffer(index),
-        };
-        Self {
-            backend: receiver.active_backend().clone(),
-            lines: lines.iter().enumerate().map(line).collect(),
-        }
-    }
-}
-
-/// One line as the kernel granted it.
-#[derive(Clone, Debug)]
-pub struct LineReport {
-    /// The line's name.
-    pub name: String,
-    /// Where it listens, with the port that the kernel chose where none was asked for.
-    pub address: SocketAddrV4,
-    /// How much its socket holds.
-    pub receive_buffer: ReceiveBuffer,
-}
-
-/// One core and its stages, in the order in which they are polled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CoreReport {
-    /// The core's number.
-    pub core: usize,
-    /// What its thread does when there is nothing to do.
-    pub wait: WaitStrategy,
-    /// The names of its stages.
-    pub stages: Vec<String>,
 }

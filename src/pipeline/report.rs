@@ -1,0 +1,185 @@
+//! Owns the report at the end of a run: the loss ledger, and whether it closes.
+
+use super::{Handback, Ticket};
+use crate::bus::Account;
+use crate::error::Error;
+use crate::feed::Ledger;
+use crate::handler::Tally;
+use crate::latency::Latency;
+use crate::net::{self, Line, NetCounters, ReceiveBuffer, Receiver};
+use crate::record::{Digest, Event};
+use crate::stage::{IngestOutcome, RecordOutcome};
+use crate::wait::WaitStrategy;
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+/// What a run has done: the loss ledger and everything beside it.
+#[derive(Debug)]
+pub struct Report {
+    /// Each feed's part of the loss ledger, in the order in which they were added.
+    pub feeds: Vec<FeedReport>,
+    /// Each subscriber's part, in the order in which they were added.
+    pub subscribers: Vec<SubscriberReport>,
+    /// The journal's part, where there is one.
+    pub journal: Option<RecordOutcome>,
+    /// What the receiver counted.
+    pub net: Arc<NetCounters>,
+    /// What received, and where.
+    pub receiver: ReceiverReport,
+    /// How often, and for how many nanoseconds in all, a lossless subscriber made the feeds wait.
+    pub waits: u64,
+    /// See `waits`.
+    pub waited_ns: u64,
+    /// Which core ran what.
+    pub cores: Vec<CoreReport>,
+    /// Stages that panicked. A handler's panic is in its [`SubscriberReport`].
+    pub errors: Vec<Error>,
+    pub(super) handlers: Vec<Handback>,
+}
+
+impl Report {
+    /// Gives a handler back. `None` if it panicked, or if it was taken before.
+    pub fn take<H: 'static>(&mut self, ticket: Ticket<H>) -> Option<H> {
+        let handler = self.handlers.get_mut(ticket.index)?.take()?;
+        handler.downcast().ok().map(|handler| *handler)
+    }
+
+    /// Returns whether every number is accounted for, at every place where one could get lost.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.errors.is_empty()
+            && self.feeds.iter().all(|feed| feed.ledger.closes())
+            && self
+                .subscribers
+                .iter()
+                .all(|subscriber| subscriber.account.closes())
+            && self
+                .journal
+                .as_ref()
+                .is_none_or(|journal| journal.account.closes())
+    }
+
+    /// Returns whether nothing at all was lost: the ledger closes, no feed, no ring, no panic and no
+    /// disk cost anybody a record, and there is nothing [`unaccounted`](Self::unaccounted).
+    #[must_use]
+    pub fn is_lossless(&self) -> bool {
+        self.closes()
+            && self.unaccounted() == 0
+            && self.feeds.iter().all(|feed| feed.ledger.lost() == 0)
+            && self.subscribers.iter().all(|subscriber| {
+                let account = &subscriber.account;
+                subscriber.error.is_none() && account.handled == account.published
+            })
+            && self
+                .journal
+                .as_ref()
+                .is_none_or(|journal| journal.account.missing() == 0)
+    }
+
+    /// Returns how many datagrams and messages may have brought numbers that no ledger knows of, and
+    /// that no later number revealed: those of sessions that are not followed, those that contradict
+    /// the end of their session and, unless the venue has told the last number of each session, those
+    /// that the kernel dropped and those that could not be read.
+    #[must_use]
+    pub fn unaccounted(&self) -> u64 {
+        let other = |feed: &FeedReport| feed.ledger.wrong_session + feed.ledger.after_end;
+        let unread = |feed: &FeedReport| {
+            let ledger = &feed.ledger;
+            ledger.malformed_datagrams() + ledger.truncated_datagrams
+        };
+        let open = self.feeds.iter().filter(|feed| !feed.ended);
+        let dropped = if self.feeds.iter().all(|feed| feed.ended) {
+            0
+        } else {
+            self.net.kernel_drops() + self.net.errors()
+        };
+        self.feeds.iter().map(other).sum::<u64>() + open.map(unread).sum::<u64>() + dropped
+    }
+
+    pub(super) fn take_ingest<E: Event>(&mut self, outcome: &IngestOutcome<E>) {
+        self.waits = outcome.counters.waits.get();
+        self.waited_ns = outcome.counters.waited_ns.get();
+        self.feeds = outcome
+            .feeds
+            .iter()
+            .map(|feed| FeedReport {
+                name: feed.name().to_owned(),
+                ledger: feed.ledger(),
+                ended: feed.ended(),
+            })
+            .collect();
+    }
+}
+
+/// One feed's part of the loss ledger.
+#[derive(Clone, Debug)]
+pub struct FeedReport {
+    /// The feed's name.
+    pub name: String,
+    /// Its books.
+    pub ledger: Ledger,
+    /// Whether the venue has ended its session, and so told the last number.
+    pub ended: bool,
+}
+
+/// One subscriber's part of the loss ledger, and what it was given.
+#[derive(Debug)]
+pub struct SubscriberReport {
+    /// The subscriber's name.
+    pub name: String,
+    /// Its books.
+    pub account: Account,
+    /// How often the handler was called for what.
+    pub tally: Tally,
+    /// What it was given, as one number.
+    pub digest: Digest,
+    /// How long that took, where measured.
+    pub latency: Option<Latency>,
+    /// The handler's panic, if it had one.
+    pub error: Option<Error>,
+}
+
+/// What receives, and where: known from the start, and the same at the end.
+#[derive(Clone, Debug)]
+pub struct ReceiverReport {
+    /// The backend that runs and, where it is not the one hoped for, why.
+    pub backend: net::ActiveBackend,
+    /// The lines, in the order in which they were added.
+    pub lines: Vec<LineReport>,
+}
+
+impl ReceiverReport {
+    pub(super) fn of(receiver: &Receiver, lines: &[Line]) -> Self {
+        let line = |(index, line): (usize, &Line)| LineReport {
+            name: line.name.clone(),
+            address: receiver.local_address(index),
+            receive_buffer: receiver.receive_buffer(index),
+        };
+        Self {
+            backend: receiver.active_backend().clone(),
+            lines: lines.iter().enumerate().map(line).collect(),
+        }
+    }
+}
+
+/// One line as the kernel granted it.
+#[derive(Clone, Debug)]
+pub struct LineReport {
+    /// The line's name.
+    pub name: String,
+    /// Where it listens, with the port that the kernel chose where none was asked for.
+    pub address: SocketAddrV4,
+    /// How much its socket holds.
+    pub receive_buffer: ReceiveBuffer,
+}
+
+/// One core and its stages, in the order in which they are polled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreReport {
+    /// The core's number.
+    pub core: usize,
+    /// What its thread does when there is nothing to do.
+    pub wait: WaitStrategy,
+    /// The names of its stages.
+    pub stages: Vec<String>,
+}

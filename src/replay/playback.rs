@@ -1,0 +1,313 @@
+//! Owns a replay while it runs, and what is left of it.
+
+use super::pace::{Pace, Speed};
+use super::tape::Tape;
+use super::{Filter, Replay};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::handler::{Handler, Ran, Run, Tally};
+use crate::journal::number_after;
+use crate::record::{Content, Digest, Event, Record, Sequence};
+
+/// A replay that runs whenever it is polled, on the thread that polls it.
+///
+/// # Examples
+///
+/// ```no_run
+/// use ringtape::handler::{At, Handler};
+/// use ringtape::market::MarketEvent;
+/// use ringtape::record::Gap;
+/// use ringtape::replay::{Replay, Speed};
+///
+/// struct Strategy;
+/// impl Handler<MarketEvent> for Strategy {
+///     fn on_event(&mut self, _: &MarketEvent, _: At) {}
+///     fn on_gap(&mut self, _: Gap) {}
+/// }
+///
+/// let replay = Replay::<MarketEvent>::open("tape/")?.speed(Speed::REAL_TIME);
+/// let mut playback = replay.start("strategy", Strategy)?;
+/// while !playback.is_finished() {
+///     if playback.poll()? == 0 {
+///         std::thread::sleep(std::time::Duration::from_nanos(playback.due_in_ns()));
+///     }
+/// }
+/// println!("{} events", playback.tally().events);
+/// # Ok::<(), ringtape::error::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Playback<E: Event, H, C> {
+    name: String,
+    run: Run<H>,
+    tapes: Vec<Tape<E>>,
+    /// Whether records can be given where they lie: there is nothing to wait for.
+    lends: bool,
+    pace: Pace<C>,
+    filter: Option<Filter<E>>,
+    digests: bool,
+    passage: Passage,
+    finished: bool,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its number in its journal. A gap of the recorder's own covers several: the first of them
+    /// where a replay begins, the last where it ends.
+    pub sequence: Sequence,
+    /// When it was received, UNIX nanoseconds.
+    pub ts_recv_ns: u64,
+}
+
+/// What passed so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Passage {
+    first: Option<Mark>,
+    last: Option<Mark>,
+    filtered: u64,
+}
+
+/// What is left of a replay.
+#[derive(Debug)]
+pub struct Outcome<H> {
+    /// The handler's name.
+    pub name: String,
+    /// The handler, unless it panicked.
+    pub handler: Option<H>,
+    /// How often it was called.
+    pub tally: Tally,
+    /// Events that the filter kept from it.
+    pub filtered: u64,
+    /// What it was given, unless that was left out.
+    pub digest: Option<Digest>,
+    /// The first record that it was given.
+    pub first: Option<Mark>,
+    /// The last, unless it panicked: then the last before those among which it did.
+    pub last: Option<Mark>,
+    /// Bytes behind the last whole frame of the journals: what a crash of the recorder tore off.
+    pub torn_bytes: u64,
+}
+
+impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
+    pub(super) fn start(
+        name: String,
+        handler: H,
+        tapes: Vec<Tape<E>>,
+        replay: Replay<E, C>,
+    ) -> Result<Self> {
+        let digests = replay.digest.is_some();
+        let mut playback = Self {
+            name,
+            run: Run::new(handler, replay.digest.unwrap_or_default()),
+            lends: tapes.len() == 1 && replay.speed == Speed::Max,
+            tapes,
+            pace: Pace::new(replay.speed, replay.clock),
+            filter: replay.filter,
+            digests,
+            passage: Passage::default(),
+            finished: false,
+        };
+        let started = playback.run.contain(Run::start::<E>);
+        match playback.unless_panicked(started) {
+            Ok(()) => Ok(playback),
+            Err(error) => {
+                // Takes the handler apart where one more panic of it does no harm.
+                drop(playback.into_outcome());
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the handler records that are due, at most one frame's, and returns how many were read
+    /// for it. Calls its `on_stop` behind the last. Never waits: returns 0 where no record is due.
+    ///
+    /// # Errors
+    ///
+    /// [`HandlerPanicked`](crate::error::Error::HandlerPanicked), after which the replay is finished; what a journal's
+    /// [`Reader::next`](crate::journal::Reader::next) gives, and gives again.
+    pub fn poll(&mut self) -> Result<usize> {
+        if self.finished {
+            return Ok(0);
+        }
+        let begin = self.run.tally().records() + self.passage.filtered;
+        let records = if self.lends {
+            self.tapes[0].lend()?
+        } else {
+            due_records(&mut self.tapes, &mut self.pace)?
+        };
+        let Some(records) = records else {
+            self.stop()?;
+            return Ok(0);
+        };
+        let filter = self.filter.as_mut();
+        let given = give(
+            &mut self.run,
+            filter,
+            self.digests,
+            &mut self.passage,
+            records,
+        );
+        self.unless_panicked(given)?;
+        let read = self.run.tally().records() + self.passage.filtered - begin;
+        // More than a frame's records were never read.
+        Ok(usize::try_from(read).unwrap_or(usize::MAX))
+    }
+
+    /// Ends the replay here: calls the handler's `on_stop`, unless it was called.
+    ///
+    /// # Errors
+    ///
+    /// [`HandlerPanicked`](crate::error::Error::HandlerPanicked).
+    pub fn stop(&mut self) -> Result<()> {
+        if self.finished {
+            return Ok(());
+        }
+        self.finished = true;
+        let stopped = self.run.contain(Run::stop::<E>);
+        self.unless_panicked(stopped)
+    }
+
+    /// Returns whether there is nothing more to give.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Returns how long after the last poll the next record is due: nanoseconds, 0 at
+    /// [`Speed::Max`].
+    #[must_use]
+    pub fn due_in_ns(&self) -> u64 {
+        self.pace.due_in_ns()
+    }
+
+    /// Returns how often the handler was called so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        self.run.tally()
+    }
+
+    /// Returns the last record that was given.
+    #[must_use]
+    pub fn last(&self) -> Option<Mark> {
+        self.passage.last
+    }
+
+    /// Takes the replay apart.
+    #[must_use]
+    pub fn into_outcome(self) -> Outcome<H> {
+        let Ran {
+            handler,
+            digest,
+            tally,
+            error: _already_returned,
+        } = self.run.into_ran(&self.name);
+        Outcome {
+            name: self.name,
+            handler,
+            tally,
+            filtered: self.passage.filtered,
+            digest: self.digests.then_some(digest),
+            first: self.passage.first,
+            last: self.passage.last,
+            torn_bytes: self.tapes.iter().map(Tape::torn_bytes).sum(),
+        }
+    }
+
+    fn unless_panicked<R>(&mut self, returned: Option<R>) -> Result<R> {
+        returned.ok_or_else(|| {
+            self.finished = true;
+            self.run
+                .panic(&self.name)
+                .expect("invariant: nothing is returned only after a panic")
+        })
+    }
+}
+
+/// Returns the records that are due of the journal whose turn it is, up to where it is another's
+/// turn; nothing where all have ended.
+fn due_records<'a, E: Event, C: Clock>(
+    tapes: &'a mut [Tape<E>],
+    pace: &mut Pace<C>,
+) -> Result<Option<&'a [Record<E>]>> {
+    // By time, then by the order in which the journals were named.
+    let (mut turn, mut rival) = (None, None);
+    for (place, tape) in tapes.iter_mut().enumerate() {
+        tape.fill()?;
+        let Some(recv_ns) = tape.next_recv_ns() else {
+            continue;
+        };
+        let candidate = (recv_ns, place);
+        if turn.is_none_or(|turn| candidate < turn) {
+            (turn, rival) = (Some(candidate), turn);
+        } else if rival.is_none_or(|rival| candidate < rival) {
+            rival = Some(candidate);
+        }
+    }
+    let Some((recv_ns, place)) = turn else {
+        return Ok(None);
+    };
+    let due_ns = pace.due(recv_ns);
+    let in_turn = |recv_ns| recv_ns <= due_ns && rival.is_none_or(|rival| (recv_ns, place) < rival);
+    Ok(Some(tapes[place].take(in_turn)))
+}
+
+/// Gives the handler those of the records that it is to have. Returns nothing if it panicked.
+fn give<E: Event, H: Handler<E>>(
+    run: &mut Run<H>,
+    filter: Option<&mut Filter<E>>,
+    digests: bool,
+    passage: &mut Passage,
+    records: &[Record<E>],
+) -> Option<()> {
+    let all = records.iter();
+    // Four loops, so that none asks for each record what is the same for all of them.
+    let ends = match (filter, digests) {
+        (None, true) => run.contain(|run| each(all, |record, end| run.record(record, end))),
+        (None, false) => run.contain(|run| each(all, |record, end| run.dispatch(record, end))),
+        (Some(Filter(wanted)), digests) => {
+            let filtered = &mut passage.filtered;
+            let some = all.filter(|record| {
+                let passes = match record.content() {
+                    Content::Event(event) => wanted(event),
+                    _ => true,
+                };
+                *filtered += u64::from(!passes);
+                passes
+            });
+            if digests {
+                run.contain(|run| each(some, |record, end| run.record(record, end)))
+            } else {
+                run.contain(|run| each(some, |record, end| run.dispatch(record, end)))
+            }
+        }
+    }?;
+    if let Some((first, last)) = ends {
+        passage.first.get_or_insert(first);
+        passage.last = Some(last);
+    }
+    Some(())
+}
+
+/// Gives each record, with whether the next has another receive time. Returns the first and the
+/// last.
+fn each<'a, E: Event>(
+    mut records: impl Iterator<Item = &'a Record<E>>,
+    mut give: impl FnMut(&Record<E>, bool),
+) -> Option<(Mark, Mark)> {
+    let first = records.next()?;
+    let mut last = first;
+    records.for_each(|record| {
+        give(last, record.ts_recv_ns() != last.ts_recv_ns());
+        last = record;
+    });
+    give(last, true);
+    let first = Mark {
+        sequence: first.sequence(),
+        ts_recv_ns: first.ts_recv_ns(),
+    };
+    let last = Mark {
+        sequence: Sequence::new(number_after(last).get().saturating_sub(1)),
+        ts_recv_ns: last.ts_recv_ns(),
+    };
+    Some((first, last))
+}

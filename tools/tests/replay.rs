@@ -1,0 +1,331 @@
+//! `ringtape replay` gives what is in the journals, and says what it gave; `diff` finds the first
+//! difference.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use ringtape::journal::{Config, Writer};
+use ringtape::market::MarketEvent;
+use ringtape::record::{Gap, GapCause, Record, Sequence};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use support::tape::{self, RECV_NS};
+use support::{Run, inspect, market_data, ringtape};
+
+const ORDERS: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
+const OPEN: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
+
+fn replay(directory: &Path, more: &[&str]) -> Run {
+    ringtape([&["replay", directory.to_str().unwrap()], more].concat())
+}
+
+fn replayed(directory: &Path, more: &[&str]) -> Value {
+    let run = replay(directory, &[&["--json"], more].concat());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(run.stderr, "");
+    run.json()
+}
+
+fn diff(a: &Path, b: &Path, more: &[&str]) -> Run {
+    let args = ["diff", a.to_str().unwrap(), b.to_str().unwrap(), "--json"];
+    ringtape([&args[..], more].concat())
+}
+
+#[track_caller]
+fn assert_has(report: &Value, expected: &Value) {
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&report[key], value, "{key}");
+    }
+}
+
+fn convert(capture: &Path, directory: &Path) {
+    let args = [
+        "convert",
+        capture.to_str().unwrap(),
+        directory.to_str().unwrap(),
+    ];
+    let run = ringtape(args);
+    assert_eq!(run.code, Some(0), "{run:?}");
+}
+
+#[test]
+fn real_data_replays_to_the_digest_of_its_capture_and_does_not_differ_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, kinds) in [(ORDERS, 2764 + 36), (OPEN, 125 + 6)] {
+        let Some(capture) = market_data(name) else {
+            return;
+        };
+        let directory = folder.path().join(capture.file_stem().unwrap());
+        convert(&capture, &directory);
+        let expected = inspect(&capture);
+        let digest = expected["digest"].as_str().unwrap();
+        let report = replayed(&directory, &["--expect", digest]);
+        assert_has(
+            &report,
+            &json!({
+                "events": expected["events"], "gaps": 0, "overruns": 0, "not_journaled": 0,
+                "sessions": 2, "digest": digest, "is_expected": true, "first_sequence": 1,
+                "last_sequence": report["records"], "filtered": 0,
+            }),
+        );
+        let audit = replayed(&directory, &["--strategy", "audit", "--speed", "1000000"]);
+        assert_eq!(audit["digest"], digest);
+        let adds = replayed(&directory, &["--kind", "add_order"]);
+        assert_eq!(adds["events"], kinds);
+
+        let same = diff(&directory, &capture, &[]);
+        assert_eq!(same.code, Some(0), "{same:?}");
+        // Session marks are left out.
+        let records = report["records"].as_u64().unwrap() - 2;
+        assert_has(
+            &same.json(),
+            &json!({ "equal": true, "records": records, "compared": "contents", "difference": null }),
+        );
+    }
+}
+
+#[test]
+fn a_date_that_was_not_told_is_the_difference() {
+    let Some(capture) = market_data(ORDERS) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("tape");
+    let (from, to) = (capture.to_str().unwrap(), directory.to_str().unwrap());
+    let dated = ringtape(["convert", from, to, "--date", "2019-12-30"]);
+    assert_eq!(dated.code, Some(0), "{dated:?}");
+    let run = diff(&capture, &directory, &[]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.json()["difference"]["keys"], json!(["event_ns"]));
+    assert_eq!(run.json()["records"], 0);
+    assert_eq!(
+        diff(&capture, &directory, &["--date", "2019-12-30"]).code,
+        Some(0)
+    );
+
+    // A BinaryFILE's receive times are the venue's: four seconds from four o'clock.
+    let whole = replayed(&directory, &[]);
+    let to_the_end = replayed(&directory, &["--to", "04:00:04.136455656"]);
+    assert_eq!(to_the_end["digest"], whole["digest"]);
+    let first_second = replayed(&directory, &["--to", "04:00:01"]);
+    let rest = replayed(&directory, &["--from", "04:00:01.000000001"]);
+    let records = |report: &Value| report["records"].as_u64().unwrap();
+    assert!(records(&first_second) > 0 && records(&rest) > 0);
+    assert_eq!(records(&first_second) + records(&rest), records(&whole));
+}
+
+#[test]
+fn a_range_and_a_selection_give_a_part() {
+    let folder = tempfile::tempdir().unwrap();
+    tape::write(folder.path(), &[40, 40, 20]);
+    let whole = replayed(folder.path(), &[]);
+    assert_has(
+        &whole,
+        &json!({
+            "records": 100, "events": 100, "first_sequence": 1, "last_sequence": 100,
+            "first_recv_ns": RECV_NS + 1, "last_recv_ns": RECV_NS + 100, "warnings": [],
+            "expected_digest": null, "is_expected": null, "strategy": null, "torn_bytes": 0,
+        }),
+    );
+    let (from, to) = (format!("{}ns", RECV_NS + 50), format!("{}ns", RECV_NS + 59));
+    for (args, records, first) in [
+        (&["--from", "50", "--to", "59"][..], 10, 50),
+        (&["--from", &from, "--to", &to], 10, 50),
+        (&["--to", "2023-08-22T09:30:00.000000007"], 7, 1),
+        (&["--from", "2023-08-22T13:30:00.000000100Z"], 1, 100),
+        (&["--from", "09:30:00.000000091", "--speed", "2.5"], 10, 91),
+        (&["--kind", "instrument"], 1, 1),
+        (
+            &["--symbol", "AAPL", "--kind", "add_order", "--from", "91"],
+            10,
+            91,
+        ),
+        (&["--instrument", "13", "--no-verify"], 100, 1),
+    ] {
+        let part = replayed(folder.path(), args);
+        assert_has(
+            &part,
+            &json!({ "records": records, "first_sequence": first }),
+        );
+        assert_eq!(
+            part["digest"] == whole["digest"],
+            records == 100,
+            "{args:?}"
+        );
+    }
+    let nothing = replayed(folder.path(), &["--instrument", "14"]);
+    assert_has(
+        &nothing,
+        &json!({ "records": 0, "filtered": 100, "last_sequence": null }),
+    );
+}
+
+#[test]
+fn a_place_or_a_name_that_is_not_there_is_exit_code_2_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    tape::write(&path("tape"), &[10]);
+    tape::write(&path("other"), &[10]);
+    tape::write_ticks(&path("ticks"));
+    fs::create_dir(path("empty")).unwrap();
+    let other = path("other").to_str().unwrap().to_owned();
+    let same = path("tape").to_str().unwrap().to_owned();
+    for (name, args, message) in [
+        ("tape", &["--from", "11"][..], "the journal ends before 11"),
+        ("tape", &["--to", "11"], "the journal ends before 11"),
+        (
+            "tape",
+            &["--from", "9", "--to", "8"],
+            "ends before it begins",
+        ),
+        (
+            "tape",
+            &["--from", "09:29"],
+            "2023-08-22 09:29:00.000000000 in New York",
+        ),
+        (
+            "tape",
+            &["--to", "09:31"],
+            "no record was received then or later",
+        ),
+        ("tape", &["--from", "noon"], "neither a sequence"),
+        ("tape", &["--kind", "trades"], "there are add_order"),
+        (
+            "tape",
+            &["--symbol", "MSFT"],
+            "MSFT: no instrument has that name",
+        ),
+        ("tape", &["--speed", "0"], "the slowest is 0.001"),
+        ("tape", &["--expect", "12"], "32 hexadecimal digits"),
+        ("tape", &[&same], "are the same journal"),
+        ("tape", &[&other, "--from", "3"], "merge of 2 journals"),
+        ("ticks", &[], "holds events of schema tick"),
+        ("empty", &[], "is no journal"),
+        ("nosuch", &[], "No such file"),
+    ] {
+        let run = replay(&path(name), args);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains(message), "{message}: {run:?}");
+        assert!(run.stdout.is_empty(), "{run:?}");
+    }
+}
+
+#[test]
+fn another_digest_than_the_expected_one_is_exit_code_1_and_so_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    tape::write(folder.path(), &[3, 3]);
+    let digest = replayed(folder.path(), &[])["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let as_expected = replay(folder.path(), &["--expect", &digest.to_uppercase()]);
+    assert_eq!(as_expected.code, Some(0), "{as_expected:?}");
+    assert!(as_expected.stdout.contains(&digest), "{as_expected:?}");
+    let other = format!("{:032x}", 7);
+    let run = replay(folder.path(), &["--expect", &other, "--json"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_has(
+        &run.json(),
+        &json!({ "digest": digest, "is_expected": false }),
+    );
+    assert!(
+        run.stderr
+            .contains(&format!("the digest is {digest}, and {other}")),
+        "{run:?}"
+    );
+
+    // In the second frame.
+    tape::flip(
+        &tape::segments(folder.path())[0],
+        256 + 64 + 3 * 64 + 64 + 40,
+    );
+    let run = replay(folder.path(), &["--json"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.json()["records"], 3);
+    assert!(run.stderr.contains("is corrupt at byte 512"), "{run:?}");
+}
+
+/// Writes records 1 to 9, of which one may be another.
+fn write_variant(directory: &Path, change: impl Fn(u64) -> Option<Record<MarketEvent>>) {
+    let mut writer = Writer::open(Config::new(directory), RECV_NS).unwrap();
+    let records = (1..10).map(|number| change(number).unwrap_or_else(|| tape::record(number)));
+    let records: Vec<_> = records.collect();
+    writer.append([&records, &[]], RECV_NS).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn the_first_difference_of_two_journals_is_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_variant(&path("a"), |_| None);
+    // Receive times of their own are no difference.
+    write_variant(&path("same"), |number| {
+        match tape::record(number).content() {
+            ringtape::record::Content::Event(event) => {
+                Some(Record::event(Sequence::new(number), 7, event))
+            }
+            _ => None,
+        }
+    });
+    write_variant(&path("other"), |number| {
+        let gap = Gap {
+            first: 1,
+            last: 2,
+            cause: GapCause::Absent,
+            feed: 1,
+        };
+        (number == 5).then(|| Record::gap(Sequence::new(5), 7, gap))
+    });
+    write_variant(&path("quantity"), |number| {
+        match tape::record(9).content() {
+            ringtape::record::Content::Event(event) if number == 9 => {
+                let mut event = *event;
+                event.body[16] += 1;
+                Some(Record::event(Sequence::new(9), RECV_NS + 9, &event))
+            }
+            _ => None,
+        }
+    });
+    tape::write(&path("short"), &[4]);
+
+    let same = diff(&path("a"), &path("same"), &[]);
+    assert_eq!(same.code, Some(0), "{same:?}");
+    assert_has(
+        &same.json(),
+        &json!({ "equal": true, "records": 9, "compared": "records" }),
+    );
+
+    let other = diff(&path("a"), &path("other"), &[]);
+    assert_eq!(other.code, Some(1), "{other:?}");
+    let report = other.json();
+    assert_has(&report, &json!({ "equal": false, "records": 4 }));
+    let difference = &report["difference"];
+    assert_eq!(difference["a"]["kind"], "add_order");
+    assert_eq!(difference["a"]["symbol"], "AAPL");
+    assert_eq!(difference["b"]["record"], "gap");
+
+    let quantity = diff(&path("quantity"), &path("a"), &[]).json();
+    assert_eq!(quantity["difference"]["keys"], json!(["quantity"]));
+    let args = ["quantity", "a"].map(|name| path(name).to_str().unwrap().to_owned());
+    let text = ringtape(["diff", &args[0], &args[1]]).stdout;
+    for part in [
+        "8 records are equal",
+        "quantity=101",
+        "quantity=100",
+        "different: quantity",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    let short = diff(&path("short"), &path("a"), &[]).json();
+    assert_has(&short, &json!({ "equal": false, "records": 4 }));
+    assert_eq!(short["difference"]["a"], Value::Null);
+    assert_eq!(short["difference"]["b"]["sequence"], 5);
+
+    let missing = diff(&path("a"), &path("nosuch"), &[]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("nosuch"), "{missing:?}");
+}
