@@ -1,9 +1,10 @@
 //! The journal beside what it is made of.
 //!
 //! * `append`: frames of 1024 records (64 KiB) over a `memcpy` of the same records into memory that
-//!   was touched before, and over a bare loop of `write` with the same sizes: in memory
-//!   (`/dev/shm`) and on disk. A fall means that the writer does more per record than checksum,
-//!   times and one copy by the kernel. Frames of 32 records show the price of a frame.
+//!   was touched before, and over a bare loop of `write` with as many bytes: in memory (`/dev/shm`)
+//!   and on disk. A fall means that the writer does more per record than checksum, times and one
+//!   copy by the kernel. Frames of 32 records show the price of a frame. `burst` is what a writer
+//!   does that had nothing to do before, and prepared; `steady` has to allocate as it goes.
 //! * `read`: a whole journal, with and without checksums, over a bare scan that sums the stamps of
 //!   the same mapped file.
 //! * `seek`: opening a journal of 10 GB in the middle, over opening a segment.
@@ -26,29 +27,33 @@ mod support;
 use mapped::Mapped;
 use ringtape::journal::{Config, FRAME_HEADER_BYTES, Journal, Reader, Writer};
 use ringtape::market::MarketEvent;
-use ringtape::record::{Gap, GapCause, Record, Sequence};
+use ringtape::record::{Record, Sequence};
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use support::{Goal, Took, compare, measuring, scaled, wanted};
+use zerocopy::{FromZeros, IntoBytes};
 
 type Slot = Record<MarketEvent>;
 
-/// Records of one pass: 64 MiB, more than the caches hold.
-const RECORDS: u64 = 1 << 20;
+/// Records of one pass: 256 MiB, more than the caches hold.
+const RECORDS: u64 = 1 << 22;
 /// The records that are written again and again, as a ring's are: 1 MiB, in the second cache.
 const RING: usize = 16_384;
 
 fn main() {
-    let records = scaled(RECORDS).next_multiple_of(RING as u64);
-    for (place, folder) in [("memory", memory()), ("disk", disk())] {
-        for frame_records in [1_024, 32] {
-            appending(place, &folder, frame_records, records);
-        }
+    let records = |count: u64| scaled(count).next_multiple_of(RING as u64);
+    for frame_records in [1_024, 32] {
+        appending("memory", &memory(), frame_records, records(RECORDS));
     }
-    reading(&memory(), records);
+    for frame_records in [1_024, 32] {
+        // So few that they are gone before the kernel makes their writer wait for the disk.
+        appending("disk", &disk(), frame_records, records(RECORDS / 4));
+    }
+    // Within one segment.
+    reading(&memory(), records(RECORDS / 2));
     seeking(&disk());
 }
 
@@ -65,36 +70,50 @@ fn folder(base: &Path) -> PathBuf {
 }
 
 fn record(n: u64) -> Slot {
-    let gap = Gap {
-        first: n,
-        last: n,
-        cause: GapCause::Absent,
-        feed: 1,
-    };
-    Record::gap(Sequence::new(n), n, gap)
+    let mut event = MarketEvent::new_zeroed();
+    event.as_mut_bytes()[..8].copy_from_slice(&n.to_le_bytes());
+    Record::event(Sequence::new(n), n, &event)
 }
 
-/// Records in a ring, renumbered before each pass over it, outside the measured time.
+/// Records in a ring, in frames with room for a header before each.
 struct Ring {
-    records: Vec<Slot>,
+    slots: Vec<Slot>,
+    frame_slots: usize,
+}
+
+/// What a pass over the ring asks for.
+enum Turn<'a> {
+    /// There is nothing to write; not timed.
+    Idle,
+    /// A header's room, and the records of a frame.
+    Frame(&'a [Slot]),
 }
 
 impl Ring {
-    fn new() -> Self {
+    fn new(frame_records: usize) -> Self {
+        let frame_slots = frame_records + 1;
         Self {
-            records: (1..=RING as u64).map(record).collect(),
+            slots: vec![record(0); RING / frame_records * frame_slots],
+            frame_slots,
         }
     }
 
-    /// Hands `count` records to `write`, frame by frame, and times only that.
-    fn pass(&mut self, count: u64, frame_records: usize, mut write: impl FnMut(&[Slot])) -> Took {
-        let mut elapsed = std::time::Duration::ZERO;
+    /// Hands `count` records to `take`, frame by frame, and times only that. Before each time round
+    /// the records get their numbers.
+    fn pass(&mut self, count: u64, mut take: impl FnMut(Turn<'_>)) -> Took {
+        let mut elapsed = Duration::ZERO;
         for first in (1..=count).step_by(RING) {
-            for (n, slot) in (first..).zip(&mut self.records) {
-                *slot = record(n);
+            let mut numbers = first..;
+            for frame in self.slots.chunks_mut(self.frame_slots) {
+                for (slot, n) in frame[1..].iter_mut().zip(&mut numbers) {
+                    *slot = record(n);
+                }
             }
+            take(Turn::Idle);
             let begin = Instant::now();
-            self.records.chunks(frame_records).for_each(&mut write);
+            for frame in self.slots.chunks(self.frame_slots) {
+                take(Turn::Frame(frame));
+            }
             elapsed += begin.elapsed();
         }
         Took {
@@ -104,18 +123,16 @@ impl Ring {
     }
 }
 
-fn bytes(records: &[Slot]) -> &[u8] {
-    zerocopy::IntoBytes::as_bytes(records)
-}
-
 fn appending(place: &str, folder: &Path, frame_records: usize, records: u64) {
-    let journal = |name: &str| {
-        let mut ring = Ring::new();
-        let folder = folder.join(name);
+    let journal = |prepares: bool| {
+        let mut ring = Ring::new(frame_records);
+        let folder = folder.join("journal");
         move || {
             let mut writer = Writer::open(Config::new(&folder), 0).unwrap();
-            let took = ring.pass(records, frame_records, |frame| {
-                writer.append([frame, &[]], 0).unwrap();
+            let took = ring.pass(records, |turn| match turn {
+                Turn::Idle if prepares => writer.prepare(),
+                Turn::Idle => {}
+                Turn::Frame(frame) => writer.append([&frame[1..], &[]], 0).unwrap(),
             });
             assert_eq!(writer.next_sequence().get(), records + 1);
             drop(writer);
@@ -124,60 +141,68 @@ fn appending(place: &str, folder: &Path, frame_records: usize, records: u64) {
         }
     };
     let write = || {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(frame_records);
         fs::create_dir_all(folder).unwrap();
         let path = folder.join("bare");
         move || {
             let mut file = File::create_new(&path).unwrap();
-            let took = ring.pass(records, frame_records, |frame| {
-                file.write_all(bytes(frame)).unwrap();
+            let took = ring.pass(records, |turn| {
+                if let Turn::Frame(frame) = turn {
+                    file.write_all(frame.as_bytes()).unwrap();
+                }
             });
-            assert_eq!(file.metadata().unwrap().len(), records * 64);
+            let headers = records / frame_records as u64;
+            assert_eq!(file.metadata().unwrap().len(), (records + headers) * 64);
             fs::remove_file(&path).unwrap();
             took
         }
     };
     let copy = || {
-        let mut ring = Ring::new();
-        let mut buffer = vec![1; usize::try_from(records * 64).unwrap()];
+        let mut ring = Ring::new(frame_records);
+        let mut buffer = vec![record(1); usize::try_from(records).unwrap()];
         move || {
             let mut end = 0;
-            let took = ring.pass(records, frame_records, |frame| {
-                let bytes = bytes(frame);
-                black_box(&mut buffer[end..end + bytes.len()]).copy_from_slice(bytes);
-                end += bytes.len();
+            let took = ring.pass(records, |turn| {
+                if let Turn::Frame(frame) = turn {
+                    let to = end..end + frame_records;
+                    black_box(&mut buffer[to.clone()]).copy_from_slice(&frame[1..]);
+                    end = to.end;
+                }
             });
-            assert_eq!(end, buffer.len());
+            assert_eq!(buffer[end - 1].sequence().get(), records);
             took
         }
     };
+    let usual = frame_records == 1_024;
+    let goal = |goal| if usual { goal } else { Goal::None };
+    let append = format!("append to {place}, {frame_records} a frame");
     if place == "memory" {
-        let goal = match frame_records {
-            1_024 => Goal::ThroughputAtLeast(0.4),
-            _ => Goal::None,
-        };
+        let memcpy = goal(Goal::ThroughputAtLeast(0.4));
         compare(
-            &format!("append to {place}: frames of {frame_records} / memcpy"),
-            goal,
+            &format!("{append}: burst / memcpy"),
+            memcpy,
             copy(),
-            journal("a"),
+            journal(true),
         );
         compare(
-            &format!("append to {place}: bare write of {frame_records} / memcpy"),
+            &format!("{append}: bare write / memcpy"),
             Goal::None,
             copy(),
             write(),
         );
     }
-    let goal = match frame_records {
-        1_024 => Goal::ThroughputAtLeast(0.85),
-        _ => Goal::None,
-    };
+    let bare = goal(Goal::ThroughputAtLeast(0.85));
     compare(
-        &format!("append to {place}: frames of {frame_records} / bare write"),
-        goal,
+        &format!("{append}: burst / bare write"),
+        bare,
         write(),
-        journal("b"),
+        journal(true),
+    );
+    compare(
+        &format!("{append}: steady / bare write"),
+        bare,
+        write(),
+        journal(false),
     );
     _ = fs::remove_dir_all(folder);
 }
@@ -189,8 +214,10 @@ fn write_journal(folder: &Path, segment_bytes: u64, records: u64, frame_records:
         ..Config::new(folder)
     };
     let mut writer = Writer::open(config, 0).unwrap();
-    Ring::new().pass(records, frame_records, |frame| {
-        writer.append([frame, &[]], 0).unwrap();
+    Ring::new(frame_records).pass(records, |turn| {
+        if let Turn::Frame(frame) = turn {
+            writer.append([&frame[1..], &[]], 0).unwrap();
+        }
     });
     writer.close().unwrap();
 }

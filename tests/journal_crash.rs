@@ -16,7 +16,7 @@ use std::env;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 
 /// Set in the child: the directory to write to.
@@ -87,8 +87,8 @@ fn writer_until_killed() {
     }
 }
 
-/// Starts a writer, kills it after `announcements`, and returns the last number that it announced.
-fn kill_one(directory: &Path, seed: u64, announcements: u64) -> u64 {
+/// Starts a writer. Returns it, and where it announces what it has written.
+fn start(directory: &Path, seed: u64) -> (Child, ChildStderr) {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "writer_until_killed", "--nocapture"])
         .env(DIRECTORY, directory)
@@ -97,7 +97,17 @@ fn kill_one(directory: &Path, seed: u64, announcements: u64) -> u64 {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut announced = child.stderr.take().unwrap();
+    let announced = child.stderr.take().unwrap();
+    (child, announced)
+}
+
+fn directory(name: &str) -> PathBuf {
+    env::temp_dir().join(format!("ringtape-crash-{}-{name}", std::process::id()))
+}
+
+/// Starts a writer, kills it after `announcements`, and returns the last number that it announced.
+fn kill_one(directory: &Path, seed: u64, announcements: u64) -> u64 {
+    let (mut child, mut announced) = start(directory, seed);
     let mut last = [0; 8];
     for _ in 0..announcements {
         announced
@@ -147,8 +157,7 @@ fn check(directory: &Path, announced: u64) -> (u64, u64) {
 /// segments there were.
 fn kill_many(journal: u64) -> (u64, u64) {
     let (mut torn, mut segments) = (0, 0);
-    let name = format!("ringtape-crash-{}-{journal}", std::process::id());
-    let directory: PathBuf = env::temp_dir().join(name);
+    let directory = directory(&journal.to_string());
     let mut random = 0x7274_6372_6173_6800 + journal;
     let mut kept = 0;
     for kill in 0..KILLS {
@@ -201,4 +210,32 @@ fn what_a_killed_writer_had_announced_is_there_every_time() {
     );
     // Small segments, so that kills meet writers that begin one, too.
     assert!(segments > JOURNALS * KILLS / KILLS_OF_A_JOURNAL);
+}
+
+/// Following has no delay of its own: what the writer announced can be read at once, across
+/// segments.
+#[test]
+fn a_reader_in_another_process_has_what_was_announced_when_it_looks() {
+    let directory = directory("follow");
+    let (mut child, mut announced) = start(&directory, 7);
+    let mut number = [0; 8];
+    announced.read_exact(&mut number).unwrap();
+    let journal = Journal::<MarketEvent>::open(&directory).unwrap();
+    let mut reader = journal.reader();
+    let mut last = 0;
+    for _ in 0..150 {
+        announced.read_exact(&mut number).unwrap();
+        while last < u64::from_le_bytes(number) {
+            let frame = reader.next().unwrap();
+            let frame = frame.expect("what was announced can be read");
+            for found in frame.records {
+                last += 1;
+                assert_eq!(found.as_stored(), record(last).as_stored());
+            }
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(last > 3 * 4_096, "several segments: {last} records");
+    fs::remove_dir_all(directory).unwrap();
 }

@@ -7,7 +7,8 @@ use crate::counters::Counter;
 pub struct JournalCounters {
     /// The last sequence that a killed process would leave behind; 0 before the first.
     pub written: Counter,
-    /// The last sequence that a loss of power would leave behind; 0 before the first sync.
+    /// The last sequence of this writer's that a loss of power would leave behind; 0 before the
+    /// first sync.
     pub durable: Counter,
     /// Frames written.
     pub frames: Counter,

@@ -50,7 +50,8 @@
 //! first missing number as its own, and the next record the number after the last missing one;
 //! between all other records numbers are dense.
 
-use crate::record::{Content, Event, GapCause, RECORD_BYTES, Record, Schema, Sequence};
+use crate::record::{Content, Event, GapCause, Kind, RECORD_BYTES, Record, Schema, Sequence};
+use crc_fast::{CrcAlgorithm, Digest};
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -66,6 +67,8 @@ pub const FRAME_RECORDS_MAX: u32 = 4096;
 const SEGMENT_MAGIC: [u8; 8] = *b"RINGTAPE";
 const FRAME_MAGIC: [u8; 4] = *b"RTFR";
 const NAME_BYTES: usize = 56;
+/// Records that are looked at and summed in one go: 8 KiB, in the first cache.
+const PIECE_RECORDS: usize = 128;
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -197,7 +200,7 @@ impl SegmentHeader {
             reserved: [0; 68],
             crc: U32::new(0),
         };
-        raw.crc = U32::new(crc32c::crc32c(&raw.as_bytes()[..252]));
+        raw.crc = U32::new(checksum([&raw.as_bytes()[..252]]));
         zerocopy::transmute!(raw)
     }
 
@@ -213,7 +216,7 @@ impl SegmentHeader {
                 NoHeader::NotASegment
             });
         };
-        let sound = raw.crc.get() == crc32c::crc32c(&raw.as_bytes()[..252]);
+        let sound = raw.crc.get() == checksum([&raw.as_bytes()[..252]]);
         if raw.magic != SEGMENT_MAGIC {
             return Err(if sound {
                 NoHeader::NotASegment
@@ -285,6 +288,43 @@ pub struct FrameHeader {
 pub(super) type NoFrame = &'static str;
 
 impl FrameHeader {
+    /// Describes the records of both slices, of which the first must have the number `first`. The
+    /// frame's place is to be filled in.
+    ///
+    /// # Panics
+    ///
+    /// For more records than a frame may have, and for other numbers.
+    pub(super) fn of<E: Event>(records: [&[Record<E>]; 2], first: Sequence) -> Self {
+        let count = u32::try_from(records[0].len() + records[1].len())
+            .ok()
+            .filter(|count| *count <= FRAME_RECORDS_MAX)
+            .expect("a frame has at most FRAME_RECORDS_MAX records");
+        let (mut least, mut greatest) = (u64::MAX, 0);
+        let mut end = first;
+        let mut dense = true;
+        let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+        // Piece by piece, so that the checksum finds the bytes where the look at them left them.
+        for piece in records.iter().flat_map(|slice| slice.chunks(PIECE_RECORDS)) {
+            for record in piece {
+                dense &= record.sequence() == end;
+                end = number_after(record);
+                least = least.min(record.ts_recv_ns());
+                greatest = greatest.max(record.ts_recv_ns());
+            }
+            digest.update(piece.as_bytes());
+        }
+        assert!(dense, "a journal's numbers are dense: {first} comes next");
+        Self {
+            count,
+            first,
+            end,
+            first_recv_ns: least,
+            last_recv_ns: greatest,
+            offset: 0,
+            body_crc: crc32(&digest),
+        }
+    }
+
     pub(super) fn to_bytes(self, tag: u64) -> [u8; 64] {
         let mut raw = RawFrameHeader {
             magic: FRAME_MAGIC,
@@ -298,7 +338,7 @@ impl FrameHeader {
             body_crc: U32::new(self.body_crc),
             header_crc: U32::new(0),
         };
-        raw.header_crc = U32::new(crc32c::crc32c(&raw.as_bytes()[..60]));
+        raw.header_crc = U32::new(checksum([&raw.as_bytes()[..60]]));
         zerocopy::transmute!(raw)
     }
 
@@ -308,7 +348,7 @@ impl FrameHeader {
         if raw.magic != FRAME_MAGIC {
             return Err("no frame begins here");
         }
-        if raw.header_crc.get() != crc32c::crc32c(&raw.as_bytes()[..60]) {
+        if raw.header_crc.get() != checksum([&raw.as_bytes()[..60]]) {
             return Err("the frame's header has another checksum");
         }
         if raw.tag.get() != tag || raw.offset.get() != offset {
@@ -348,8 +388,23 @@ impl FrameHeader {
     }
 }
 
+/// The CRC-32C of all the parts, one behind the other.
+pub(super) fn checksum<const N: usize>(parts: [&[u8]; N]) -> u32 {
+    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+    parts.iter().for_each(|part| digest.update(part));
+    crc32(&digest)
+}
+
+fn crc32(digest: &Digest) -> u32 {
+    u32::try_from(digest.finalize()).expect("invariant: this checksum has 32 bits")
+}
+
 /// The number that follows `record` in a journal.
 pub(crate) fn number_after<E: Event>(record: &Record<E>) -> Sequence {
+    // Most records are none, and are not taken apart.
+    if record.kind() != Some(Kind::Gap) {
+        return record.sequence().next();
+    }
     match record.content() {
         Content::Gap(gap)
             if matches!(gap.cause, GapCause::Overrun | GapCause::NotJournaled)

@@ -9,6 +9,8 @@
 //! * A damaged frame with a whole one behind it is *corruption*: named, with segment and byte,
 //!   never cut and never skipped by a reader. [`verify`] lists all of them. After a loss of power,
 //!   frames that were not yet durable can be damaged in this way too.
+//! * A finished segment has a closing mark and is never changed again; it can be archived or
+//!   removed from the front.
 //! * What the journal itself lacks is a gap record in it.
 //!
 //! Knows nothing of threads and rings (`stage`), and of what handlers do (`replay`).

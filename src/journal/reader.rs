@@ -142,9 +142,9 @@ impl<E: Event> Journal<E> {
     }
 
     /// Reads from the first record, in the order of the journal, that was received at `recv_ns`
-    /// (UNIX nanoseconds) or later; from the end where there is none. Asks the segments before
-    /// that record's for their last byte's mark, and hops over the frames of that one: receive
-    /// times need not rise, so there is no shorter way that would be exact.
+    /// (UNIX nanoseconds) or later; from the end where there is none. Reads the closing marks of
+    /// the segments before that record's, and hops over the frames of its own: receive times need
+    /// not rise, so there is no shorter way that would be exact.
     ///
     /// # Errors
     ///

@@ -27,6 +27,8 @@ pub(super) struct SegmentFile {
     allocated: u64,
     /// Whether the file system can allocate ahead.
     allocates: bool,
+    /// Where the segment ended when there were no blocks to prepare.
+    refused_at: Option<u64>,
     /// Receive times of all records so far.
     times: Option<(u64, u64)>,
     /// Whether it has its closing mark, so that nothing may follow.
@@ -51,6 +53,7 @@ impl SegmentFile {
             end: 0,
             allocated: 0,
             allocates: true,
+            refused_at: None,
             times: None,
             finished: false,
             header,
@@ -96,6 +99,7 @@ impl SegmentFile {
             end,
             allocated: end,
             allocates: true,
+            refused_at: None,
             times,
             finished: false,
             header,
@@ -115,7 +119,6 @@ impl SegmentFile {
     /// No allocation; one `getrlimit`, one `pwritev`, and one `fallocate` for every 16 MiB.
     pub(super) fn append(&mut self, mut frame: FrameHeader, bodies: [&[u8]; 2]) -> io::Result<()> {
         frame.offset = self.end;
-        frame.body_crc = crc32c::crc32c_append(crc32c::crc32c(bodies[0]), bodies[1]);
         let header = frame.to_bytes(self.tag);
         self.make_room(frame.frame_bytes())?;
         self.write_all(&header, bodies)?;
@@ -155,7 +158,7 @@ impl SegmentFile {
         self.file.sync_data()
     }
 
-    /// Bytes that are written to a file without a name are lost with the process.
+    /// Returns whether the file still has a name.
     pub(super) fn is_linked(&self) -> io::Result<bool> {
         Ok(self.file.metadata()?.nlink() > 0)
     }
@@ -192,6 +195,17 @@ impl SegmentFile {
             Err(errno) => return Err(errno.into()),
         }
         Ok(())
+    }
+
+    /// Allocates blocks while there is nothing to write, so that the next frames need not.
+    pub(super) fn prepare(&mut self) {
+        let left = self.allocated.saturating_sub(self.end);
+        let may_grow = self.allocates && !self.finished && self.refused_at != Some(self.end);
+        if may_grow && left < AHEAD_BYTES / 2 && self.allocated < self.header.segment_bytes {
+            // What does not work now shows when there is something to write; it is not tried again
+            // and again until then.
+            self.refused_at = self.make_room(left + 1).err().map(|_| self.end);
+        }
     }
 
     fn allocate(&self, end: u64) -> std::result::Result<u64, Errno> {

@@ -4,7 +4,7 @@ use super::bytes::{self, Bytes};
 use super::directory::{self, SegmentEntry};
 use super::format::{
     FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, NoFrame, NoHeader, SEGMENT_HEADER_BYTES,
-    SegmentHeader,
+    SegmentHeader, checksum,
 };
 use crate::error::{Error, Result};
 use crate::record::{Event, RECORD_BYTES, Record, Sequence};
@@ -147,7 +147,7 @@ impl<E: Event> Source<E> {
     /// Returns whether a frame that [`look`](Self::look) found has its checksum.
     pub(super) fn is_whole(&mut self, frame: &FrameHeader) -> Result<bool> {
         match self.records(frame) {
-            Ok(records) => Ok(crc32c::crc32c(records.as_bytes()) == frame.body_crc),
+            Ok(records) => Ok(checksum([records.as_bytes()]) == frame.body_crc),
             Err(Error::Corrupt { .. }) => Ok(false),
             Err(error) => Err(error),
         }
