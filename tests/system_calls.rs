@@ -1,5 +1,6 @@
 //! The system-call budget: between start and stop the ingest thread calls `io_uring_enter` (or
-//! `recvmmsg`) and nothing else, and handler threads call nothing. Each batch of datagrams costs at
+//! `recvmmsg`) and nothing else, and handler threads call nothing; a journal adds four calls for each
+//! frame to the thread that it runs on. Each batch of datagrams costs at
 //! most one `io_uring_enter`; the kernel may ask for one more on account of a datagram that the call
 //! before had already brought (`enters_idle`). `strace` is the witness: it sees what the process
 //! cannot hide.
@@ -16,7 +17,7 @@ mod support;
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Backend, Stamps};
-use ringtape::pipeline::{HandlerSettings, Pipeline, Settings};
+use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Settings};
 use ringtape::record::Gap;
 use ringtape::wait::WaitStrategy;
 use std::collections::BTreeMap;
@@ -24,10 +25,12 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use support::{feed, heartbeat, lines, packets, senders, skip, wait_received, wait_until};
+use support::{Folder, feed, heartbeat, lines, packets, senders, skip, wait_received, wait_until};
 
 /// Set in the child that `strace` watches: the backend to use.
 const CHILD: &str = "RINGTAPE_TEST_TRACED_BACKEND";
+/// What its value ends with where the pipeline is journaled.
+const JOURNALED: &str = "+journal";
 const MARKS: [&str; 2] = ["MARK-BEGIN", "MARK-END"];
 
 struct Ignore;
@@ -45,6 +48,7 @@ struct Counted {
     batches: u64,
     rearms: u64,
     datagrams: u64,
+    frames: u64,
 }
 
 /// The traced run itself; does nothing unless this process is the child.
@@ -53,7 +57,8 @@ fn traced_run() {
     let Ok(backend) = std::env::var(CHILD) else {
         return;
     };
-    let backend = if backend == "uring" {
+    let journaled = backend.ends_with(JOURNALED);
+    let backend = if backend.starts_with("uring") {
         Backend::Uring
     } else {
         Backend::Mmsg
@@ -72,6 +77,10 @@ fn traced_run() {
         .feed(feed(["A", "B"], 1_000_000), lines(["A", "B"]))
         .unwrap();
     pipeline.subscribe("handler", HandlerSettings::default(), Ignore);
+    let folder = Folder::new();
+    if journaled {
+        pipeline.journal(JournalSettings::new(folder.path().join("tape")));
+    }
     let running = pipeline.start().unwrap();
     let senders = senders(&running);
     // Through everything once, so that every thread is past its start.
@@ -85,12 +94,13 @@ fn traced_run() {
             net.batches.get(),
             net.rearms(),
             net.datagrams(),
+            running.journal().map_or(0, |journal| journal.frames.get()),
         ]
     };
     // Counters of one stage read together need not belong to one instant, so they are read once
     // nothing has moved for a while. (With recvmmsg the count of calls never rests.)
     let settled = || {
-        let resting = |[enters, counts @ ..]: [u64; 5]| match backend {
+        let resting = |[enters, counts @ ..]: [u64; 6]| match backend {
             Backend::Mmsg => (0, counts),
             _ => (enters, counts),
         };
@@ -126,11 +136,11 @@ fn traced_run() {
     wait_received(&running, sent);
     let after = settled();
     mark(MARKS[1]);
-    let [enters, idle, batches, rearms, datagrams] =
+    let [enters, idle, batches, rearms, datagrams, frames] =
         std::array::from_fn(|count| after[count] - before[count]);
     running.stop();
     assert!(running.join().closes());
-    println!("COUNTED {enters} {idle} {batches} {rearms} {datagrams}");
+    println!("COUNTED {enters} {idle} {batches} {rearms} {datagrams} {frames}");
 }
 
 /// What one thread called, by name, between the marks.
@@ -174,6 +184,7 @@ fn trace(backend: &str, folder: &Path) -> Option<(Counted, BTreeMap<String, Call
         batches: counted.next().unwrap(),
         rearms: counted.next().unwrap(),
         datagrams: counted.next().unwrap(),
+        frames: counted.next().unwrap(),
     };
 
     let traces: Vec<String> = fs::read_dir(folder)
@@ -224,7 +235,9 @@ fn check(backend: &str, allowed: &str) {
         .find(|(name, _)| name.starts_with("ingest"))
         .unwrap_or_else(|| panic!("no ingest thread among {threads:?}"));
     let only: Vec<&str> = calls.keys().map(String::as_str).collect();
-    assert_eq!(only, [allowed], "{ingest}: {calls:?}");
+    if !ingest.contains("journal") {
+        assert_eq!(only, [allowed], "{ingest}: {calls:?}");
+    }
     if allowed == "io_uring_enter" {
         assert_eq!(calls[allowed], counted.enters, "{calls:?} {counted:?}");
         // Empty datagrams are datagrams, and what re-arms after them begins no batch of its own.
@@ -247,10 +260,30 @@ fn check(backend: &str, allowed: &str) {
     assert!(handlers == 1 || ingest.contains("handler"), "{threads:?}");
     for (name, calls) in threads
         .iter()
-        .filter(|(name, _)| name.starts_with("handler"))
+        .filter(|(name, _)| name.starts_with("handler") || name.starts_with("journal"))
     {
-        assert!(calls.is_empty(), "{name}: {calls:?}");
+        for (call, count) in calls {
+            // One of each for a frame: is there a limit, has the file a name, are there blocks,
+            // write.
+            let journals = ["prlimit64", "fstat", "statx", "fallocate", "pwritev"];
+            assert!(journals.contains(&call.as_str()), "{name}: {calls:?}");
+            // Times of two threads' traces are compared, so a frame at an end can be in or out.
+            assert!(
+                *count <= counted.frames + 2,
+                "{name}: {calls:?} {counted:?}"
+            );
+        }
     }
+    if backend.ends_with(JOURNALED) {
+        assert!(counted.frames > 0, "{counted:?}");
+    } else {
+        assert_eq!(counted.frames, 0);
+    }
+}
+
+#[test]
+fn a_journal_adds_a_few_calls_a_frame_to_its_own_thread_and_none_to_ingest() {
+    check("uring+journal", "io_uring_enter");
 }
 
 #[test]
