@@ -25,6 +25,7 @@ mod format;
 )]
 mod map;
 mod reader;
+mod recovery;
 mod retention;
 mod segment;
 mod source;
