@@ -62,7 +62,11 @@ fn writer_until_killed() {
         return;
     };
     let mut random = seed.parse().unwrap();
-    let mut writer = Writer::<MarketEvent>::open(config(Path::new(&directory)), 0).unwrap();
+    let mut writer = match Writer::<MarketEvent>::open(config(Path::new(&directory)), 0) {
+        Ok(writer) => writer,
+        // Standard error is for numbers alone, so not by a panic.
+        Err(_) => std::process::exit(1),
+    };
     let counters = writer.counters();
     let mut announce = std::io::stderr();
     // Made in advance, so that most of the time goes into writing.

@@ -5,6 +5,8 @@ use crate::record::Sequence;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// What a segment's file name ends with.
 const PLAIN: &str = ".tape";
@@ -12,6 +14,9 @@ const PLAIN: &str = ".tape";
 const ARCHIVED: &str = ".tape.zst";
 /// Locked by who writes; holds nothing.
 pub(super) const LOCK: &str = "journal.lock";
+/// How often a lock is tried for before it counts as held, and the pause in between: 0.2 s in all.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// A segment as its directory shows it. The name repeats what the header says, so that a seek
 /// opens only the segments that it needs; a name that differs from its header is an error.
@@ -161,7 +166,7 @@ impl Lock {
             .write(true)
             .open(&path)
             .map_err(|os| Error::os(format!("open {}", path.display()), os))?;
-        match file.try_lock() {
+        match patiently(|| file.try_lock()) {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::Journal {
                 path: directory.to_owned(),
@@ -173,6 +178,21 @@ impl Lock {
     }
 }
 
+/// Tries for a moment to get a lock that another holds. A process that is being started holds the
+/// locks of the one that starts it until it runs its own program, also those that have been given
+/// back meanwhile.
+fn patiently(
+    mut lock: impl FnMut() -> std::result::Result<(), TryLockError>,
+) -> std::result::Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            done => return done,
+        }
+    }
+    lock()
+}
+
 /// Makes what was created or removed in `directory` survive a loss of power.
 pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
@@ -181,6 +201,22 @@ pub(super) fn sync(directory: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_back_in_a_moment_is_waited_for_and_no_other() {
+        let held = |times: u32| {
+            let mut left = times;
+            patiently(|| match left.checked_sub(1) {
+                Some(fewer) => {
+                    left = fewer;
+                    Err(TryLockError::WouldBlock)
+                }
+                None => Ok(()),
+            })
+        };
+        assert!(held(0).is_ok() && held(3).is_ok());
+        assert!(matches!(held(u32::MAX), Err(TryLockError::WouldBlock)));
+    }
 
     #[test]
     fn a_segments_name_reads_back_and_nothing_else_does() {

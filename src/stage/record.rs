@@ -293,6 +293,9 @@ impl<E: Event, C: Clock> Stage for RecordStage<E, C> {
         };
         if let Some(writer) = &mut self.tape.writer {
             writer.sync_if_due(now_ns);
+            if done == 0 {
+                writer.prepare();
+            }
         }
         if done == 0 && self.subscriber.is_closed() {
             self.tape.close(now_ns);
