@@ -286,3 +286,34 @@ fn what_stays_after_deleting_is_a_whole_journal_that_is_gone_on_with() {
         kept.len() + usize::try_from(FRAME).unwrap()
     );
 }
+
+#[test]
+fn a_removed_segment_costs_no_segment_that_was_archived_before_it() {
+    let folder = Folder::new();
+    let tape = folder.path().join("tape");
+    let mut writer = write(&tape, FRAMES);
+    let archived = archive_all(&tape);
+    let journal = Journal::<MarketEvent>::open(&tape).unwrap();
+    let last = journal.segments().last().unwrap().clone();
+    fs::remove_file(&last.path).unwrap();
+    let next = writer.next_sequence();
+    let more = record(next.get());
+    assert!(writer.append([&[more], &[]], 0).is_err());
+    let (first, end) = writer.removed(0).unwrap().unwrap();
+    assert_eq!((first, end.next()), (last.first, next));
+    let gap = Gap {
+        first: first.get(),
+        last: next.get(),
+        cause: GapCause::NotJournaled,
+        feed: 0,
+    };
+    writer.append_gap(gap, 0, 0).unwrap();
+    writer.close().unwrap();
+    let records = read(&tape);
+    assert_eq!(
+        records.len() as u64,
+        first.get(),
+        "all before it, and the gap"
+    );
+    assert!(archived.len() > 2);
+}

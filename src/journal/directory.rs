@@ -12,6 +12,7 @@ use std::time::Duration;
 const PLAIN: &str = ".tape";
 /// The same, once it is archived.
 const ARCHIVED: &str = ".tape.zst";
+const ARCHIVED_EXTENSION: &str = "tape.zst";
 /// Locked by who writes; holds nothing.
 pub(super) const LOCK: &str = "journal.lock";
 /// How often a lock is tried for before it counts as held, and the pause in between: 0.2 s in all.
@@ -48,7 +49,7 @@ impl SegmentEntry {
     pub(super) fn to_archived(&self) -> Self {
         Self {
             archived: true,
-            path: self.path.with_extension("tape.zst"),
+            path: self.path.with_extension(ARCHIVED_EXTENSION),
             ..self.clone()
         }
     }
@@ -73,6 +74,11 @@ impl SegmentEntry {
             path,
         })
     }
+}
+
+/// Returns whether a plain segment is no longer there, not even archived.
+pub(super) fn is_gone(plain: &Path) -> bool {
+    !plain.exists() && !plain.with_extension(ARCHIVED_EXTENSION).exists()
 }
 
 /// What a directory holds.

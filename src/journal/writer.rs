@@ -308,7 +308,7 @@ impl<E: Event> Writer<E> {
             .written
             .iter()
             .rev()
-            .take_while(|segment| !segment.path.exists());
+            .take_while(|segment| directory::is_gone(&segment.path));
         // The numbers of the segments are dense again when the first that is gone is made anew.
         let (index, first) = gone
             .map(|segment| (segment.index, segment.first))
