@@ -38,8 +38,8 @@
 //! | 4 | 4 | records: at most 4096; 0 is a *closing mark*, the last frame of a finished segment, which is never changed again |
 //! | 8 | 8 | sequence of the first record, or the one that comes next |
 //! | 16 | 8 | sequence after the last number that the records account for |
-//! | 24 | 8 | least receive time; of the whole segment in a closing mark |
-//! | 32 | 8 | greatest receive time, likewise |
+//! | 24 | 8 | least receive time in the segment so far, this frame included |
+//! | 32 | 8 | greatest receive time, likewise: it never falls, so a time is found by halves |
 //! | 40 | 8 | offset of this frame in its segment |
 //! | 48 | 8 | the journal's id, lower half, plus the segment's number |
 //! | 56 | 4 | CRC-32C of the records |
@@ -98,8 +98,8 @@ struct RawFrameHeader {
     count: U32,
     first: U64,
     end: U64,
-    first_recv_ns: U64,
-    last_recv_ns: U64,
+    least_recv_ns: U64,
+    greatest_recv_ns: U64,
     offset: U64,
     tag: U64,
     body_crc: U32,
@@ -275,10 +275,10 @@ pub struct FrameHeader {
     pub first: Sequence,
     /// The sequence after the last that the records account for.
     pub end: Sequence,
-    /// The least receive time.
-    pub first_recv_ns: u64,
-    /// The greatest receive time.
-    pub last_recv_ns: u64,
+    /// The least receive time in the segment so far, this frame included.
+    pub least_recv_ns: u64,
+    /// The greatest receive time in the segment so far, this frame included.
+    pub greatest_recv_ns: u64,
     /// Where the frame begins in its segment, in bytes.
     pub offset: u64,
     pub(super) body_crc: u32,
@@ -318,8 +318,8 @@ impl FrameHeader {
             count,
             first,
             end,
-            first_recv_ns: least,
-            last_recv_ns: greatest,
+            least_recv_ns: least,
+            greatest_recv_ns: greatest,
             offset: 0,
             body_crc: crc32(&digest),
         }
@@ -331,8 +331,8 @@ impl FrameHeader {
             count: U32::new(self.count),
             first: U64::new(self.first.get()),
             end: U64::new(self.end.get()),
-            first_recv_ns: U64::new(self.first_recv_ns),
-            last_recv_ns: U64::new(self.last_recv_ns),
+            least_recv_ns: U64::new(self.least_recv_ns),
+            greatest_recv_ns: U64::new(self.greatest_recv_ns),
             offset: U64::new(self.offset),
             tag: U64::new(tag),
             body_crc: U32::new(self.body_crc),
@@ -358,8 +358,8 @@ impl FrameHeader {
             count: raw.count.get(),
             first: Sequence::new(raw.first.get()),
             end: Sequence::new(raw.end.get()),
-            first_recv_ns: raw.first_recv_ns.get(),
-            last_recv_ns: raw.last_recv_ns.get(),
+            least_recv_ns: raw.least_recv_ns.get(),
+            greatest_recv_ns: raw.greatest_recv_ns.get(),
             offset,
             body_crc: raw.body_crc.get(),
         };

@@ -129,7 +129,7 @@ impl<E: Event> Journal<E> {
             .segments
             .partition_point(|segment| segment.first <= sequence);
         let mut reader = Reader::new(self, behind - 1);
-        reader.go_near(sequence)?;
+        reader.go_near(|frame| frame.first <= sequence)?;
         let end = reader.hop(|frame| frame.end > sequence)?;
         if let Some(end) = end {
             return Err(Error::config(
@@ -143,16 +143,17 @@ impl<E: Event> Journal<E> {
 
     /// Reads from the first record, in the order of the journal, that was received at `recv_ns`
     /// (UNIX nanoseconds) or later; from the end where there is none. Reads the closing marks of
-    /// the segments before that record's, and hops over the frames of its own: receive times need
-    /// not rise, so there is no shorter way that would be exact.
+    /// the segments before that record's, and finds the frame in its own by halves. Exact although
+    /// receive times need not rise: a frame's header has the greatest so far.
     ///
     /// # Errors
     ///
     /// What [`Reader::next`] gives.
     pub fn reader_at_time(&self, recv_ns: u64) -> Result<Reader<E>> {
         let mut reader = Reader::new(self, 0);
-        reader.skip_segments(|mark| mark.last_recv_ns < recv_ns)?;
-        reader.hop(|frame| frame.last_recv_ns >= recv_ns)?;
+        reader.skip_segments(|mark| mark.greatest_recv_ns < recv_ns)?;
+        reader.go_near(|frame| frame.greatest_recv_ns < recv_ns)?;
+        reader.hop(|frame| frame.greatest_recv_ns >= recv_ns)?;
         reader.from = From::Time(recv_ns);
         Ok(reader)
     }
@@ -290,12 +291,12 @@ impl<E: Event> Reader<E> {
         self.torn_bytes_before + self.torn_bytes
     }
 
-    /// Goes to a place before `sequence` in the segment where it must be.
-    fn go_near(&mut self, sequence: Sequence) -> Result<()> {
+    /// Goes to the last frame that is `before` a place in the segment where it must be.
+    fn go_near(&mut self, before: impl Fn(&FrameHeader) -> bool) -> Result<()> {
         if self.open()?
             && let Some(source) = &mut self.source
         {
-            let (offset, first) = source.near(sequence)?;
+            let (offset, first) = source.near(before)?;
             self.offset = offset;
             self.expected = Some(first);
         }

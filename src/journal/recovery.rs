@@ -207,11 +207,7 @@ fn good_frames<E: Event>(source: &mut Source<E>) -> Result<Good> {
                 good.end += frame.frame_bytes();
                 good.next = frame.end;
                 if !frame.is_closing_mark() {
-                    let (least, greatest) = good.times.unwrap_or((u64::MAX, 0));
-                    good.times = Some((
-                        least.min(frame.first_recv_ns),
-                        greatest.max(frame.last_recv_ns),
-                    ));
+                    good.times = Some((frame.least_recv_ns, frame.greatest_recv_ns));
                 }
                 continue;
             }

@@ -119,14 +119,16 @@ impl SegmentFile {
     /// No allocation; one `getrlimit`, one `pwritev`, and one `fallocate` for every 16 MiB.
     pub(super) fn append(&mut self, mut frame: FrameHeader, bodies: [&[u8]; 2]) -> io::Result<()> {
         frame.offset = self.end;
+        if let Some((least, greatest)) = self.times {
+            frame.least_recv_ns = frame.least_recv_ns.min(least);
+            frame.greatest_recv_ns = frame.greatest_recv_ns.max(greatest);
+        }
         let header = frame.to_bytes(self.tag);
         self.make_room(frame.frame_bytes())?;
         self.write_all(&header, bodies)?;
         self.end += frame.frame_bytes();
         if frame.count > 0 {
-            let (first, last) = (frame.first_recv_ns, frame.last_recv_ns);
-            let (least, greatest) = self.times.unwrap_or((first, last));
-            self.times = Some((least.min(first), greatest.max(last)));
+            self.times = Some((frame.least_recv_ns, frame.greatest_recv_ns));
         }
         Ok(())
     }
@@ -135,13 +137,13 @@ impl SegmentFile {
     /// not need, and makes it durable where asked. Can be called again after an error.
     pub(super) fn close(&mut self, next: crate::record::Sequence, durable: bool) -> io::Result<()> {
         if !self.finished {
-            let (first_recv_ns, last_recv_ns) = self.times.unwrap_or((0, 0));
+            let (least_recv_ns, greatest_recv_ns) = self.times.unwrap_or((0, 0));
             let mark = FrameHeader {
                 count: 0,
                 first: next,
                 end: next,
-                first_recv_ns,
-                last_recv_ns,
+                least_recv_ns,
+                greatest_recv_ns,
                 offset: 0,
                 body_crc: 0,
             };

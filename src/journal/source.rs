@@ -186,7 +186,7 @@ impl<E: Event> Source<E> {
             return Ok(mark.end);
         }
         let bytes = self.bytes()?;
-        let (mut offset, mut end) = self.near(Sequence::MAX)?;
+        let (mut offset, mut end) = self.near(|_| true)?;
         while let Found::Frame(frame) = self.look(offset, bytes)? {
             offset += frame.frame_bytes();
             end = frame.end;
@@ -194,16 +194,20 @@ impl<E: Event> Source<E> {
         Ok(end)
     }
 
-    /// Returns where a frame begins from which a walk over frames soon comes to `sequence`, or to
-    /// the end. Halves the distance, so it does not look at most frames.
-    pub(super) fn near(&mut self, sequence: Sequence) -> Result<(u64, Sequence)> {
+    /// Returns where a frame begins from which a walk over frames soon comes to the last that is
+    /// `before` the place, which all frames are up to some one, and none behind it. Halves the
+    /// distance, so it does not look at most frames.
+    pub(super) fn near(
+        &mut self,
+        before: impl Fn(&FrameHeader) -> bool,
+    ) -> Result<(u64, Sequence)> {
         let bytes = self.bytes()?;
         let (mut low, mut first) = (SEGMENT_HEADER_BYTES, self.header.first);
         let mut high = bytes;
         while high.saturating_sub(low) > SCAN_BYTES as u64 {
             let middle = low + (high - low) / 2;
             match self.frame_behind(middle, high, bytes)? {
-                Some(frame) if frame.first <= sequence => {
+                Some(frame) if before(&frame) => {
                     (low, first) = (frame.offset, frame.first);
                 }
                 _ => high = middle,

@@ -108,7 +108,7 @@ fn cut<'a, E: Event>(frame: &Frame<'a, E>, to: Option<Place>) -> (&'a [Record<E>
             let wanted = records.partition_point(|record| record.sequence() <= last);
             (&records[..wanted], true)
         }
-        Some(Place::Time(last_ns)) if header.last_recv_ns > last_ns => {
+        Some(Place::Time(last_ns)) if header.greatest_recv_ns > last_ns => {
             let later = records
                 .iter()
                 .position(|record| record.ts_recv_ns() > last_ns);
@@ -196,7 +196,7 @@ fn check_time<E: Event>(journals: &[Journal<E>], recv_ns: u64) -> Result<()> {
         // Headers say enough, and damage is told where it is replayed.
         let mut reader = journal.reader().without_verification();
         if let Some(frame) = reader.next()? {
-            let first_ns = frame.header.first_recv_ns;
+            let first_ns = frame.header.least_recv_ns;
             begin_ns = Some(begin_ns.map_or(first_ns, |begin_ns| begin_ns.min(first_ns)));
         }
         let mut reader = journal.reader_at_time(recv_ns)?.without_verification();

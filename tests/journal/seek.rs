@@ -130,3 +130,37 @@ fn seeking_behind_damage_works_and_into_it_is_an_error() {
     let error = journal.reader_at(Sequence::new(1_050)).unwrap_err();
     assert!(error.to_string().contains("corrupt at byte"), "{error}");
 }
+
+#[test]
+fn a_time_is_found_in_many_small_frames_also_where_times_fall() {
+    // They rise, fall back over several frames, and rise again.
+    let time = |n: u64| if n > 100 && n % 100 < 20 { n - 60 } else { n };
+    let directory = Directory::new();
+    let mut writer = directory.writer();
+    let count = 30_000;
+    for first in (1..=count).step_by(7) {
+        let frame: Vec<Record<Tick>> = (first..(first + 7).min(count + 1))
+            .map(|n| Record::gap(Sequence::new(n), time(n), FEED_GAP))
+            .collect();
+        writer.append([&frame, &[]], 0).unwrap();
+    }
+    writer.close().unwrap();
+    let journal = Journal::<Tick>::open(directory.path()).unwrap();
+    for recv_ns in (1..=count + 50).step_by(37) {
+        let expected = (1..=count).find(|&n| time(n) >= recv_ns);
+        let mut reader = journal.reader_at_time(recv_ns).unwrap();
+        let found = reader.records().next().map(Result::unwrap);
+        assert_eq!(
+            found.map(|record| record.sequence().get()),
+            expected,
+            "{recv_ns}"
+        );
+    }
+}
+
+const FEED_GAP: Gap = Gap {
+    first: 1,
+    last: 1,
+    cause: GapCause::Absent,
+    feed: 1,
+};

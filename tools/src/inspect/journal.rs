@@ -151,8 +151,8 @@ impl Recorded {
         self.last = Some(Sequence::new(header.end.get() - 1));
         let (least, greatest) = self.recv_ns.unwrap_or((u64::MAX, 0));
         self.recv_ns = Some((
-            least.min(header.first_recv_ns),
-            greatest.max(header.last_recv_ns),
+            least.min(header.least_recv_ns),
+            greatest.max(header.greatest_recv_ns),
         ));
         self.records += frame.records.len() as u64;
         for record in frame.records {

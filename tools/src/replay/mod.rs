@@ -166,7 +166,7 @@ fn first_recv_ns(journals: &[Journal<MarketEvent>]) -> Result<Option<u64>> {
         // The header says enough.
         let mut reader = journal.reader().without_verification();
         if let Some(frame) = reader.next()? {
-            let recv_ns = frame.header.first_recv_ns;
+            let recv_ns = frame.header.least_recv_ns;
             least = Some(least.map_or(recv_ns, |least| least.min(recv_ns)));
         }
     }
