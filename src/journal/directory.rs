@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::record::Sequence;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// What a segment's file name ends with.
@@ -11,7 +12,7 @@ const PLAIN: &str = ".tape";
 /// The same, once it is archived.
 const ARCHIVED: &str = ".tape.zst";
 /// Locked by who writes; holds nothing.
-pub(super) const LOCK: &str = "journal.lock";
+const LOCK: &str = "journal.lock";
 
 /// A segment as its directory shows it. The name repeats what the header says, so that a seek
 /// opens only the segments that it needs; a name that differs from its header is an error.
@@ -38,12 +39,19 @@ impl SegmentEntry {
         }
     }
 
+    /// Returns whether its file is there, under this name or archived.
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists() || self.to_archived().path.exists()
+    }
+
     /// The same segment, archived.
-    #[cfg(feature = "archive")]
     pub(super) fn to_archived(&self) -> Self {
         Self {
             archived: true,
-            path: self.path.with_extension("tape.zst"),
+            path: match self.archived {
+                true => self.path.clone(),
+                false => self.path.with_extension("tape.zst"),
+            },
             ..self.clone()
         }
     }
@@ -144,9 +152,13 @@ pub(super) fn list_existing(directory: &Path) -> Result<Vec<SegmentEntry>> {
 }
 
 /// The right to write to a journal, until it is dropped or the process ends, however it ends.
+///
+/// The directory is locked as well as a file in it: the file can be removed by a tidy operator, and
+/// not every network file system can lock a directory.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    directory: File,
 }
 
 impl Lock {
@@ -155,22 +167,46 @@ impl Lock {
         fs::create_dir_all(directory)
             .map_err(|os| Error::os(format!("make the journal {}", directory.display()), os))?;
         let path = directory.join(LOCK);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|os| Error::os(format!("open {}", path.display()), os))?;
+        let file = open_lock(&path)?;
+        let held = || Error::Journal {
+            path: directory.to_owned(),
+            problem: "is being written by another process".to_owned(),
+            remedy: "stop that one, or record to another directory",
+        };
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::Journal {
-                path: directory.to_owned(),
-                problem: "is being written by another process".to_owned(),
-                remedy: "stop that one, or record to another directory",
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held()),
+            Err(TryLockError::Error(os)) => {
+                return Err(Error::os(format!("lock {}", path.display()), os));
+            }
+        }
+        let opened = File::open(directory)
+            .map_err(|os| Error::os(format!("open {}", directory.display()), os))?;
+        match opened.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(held()),
+            // The file's lock holds where a directory cannot be locked.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self {
+                _file: file,
+                directory: opened,
             }),
-            Err(TryLockError::Error(os)) => Err(Error::os(format!("lock {}", path.display()), os)),
         }
     }
+
+    /// Returns whether `directory` is still the one that is locked, and not another of its name.
+    pub(super) fn is_of(&self, directory: &Path) -> bool {
+        let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let locked = self.directory.metadata().map(place);
+        locked.is_ok_and(|locked| fs::metadata(directory).map(place).ok() == Some(locked))
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    let options = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path);
+    options.map_err(|os| Error::os(format!("open {}", path.display()), os))
 }
 
 /// Makes what was created or removed in `directory` survive a loss of power.
