@@ -13,6 +13,8 @@ const PLAIN: &str = ".tape";
 const ARCHIVED: &str = ".tape.zst";
 /// Locked by who writes; holds nothing.
 const LOCK: &str = "journal.lock";
+/// Locked by who archives or deletes; holds nothing.
+const RETENTION_LOCK: &str = "retention.lock";
 
 /// A segment as its directory shows it. The name repeats what the header says, so that a seek
 /// opens only the segments that it needs; a name that differs from its header is an error.
@@ -112,7 +114,7 @@ pub(super) fn list(directory: &Path) -> Result<Listing> {
                     remedy: "give it its name back (NUMBER-FIRST.tape), or move it away",
                 });
             }
-            None if name == LOCK => {}
+            None if name == LOCK || name == RETENTION_LOCK => {}
             None => others += 1,
         }
     }
@@ -197,6 +199,24 @@ impl Lock {
         let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let locked = self.directory.metadata().map(place);
         locked.is_ok_and(|locked| fs::metadata(directory).map(place).ok() == Some(locked))
+    }
+}
+
+/// The right to archive and delete segments of a journal, until it is dropped: two who do so at
+/// once could bring back a segment before a deleted one.
+#[derive(Debug)]
+pub(super) struct RetentionLock {
+    _file: File,
+}
+
+impl RetentionLock {
+    /// Waits until nobody else has it: for others' one segment at most.
+    pub(super) fn wait(directory: &Path) -> Result<Self> {
+        let path = directory.join(RETENTION_LOCK);
+        let file = open_lock(&path)?;
+        file.lock()
+            .map_err(|os| Error::os(format!("lock {}", path.display()), os))?;
+        Ok(Self { _file: file })
     }
 }
 
