@@ -37,6 +37,20 @@ impl Default for Framing {
     }
 }
 
+impl Framing {
+    /// Sees that it can work.
+    pub(crate) fn check(&self) -> Result<()> {
+        let frame_records_max = FRAME_RECORDS_MAX as usize;
+        if (1..=frame_records_max).contains(&self.frame_records) {
+            return Ok(());
+        }
+        Err(Error::config(
+            format!("journal frames of {} records", self.frame_records),
+            format!("choose between 1 and {frame_records_max}; 1024 is usual"),
+        ))
+    }
+}
+
 /// Numbers that a journal lacks, all for one cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotJournaled {
@@ -167,13 +181,7 @@ impl<E: Event, C: Clock> RecordStage<E, C> {
         clock: C,
         framing: Framing,
     ) -> Result<Self> {
-        let frame_records_max = FRAME_RECORDS_MAX as usize;
-        if !(1..=frame_records_max).contains(&framing.frame_records) {
-            return Err(Error::config(
-                format!("journal frames of {} records", framing.frame_records),
-                format!("choose between 1 and {frame_records_max}; 1024 is usual"),
-            ));
-        }
+        framing.check()?;
         let books = subscriber.books();
         assert_eq!(
             books.given.first.get(),
