@@ -67,6 +67,19 @@ pub struct Subscription {
     pub passages: bool,
 }
 
+impl Subscription {
+    /// Sees that it can be attached.
+    pub(crate) fn check(&self) -> Result<()> {
+        if (1..=CAPACITY_MAX).contains(&self.capacity) {
+            return Ok(());
+        }
+        Err(Error::config(
+            format!("a ring of {} records", self.capacity),
+            format!("choose between 1 and {CAPACITY_MAX}; 16384 is usual"),
+        ))
+    }
+}
+
 impl Default for Subscription {
     /// Lossy, 16,384 records (1 MiB), with passages.
     fn default() -> Self {
@@ -248,13 +261,8 @@ impl<E: Event> Publisher<E> {
     ///
     /// [`Error::Config`] for a capacity of zero or of more than 2²⁴ records.
     pub fn subscribe(&mut self, subscription: Subscription) -> Result<Subscriber<E>> {
+        subscription.check()?;
         let capacity = subscription.capacity;
-        if !(1..=CAPACITY_MAX).contains(&capacity) {
-            return Err(Error::config(
-                format!("a ring of {capacity} records"),
-                format!("choose between 1 and {CAPACITY_MAX}; 16384 is usual"),
-            ));
-        }
         let (mut ring, consumer) = RingBuffer::new(capacity);
         touch(&mut ring);
         // A mark stands for at least one record in the ring, so as many marks as records suffice.

@@ -59,6 +59,14 @@ impl ManualClock {
     }
 }
 
+impl ManualClock {
+    /// Sets the clock back by `by_ns`, as the machine's may be.
+    pub fn step_back(&self, by_ns: u64) {
+        // Relaxed: as in `advance`.
+        self.0.fetch_sub(by_ns, Ordering::Relaxed);
+    }
+}
+
 impl Clock for ManualClock {
     fn now_ns(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

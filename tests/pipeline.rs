@@ -13,6 +13,7 @@ use ringtape::market::MarketEvent;
 use ringtape::net::{self, Backend, Line, Stamps};
 use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Running, Settings, Ticket};
 use ringtape::record::{Digest, Gap, GapCause, Sequence, Session, SessionMark};
+use ringtape::stage::Framing;
 use ringtape::wait::WaitStrategy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -475,8 +476,39 @@ fn an_operators_mistake_is_an_error_that_names_it_before_anything_runs() {
         ..HandlerSettings::default()
     };
     pipeline.subscribe("keep", no_room, Keep::default());
+    let folder = Folder::new();
+    let tape = JournalSettings::new(folder.path().join("tape"));
+    pipeline.journal(tape.clone());
     let error = start_error(pipeline);
     assert!(error.contains("a ring of 0 records"), "{error}");
+    for (settings, mistake) in [
+        (
+            JournalSettings {
+                capacity: 0,
+                ..tape.clone()
+            },
+            "a ring of 0 records",
+        ),
+        (
+            JournalSettings {
+                framing: Framing {
+                    frame_records: 0,
+                    ..tape.framing
+                },
+                ..tape.clone()
+            },
+            "journal frames of 0 records",
+        ),
+    ] {
+        let mut pipeline = with_core(None);
+        pipeline.journal(settings);
+        let error = start_error(pipeline);
+        assert!(error.contains(mistake), "{error}");
+    }
+    assert!(
+        !tape.tape.directory.exists(),
+        "a tape was opened for nothing"
+    );
 
     let taken = std::net::UdpSocket::bind(anywhere()).unwrap();
     let address = match taken.local_addr().unwrap() {

@@ -318,6 +318,52 @@ fn a_removed_directory_costs_what_was_in_it_and_the_tape_goes_on_in_a_new_one() 
 }
 
 #[test]
+fn a_segment_of_an_earlier_run_that_is_removed_is_a_gap_in_the_tape_and_no_loss_of_this_run() {
+    let folder = Folder::new();
+    let mut first = Bench::open(config(&folder), Contract::Lossy, 64);
+    first.journal(10);
+    // As a process that was killed.
+    drop(first);
+    let mut bench = Bench::open(config(&folder), Contract::Lossy, 64);
+    bench.journal(10);
+    let tape = folder.path().join("tape");
+    fs::remove_file(tape.join("0000000001-00000000000000000001.tape")).unwrap();
+    bench.journal(10);
+    bench.journal(10);
+    let outcome = bench.finish();
+    let account = &outcome.account;
+    assert_eq!((account.published, account.written), (30, 10));
+    let lost = missing(11, 30, GapCause::NotJournaled);
+    assert_eq!(account.not_journaled, [lost]);
+    assert_complete(&records(&outcome.directory), 40);
+}
+
+#[test]
+fn a_clock_that_steps_back_delays_neither_the_next_attempt_nor_what_is_due() {
+    let folder = Folder::new();
+    let config = Config {
+        sync: SyncPolicy::Every(Duration::from_millis(5)),
+        ..config(&folder)
+    };
+    let tape = folder.path().join("tape");
+    let mut bench = Bench::open(config, Contract::Lossy, 64);
+    bench.clock.advance(1_000 * LATER_NS);
+    bench.journal(8);
+    let counters = bench.stage.counters();
+    assert_eq!(counters.durable.get(), 8);
+    fs::remove_dir_all(&tape).unwrap();
+    fs::write(&tape, b"in the way").unwrap();
+    bench.journal(8);
+    assert_eq!(counters.written.get(), 8);
+    fs::remove_file(&tape).unwrap();
+    bench.clock.step_back(500 * LATER_NS);
+    assert!(bench.publish(8));
+    bench.poll();
+    assert_eq!((counters.written.get(), counters.durable.get()), (24, 24));
+    bench.finish();
+}
+
+#[test]
 fn each_sync_policy_makes_durable_what_it_says() {
     for (sync, durable) in [
         (SyncPolicy::Never, 0),

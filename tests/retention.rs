@@ -215,6 +215,87 @@ fn an_interrupted_archiving_leaves_the_segment_and_is_done_again() {
 }
 
 #[test]
+fn deleting_a_segment_deletes_what_an_interrupted_archiving_left_of_it() {
+    let folder = Folder::new();
+    let tape = tape(&folder);
+    let finished = finished_segments(&tape).unwrap();
+    let archived = finished[0].entry.path.with_extension("tape.zst");
+    fs::write(archived.with_extension("zst.unfinished"), b"cut").unwrap();
+    fs::write(&archived, b"whole").unwrap();
+    delete(&tape, &finished[..2]).unwrap();
+    let findings = verify::<MarketEvent>(&tape, |_, _| {}).unwrap();
+    assert_eq!(findings.verdict(), Verdict::Clean);
+    assert_eq!(findings.first, Some(finished[2].entry.first));
+    let left = fs::read_dir(&tape).unwrap().map(|entry| entry.unwrap());
+    let of_first = left.filter(|entry| {
+        entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("0000000001")
+    });
+    assert_eq!(of_first.count(), 0);
+}
+
+#[test]
+fn what_was_deleted_meanwhile_is_not_archived_and_what_was_archived_meanwhile_is_deleted() {
+    let folder = Folder::new();
+    let tape = tape(&folder);
+    let finished = finished_segments(&tape).unwrap();
+    delete(&tape, &finished[..1]).unwrap();
+    assert_eq!(archive(&finished[0], 3).unwrap(), None);
+    archive(&finished[1], 3).unwrap().unwrap();
+    assert_eq!(archive(&finished[1], 3).unwrap(), None);
+    delete(&tape, &finished[..2]).unwrap();
+    let findings = verify::<MarketEvent>(&tape, |_, _| {}).unwrap();
+    assert_eq!(findings.verdict(), Verdict::Clean);
+    assert_eq!(findings.first, Some(finished[2].entry.first));
+}
+
+#[test]
+fn archiving_and_deleting_at_once_leave_a_whole_journal() {
+    for round in 0..8 {
+        let folder = Folder::new();
+        let tape = tape(&folder);
+        let finished = finished_segments(&tape).unwrap();
+        let keep = finished.len() - 1;
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for segment in &finished {
+                        archive(segment, 1).unwrap();
+                    }
+                });
+            }
+            scope.spawn(|| delete(&tape, &finished[..keep]).unwrap());
+        });
+        let findings = verify::<MarketEvent>(&tape, |_, _| {}).unwrap();
+        assert_eq!(findings.verdict(), Verdict::Clean, "round {round}");
+        assert_eq!(findings.first, Some(finished[keep].entry.first));
+    }
+}
+
+#[test]
+fn a_segment_that_is_just_being_made_is_no_obstacle_and_the_one_before_it_is_kept() {
+    let folder = Folder::new();
+    let tape = tape(&folder);
+    let before = finished_segments(&tape).unwrap();
+    let last = Journal::<MarketEvent>::open(&tape)
+        .unwrap()
+        .segments()
+        .last()
+        .cloned();
+    let end = FRAMES * FRAME + 1;
+    let made = format!("{:010}-{end:020}.tape", last.unwrap().index + 1);
+    fs::write(tape.join(made), b"").unwrap();
+    assert_eq!(finished_segments(&tape).unwrap(), before);
+    let rules = Retention {
+        bytes: Some(0),
+        ..Retention::default()
+    };
+    assert_eq!(rules.beyond(&tape, 0).unwrap(), before);
+}
+
+#[test]
 fn each_rule_lets_the_oldest_go_and_never_the_one_that_is_written() {
     let folder = Folder::new();
     let tape = folder.path().join("tape");

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::record::Sequence;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +15,9 @@ const PLAIN: &str = ".tape";
 const ARCHIVED: &str = ".tape.zst";
 const ARCHIVED_EXTENSION: &str = "tape.zst";
 /// Locked by who writes; holds nothing.
-pub(super) const LOCK: &str = "journal.lock";
+const LOCK: &str = "journal.lock";
+/// Locked by who archives or deletes; holds nothing.
+const RETENTION_LOCK: &str = "retention.lock";
 /// How often a lock is tried for before it counts as held, and the pause in between: 0.2 s in all.
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
@@ -44,12 +47,19 @@ impl SegmentEntry {
         }
     }
 
+    /// Returns whether its file is there, under this name or archived.
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists() || self.to_archived().path.exists()
+    }
+
     /// The same segment, archived.
-    #[cfg(feature = "archive")]
     pub(super) fn to_archived(&self) -> Self {
         Self {
             archived: true,
-            path: self.path.with_extension(ARCHIVED_EXTENSION),
+            path: match self.archived {
+                true => self.path.clone(),
+                false => self.path.with_extension(ARCHIVED_EXTENSION),
+            },
             ..self.clone()
         }
     }
@@ -74,11 +84,6 @@ impl SegmentEntry {
             path,
         })
     }
-}
-
-/// Returns whether a plain segment is no longer there, not even archived.
-pub(super) fn is_gone(plain: &Path) -> bool {
-    !plain.exists() && !plain.with_extension(ARCHIVED_EXTENSION).exists()
 }
 
 /// What a directory holds.
@@ -115,7 +120,7 @@ pub(super) fn list(directory: &Path) -> Result<Listing> {
                     remedy: "give it its name back (NUMBER-FIRST.tape), or move it away",
                 });
             }
-            None if name == LOCK => {}
+            None if name == LOCK || name == RETENTION_LOCK => {}
             None => others += 1,
         }
     }
@@ -155,9 +160,13 @@ pub(super) fn list_existing(directory: &Path) -> Result<Vec<SegmentEntry>> {
 }
 
 /// The right to write to a journal, until it is dropped or the process ends, however it ends.
+///
+/// The directory is locked as well as a file in it: the file can be removed by a tidy operator, and
+/// not every network file system can lock a directory.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    directory: File,
 }
 
 impl Lock {
@@ -166,22 +175,64 @@ impl Lock {
         fs::create_dir_all(directory)
             .map_err(|os| Error::os(format!("make the journal {}", directory.display()), os))?;
         let path = directory.join(LOCK);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|os| Error::os(format!("open {}", path.display()), os))?;
+        let file = open_lock(&path)?;
+        let held = || Error::Journal {
+            path: directory.to_owned(),
+            problem: "is being written by another process".to_owned(),
+            remedy: "stop that one, or record to another directory",
+        };
         match patiently(|| file.try_lock()) {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::Journal {
-                path: directory.to_owned(),
-                problem: "is being written by another process".to_owned(),
-                remedy: "stop that one, or record to another directory",
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held()),
+            Err(TryLockError::Error(os)) => {
+                return Err(Error::os(format!("lock {}", path.display()), os));
+            }
+        }
+        let opened = File::open(directory)
+            .map_err(|os| Error::os(format!("open {}", directory.display()), os))?;
+        match patiently(|| opened.try_lock()) {
+            Err(TryLockError::WouldBlock) => Err(held()),
+            // The file's lock holds where a directory cannot be locked.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self {
+                _file: file,
+                directory: opened,
             }),
-            Err(TryLockError::Error(os)) => Err(Error::os(format!("lock {}", path.display()), os)),
         }
     }
+
+    /// Returns whether `directory` is still the one that is locked, and not another of its name.
+    pub(super) fn is_of(&self, directory: &Path) -> bool {
+        let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let locked = self.directory.metadata().map(place);
+        locked.is_ok_and(|locked| fs::metadata(directory).map(place).ok() == Some(locked))
+    }
+}
+
+/// The right to archive and delete segments of a journal, until it is dropped: two who do so at
+/// once could bring back a segment before a deleted one.
+#[derive(Debug)]
+pub(super) struct RetentionLock {
+    _file: File,
+}
+
+impl RetentionLock {
+    /// Waits until nobody else has it: for others' one segment at most.
+    pub(super) fn wait(directory: &Path) -> Result<Self> {
+        let path = directory.join(RETENTION_LOCK);
+        let file = open_lock(&path)?;
+        file.lock()
+            .map_err(|os| Error::os(format!("lock {}", path.display()), os))?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    let options = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path);
+    options.map_err(|os| Error::os(format!("open {}", path.display()), os))
 }
 
 /// Tries for a moment to get a lock that another holds. A process that is being started holds the

@@ -156,7 +156,7 @@ fn resume<E: Event>(source: Source<E>, good: &Good) -> Result<SegmentFile> {
     SegmentFile::resume(file, path, source.header, good.end, good.times)
 }
 
-fn open_with_header<E: Event>(entry: &SegmentEntry) -> Result<Source<E>> {
+pub(super) fn open_with_header<E: Event>(entry: &SegmentEntry) -> Result<Source<E>> {
     Source::open(entry).map_err(|refused| match refused {
         NotOpened::Error(error) => error,
         NotOpened::Unfinished { .. } => Error::Corrupt {

@@ -1,13 +1,15 @@
 //! Owns what a journal keeps: which finished segments go, and how they are archived.
 //!
 //! The last segment is being written, or will be gone on with, so it is never touched. Segments go
-//! from the oldest on, so that what stays has no hole, whatever interrupts it.
+//! from the oldest on, so that what stays has no hole, whatever interrupts it; and who archives and
+//! who deletes wait for each other.
 
-use super::directory::{self, SegmentEntry};
+use super::directory::{self, RetentionLock, SegmentEntry};
 use super::source;
 use crate::error::{Error, Result};
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a journal keeps. A rule that is `None` keeps everything.
@@ -39,17 +41,46 @@ pub struct FinishedSegment {
 /// [`Error::Journal`] for a directory that is no journal; [`Error::Corrupt`] for a damaged header;
 /// [`Error::Os`].
 pub fn finished_segments(directory: &Path) -> Result<Vec<FinishedSegment>> {
+    survey(directory).map(|(finished, _)| finished)
+}
+
+/// How often a directory is listed when files go between its listing and the look at them.
+const SURVEYS: usize = 8;
+
+/// Returns the finished segments, and the bytes of the one that is being written.
+fn survey(directory: &Path) -> Result<(Vec<FinishedSegment>, u64)> {
+    for _ in 1..SURVEYS {
+        match survey_once(directory) {
+            // Archived or deleted since the listing.
+            Err(Error::Os { os, .. }) if directory.exists() && is_gone(&os) => {}
+            done => return done,
+        }
+    }
+    survey_once(directory)
+}
+
+fn survey_once(directory: &Path) -> Result<(Vec<FinishedSegment>, u64)> {
     let segments = directory::list_existing(directory)?;
-    let pairs = segments.iter().zip(segments.iter().skip(1));
-    pairs
-        .map(|(entry, after)| {
-            Ok(FinishedSegment {
-                bytes: file_bytes(entry)?,
-                finished_ns: source::created_ns(after)?,
+    let mut finished = Vec::with_capacity(segments.len());
+    let mut written_bytes = 0;
+    for (position, entry) in segments.iter().enumerate() {
+        let bytes = file_bytes(entry)?;
+        let Some(after) = segments.get(position + 1) else {
+            written_bytes += bytes;
+            break;
+        };
+        match source::created_ns(after)? {
+            Some(finished_ns) => finished.push(FinishedSegment {
                 entry: entry.clone(),
-            })
-        })
-        .collect()
+                bytes,
+                finished_ns,
+            }),
+            // The next one is just being made, so it is not known when this one was finished.
+            None if position + 2 == segments.len() => written_bytes += bytes,
+            None => return Err(source::unfinished(after)),
+        }
+    }
+    Ok((finished, written_bytes))
 }
 
 impl Retention {
@@ -59,10 +90,8 @@ impl Retention {
     ///
     /// As [`finished_segments`].
     pub fn beyond(&self, directory: &Path, now_ns: u64) -> Result<Vec<FinishedSegment>> {
-        let mut finished = finished_segments(directory)?;
-        let last = directory::list_existing(directory)?.pop();
-        let mut bytes = finished.iter().map(|segment| segment.bytes).sum::<u64>();
-        bytes += last.as_ref().map_or(Ok(0), file_bytes)?;
+        let (mut finished, mut bytes) = survey(directory)?;
+        bytes += finished.iter().map(|segment| segment.bytes).sum::<u64>();
         let mut count = finished.len() as u64 + 1;
         let beyond = finished
             .iter()
@@ -81,17 +110,37 @@ impl Retention {
     }
 }
 
-/// Deletes segments, from the oldest on.
+/// Deletes segments, from the oldest on, with what archiving them has made or left behind. Waits
+/// while another process archives a segment.
 ///
 /// # Errors
 ///
-/// [`Error::Os`] for the first that cannot be deleted; those before it are gone.
+/// [`Error::Os`] for the first that cannot be deleted; those before it are gone. One that is gone
+/// already is no error.
 pub fn delete(directory: &Path, segments: &[FinishedSegment]) -> Result<()> {
+    let _lock = RetentionLock::wait(directory)?;
     for FinishedSegment { entry, .. } in segments {
-        let path = entry.path.display();
-        fs::remove_file(&entry.path).map_err(|os| Error::os(format!("delete {path}"), os))?;
+        let archived = entry.to_archived().path;
+        // Interrupted, it leaves the archive or the segment under one of its names.
+        for path in [&unfinished(&archived), &entry.path, &archived] {
+            match fs::remove_file(path) {
+                Err(os) if !is_gone(&os) => {
+                    return Err(Error::os(format!("delete {}", path.display()), os));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
     }
     sync(directory)
+}
+
+/// Where an archive is written before it has its name.
+fn unfinished(archived: &Path) -> PathBuf {
+    archived.with_extension("zst.unfinished")
+}
+
+fn is_gone(os: &io::Error) -> bool {
+    os.kind() == io::ErrorKind::NotFound
 }
 
 /// How a segment was archived.
@@ -111,8 +160,9 @@ pub struct ArchivedSegment {
 const FRAME_BYTES: usize = 1 << 20;
 
 /// Archives a finished segment: compresses it, reads all of it back and compares, and only then
-/// deletes the plain file. Returns `None` for one that is archived already. Interrupted, it leaves
-/// the plain file, and perhaps an unfinished one that the next attempt replaces.
+/// deletes the plain file. Returns `None` for one that is archived already, or was deleted since it
+/// was listed. Waits while another process archives a segment. Interrupted, it leaves the plain
+/// file, and perhaps an unfinished one that the next attempt replaces.
 ///
 /// `level` is zstd's: 1 to 22, 3 is usual.
 ///
@@ -128,9 +178,14 @@ pub fn archive(segment: &FinishedSegment, level: i32) -> Result<Option<ArchivedS
         return Ok(None);
     }
     let entry = plain.to_archived();
-    let unfinished = entry.path.with_extension("zst.unfinished");
+    let unfinished = unfinished(&entry.path);
+    let directory = plain.path.parent().unwrap_or(Path::new("."));
     let failed = |os| Error::os(format!("archive {}", plain.path.display()), os);
-    let mut source = File::open(&plain.path).map_err(failed)?;
+    let _lock = RetentionLock::wait(directory)?;
+    let mut source = match File::open(&plain.path) {
+        Err(os) if is_gone(&os) => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
     let target = File::create(&unfinished).map_err(failed)?;
     let summary = crate::archive::compress(&mut source, &target, FRAME_BYTES, level)
         .and_then(|summary| target.sync_all().map(|()| summary))
@@ -138,7 +193,6 @@ pub fn archive(segment: &FinishedSegment, level: i32) -> Result<Option<ArchivedS
         .inspect_err(|_| _ = fs::remove_file(&unfinished))
         .map_err(failed)?;
     fs::rename(&unfinished, &entry.path).map_err(failed)?;
-    let directory = entry.path.parent().unwrap_or(Path::new("."));
     sync(directory)?;
     fs::remove_file(&plain.path).map_err(failed)?;
     sync(directory)?;

@@ -106,6 +106,16 @@ impl SegmentFile {
         })
     }
 
+    /// Returns how its directory shows it.
+    pub(super) fn entry(&self) -> SegmentEntry {
+        SegmentEntry {
+            index: self.header.index,
+            first: self.header.first,
+            archived: false,
+            path: self.path.clone(),
+        }
+    }
+
     /// Returns whether a frame of `frame_bytes` may follow, and a closing mark.
     pub(super) fn has_room(&self, frame_bytes: u64) -> bool {
         !self.finished

@@ -270,12 +270,20 @@ fn mapped_bytes(start: &[u8], bytes: u64) -> u64 {
     bytes.max(most.min(SEGMENT_BYTES_MAX))
 }
 
-/// Returns when a segment was made, UNIX nanoseconds, whatever events it holds.
-pub(super) fn created_ns(entry: &SegmentEntry) -> Result<u64> {
+/// Returns when a segment was made, UNIX nanoseconds, whatever events it holds; `None` for one that
+/// has no header yet.
+pub(super) fn created_ns(entry: &SegmentEntry) -> Result<Option<u64>> {
     let (start, have) = bytes::read_start(entry)?;
-    SegmentHeader::parse(&start[..have])
-        .map(|header| header.created_ns)
-        .map_err(|why| refuse(entry, why))
+    match SegmentHeader::parse(&start[..have]) {
+        Ok(header) => Ok(Some(header.created_ns)),
+        Err(NoHeader::Unfinished) => Ok(None),
+        Err(why) => Err(refuse(entry, why)),
+    }
+}
+
+/// How a segment without a header is refused that is not the last.
+pub(super) fn unfinished(entry: &SegmentEntry) -> Error {
+    refuse(entry, NoHeader::Unfinished)
 }
 
 /// Sees that a header belongs where it was found, and that its records are `schema`'s.

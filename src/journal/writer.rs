@@ -1,7 +1,7 @@
 //! Owns writing a journal: appending, syncing, finishing segments.
 
 use super::counters::JournalCounters;
-use super::directory::{self, Lock};
+use super::directory::{self, Lock, SegmentEntry};
 use super::format::{
     FRAME_HEADER_BYTES, FRAME_RECORDS_MAX, FrameHeader, Identity, NAME_BYTES_MAX,
     SEGMENT_HEADER_BYTES,
@@ -11,7 +11,7 @@ use super::segment::SegmentFile;
 use super::source::{self, SEGMENT_BYTES_MAX};
 use crate::error::{Error, Result};
 use crate::record::{Event, Gap, RECORD_BYTES, Record, Sequence};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,12 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
+        if self.directory.as_os_str().is_empty() {
+            return Err(Error::config(
+                "a journal in a directory without a name",
+                "name one; `.` is the current directory",
+            ));
+        }
         if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
             return Err(Error::config(
                 format!("journal segments of {} bytes", self.segment_bytes),
@@ -105,7 +111,7 @@ pub struct Writer<E> {
     counters: Arc<JournalCounters>,
     /// When what was written was last made durable.
     synced_ns: u64,
-    _lock: Lock,
+    lock: Lock,
     event: PhantomData<fn() -> E>,
 }
 
@@ -138,9 +144,7 @@ impl<E: Event> Writer<E> {
         counters.segments.set(1);
         Ok(Self {
             written: vec![Written {
-                path: segment.path.clone(),
-                index: segment.header.index,
-                first: next,
+                entry: segment.entry(),
                 durable: false,
             }],
             identity: segment.header.identity.clone(),
@@ -149,7 +153,7 @@ impl<E: Event> Writer<E> {
             recovery,
             counters,
             synced_ns: now_ns,
-            _lock: lock,
+            lock,
             event: PhantomData,
             config,
         })
@@ -236,7 +240,9 @@ impl<E: Event> Writer<E> {
         let SyncPolicy::Every(period) = self.config.sync else {
             return;
         };
-        let due = u128::from(now_ns.saturating_sub(self.synced_ns)) >= period.as_nanos();
+        // A clock that stepped back must not put it off.
+        let since_ns = now_ns.checked_sub(self.synced_ns);
+        let due = since_ns.is_none_or(|since_ns| u128::from(since_ns) >= period.as_nanos());
         if due && self.counters.durable.get() < self.counters.written.get() {
             self.synced_ns = now_ns;
             _ = self.sync();
@@ -276,7 +282,7 @@ impl<E: Event> Writer<E> {
             .split_last_mut()
             .expect("invariant: the segment that is written is in the list");
         for before in finished.iter_mut().filter(|before| !before.durable) {
-            match File::open(&before.path) {
+            match File::open(&before.entry.path) {
                 Ok(file) => file.sync_data()?,
                 // Removed or archived since; whoever did that answers for it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -293,7 +299,8 @@ impl<E: Event> Writer<E> {
 
     /// After an error: returns the numbers whose segments were removed while this writer wrote
     /// them, if any, and makes a new segment that continues after them, in a new directory if
-    /// that is gone too. The gap that says so is to be appended next.
+    /// that is gone too. The gap that says so is to be appended next. The numbers may begin before
+    /// this writer's: a segment that it went on with is gone as a whole.
     ///
     /// # Errors
     ///
@@ -308,18 +315,12 @@ impl<E: Event> Writer<E> {
             .written
             .iter()
             .rev()
-            .take_while(|segment| directory::is_gone(&segment.path));
+            .take_while(|segment| !segment.entry.exists());
         // The numbers of the segments are dense again when the first that is gone is made anew.
         let (index, first) = gone
-            .map(|segment| (segment.index, segment.first))
+            .map(|segment| (segment.entry.index, segment.entry.first))
             .last()
             .unwrap_or((self.segment.header.index + 1, last));
-        let directory = self.config.directory.clone();
-        fs::create_dir_all(&directory)
-            .map_err(|os| Error::os(format!("make {}", directory.display()), os))?;
-        if !directory.join(directory::LOCK).exists() {
-            self._lock = Lock::take(&directory)?;
-        }
         self.begin(index, first, now_ns)?;
         self.next = first;
         Ok((first < last).then(|| (first, Sequence::new(last.get() - 1))))
@@ -366,15 +367,38 @@ impl<E: Event> Writer<E> {
 
     /// Goes on in a new segment.
     fn begin(&mut self, index: u64, first: Sequence, now_ns: u64) -> Result<()> {
+        self.find_directory(index)?;
         self.segment = recovery::create(&self.config, self.identity.clone(), index, first, now_ns)?;
-        self.written.retain(|segment| segment.path.exists());
+        self.written.retain(|segment| segment.entry.exists());
         self.written.push(Written {
-            path: self.segment.path.clone(),
-            index,
-            first,
+            entry: self.segment.entry(),
             durable: self.config.is_durable(),
         });
         self.counters.segments.add(1);
+        Ok(())
+    }
+
+    /// Sees that segment `index` may be made: where the directory was renamed or removed, in one
+    /// that takes its place and holds nothing, or this journal up to there.
+    fn find_directory(&mut self, index: u64) -> Result<()> {
+        let directory = self.config.directory.as_path();
+        if self.lock.is_of(directory) {
+            return Ok(());
+        }
+        let lock = Lock::take(directory)?;
+        let listing = directory::list(directory)?;
+        recovery::refuse_foreign(directory, &listing)?;
+        if let Some(last) = listing.segments.last() {
+            let header = recovery::open_with_header::<E>(last)?.header;
+            if header.identity != self.identity || header.index + 1 != index {
+                return Err(Error::Journal {
+                    path: directory.to_owned(),
+                    problem: "is another journal now".to_owned(),
+                    remedy: "move it away: recording goes on there then",
+                });
+            }
+        }
+        self.lock = lock;
         Ok(())
     }
 }
@@ -382,10 +406,7 @@ impl<E: Event> Writer<E> {
 /// A segment that a writer wrote to.
 #[derive(Debug)]
 struct Written {
-    path: PathBuf,
-    index: u64,
-    /// The first number that this writer wrote to it.
-    first: Sequence,
+    entry: SegmentEntry,
     /// Whether it will be found after a loss of power; of a finished segment, with all its bytes.
     durable: bool,
 }

@@ -93,6 +93,16 @@ impl JournalSettings {
     }
 }
 
+impl JournalSettings {
+    fn subscription(&self) -> Subscription {
+        Subscription {
+            contract: self.contract,
+            capacity: self.capacity,
+            passages: false,
+        }
+    }
+}
+
 /// Names a handler that was given to a pipeline, to get it back from the [`Report`].
 pub struct Ticket<H> {
     index: usize,
@@ -289,9 +299,15 @@ impl<E: Event> Pipeline<E> {
             .map(|feed| feed.records_max(settings.net.datagram_bytes_max))
             .max()
             .ok_or_else(|| Error::config("a pipeline without a feed", "add one"))?;
+        // Opening a tape cuts what a crash tore off and says how much, so it is opened last.
+        for planned in &subscribers {
+            planned.settings.subscription.check()?;
+        }
         let (first, writer) = match &journal {
             None => (Sequence::FIRST, None),
             Some(journal) => {
+                journal.subscription().check()?;
+                journal.framing.check()?;
                 let writer = Writer::open(journal.tape.clone(), SystemClock.now_ns())?;
                 (writer.next_sequence(), Some(writer))
             }
@@ -393,11 +409,7 @@ fn record_stage<E: Event>(
     writer: Writer<E>,
     publisher: &mut Publisher<E>,
 ) -> Result<RecordStage<E, SystemClock>> {
-    let subscriber = publisher.subscribe(Subscription {
-        contract: journal.contract,
-        capacity: journal.capacity,
-        passages: false,
-    })?;
+    let subscriber = publisher.subscribe(journal.subscription())?;
     RecordStage::new("journal", subscriber, writer, SystemClock, journal.framing)
 }
 

@@ -37,6 +37,20 @@ impl Default for Framing {
     }
 }
 
+impl Framing {
+    /// Sees that it can work.
+    pub(crate) fn check(&self) -> Result<()> {
+        let frame_records_max = FRAME_RECORDS_MAX as usize;
+        if (1..=frame_records_max).contains(&self.frame_records) {
+            return Ok(());
+        }
+        Err(Error::config(
+            format!("journal frames of {} records", self.frame_records),
+            format!("choose between 1 and {frame_records_max}; 1024 is usual"),
+        ))
+    }
+}
+
 /// Numbers that a journal lacks, all for one cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotJournaled {
@@ -122,7 +136,8 @@ struct Tape<E> {
     not_listed: u64,
     /// What was dropped since the journal could last be written.
     dropped: Option<Gap>,
-    retry_at_ns: u64,
+    /// When writing last failed.
+    failed_at_ns: Option<u64>,
     /// The first thing that went wrong, and how often something did.
     failure: Option<io::Error>,
     failures: u64,
@@ -166,13 +181,7 @@ impl<E: Event, C: Clock> RecordStage<E, C> {
         clock: C,
         framing: Framing,
     ) -> Result<Self> {
-        let frame_records_max = FRAME_RECORDS_MAX as usize;
-        if !(1..=frame_records_max).contains(&framing.frame_records) {
-            return Err(Error::config(
-                format!("journal frames of {} records", framing.frame_records),
-                format!("choose between 1 and {frame_records_max}; 1024 is usual"),
-            ));
-        }
+        framing.check()?;
         let books = subscriber.books();
         assert_eq!(
             books.given.first.get(),
@@ -194,7 +203,7 @@ impl<E: Event, C: Clock> RecordStage<E, C> {
                 losses: Vec::with_capacity(LOSSES_MAX),
                 not_listed: 0,
                 dropped: None,
-                retry_at_ns: 0,
+                failed_at_ns: None,
                 failure: None,
                 failures: 0,
             },
@@ -349,7 +358,11 @@ impl<E: Event> Tape<E> {
         if self.dropped.is_none() {
             return self.writer.is_some();
         }
-        if now_ns < self.retry_at_ns {
+        // A clock that stepped back must not stop the tape.
+        let since_ns = self
+            .failed_at_ns
+            .and_then(|at_ns| now_ns.checked_sub(at_ns));
+        if since_ns.is_some_and(|since_ns| u128::from(since_ns) < RETRY.as_nanos()) {
             return false;
         }
         match self.go_on(now_ns) {
@@ -379,25 +392,30 @@ impl<E: Event> Tape<E> {
         Ok(())
     }
 
-    /// Takes back what was counted as written, or listed, of numbers that were removed.
+    /// Takes back what was counted as written, or listed, of numbers that were removed: the last
+    /// ones that the tape had.
     fn forget(&mut self, first: Sequence, last: Sequence) {
-        let numbers = last.get() - first.get() + 1;
-        let gone = |loss: &NotJournaled| loss.first >= first && loss.last <= last;
-        let listed: u64 = self
-            .losses
-            .iter()
-            .filter(|loss| gone(loss))
-            .map(NotJournaled::count)
-            .sum();
-        self.losses.retain(|loss| !gone(loss));
-        self.written = self.written.saturating_sub(numbers - listed);
+        let first = first.max(self.first);
+        let mut written = (last.get() + 1).saturating_sub(first.get());
+        self.losses.retain_mut(|loss| {
+            if loss.last < first {
+                return true;
+            }
+            let of_loss = NotJournaled {
+                first: loss.first.max(first),
+                ..*loss
+            };
+            written = written.saturating_sub(of_loss.count());
+            loss.last = Sequence::new(of_loss.first.get() - 1);
+            loss.first < of_loss.first
+        });
+        self.written = self.written.saturating_sub(written);
     }
 
     fn failed(&mut self, error: io::Error, now_ns: u64) {
         self.failures += 1;
         self.failure.get_or_insert(error);
-        let retry_ns = u64::try_from(RETRY.as_nanos()).unwrap_or(u64::MAX);
-        self.retry_at_ns = now_ns.saturating_add(retry_ns);
+        self.failed_at_ns = Some(now_ns);
     }
 
     fn drop_numbers(&mut self, first: u64, last: u64) {
@@ -412,7 +430,8 @@ impl<E: Event> Tape<E> {
 
     fn list(&mut self, first: u64, last: u64, cause: GapCause) {
         let loss = NotJournaled {
-            first: Sequence::new(first),
+            // What an earlier run wrote is in its own ledger.
+            first: Sequence::new(first).max(self.first),
             last: Sequence::new(last),
             cause,
         };
@@ -430,7 +449,7 @@ impl<E: Event> Tape<E> {
 
     /// Ends the journal in good order, as far as it goes.
     fn close(&mut self, now_ns: u64) {
-        self.retry_at_ns = 0;
+        self.failed_at_ns = None;
         if !self.resume(now_ns)
             && let Some(gap) = self.dropped.take()
         {

@@ -3,7 +3,7 @@
 
 use crate::confine::{SMALL_DISK, small_disk};
 use crate::confined;
-use crate::rig::{Directory, Tick, append, check_all, records, time};
+use crate::rig::{Directory, Tick, append, check_all, records, time, write};
 use ringtape::journal::{Journal, SEGMENT_BYTES_MIN, SyncPolicy, Verdict, Writer, verify};
 use ringtape::record::{Gap, GapCause, Sequence};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -162,6 +162,93 @@ fn a_removed_directory_is_made_again() {
     writer.append_gap(gap, time(1), 0).unwrap();
     append(&mut writer, 5);
     assert_eq!(crate::rig::read_all(directory.path()).len(), 6);
+}
+
+/// Takes note of what was removed, and returns the numbers.
+fn go_on(writer: &mut Writer<Tick>) -> (u64, u64) {
+    let (first, last) = writer.removed(0).unwrap().unwrap();
+    let (first, last) = (first.get(), last.get());
+    let gap = Gap {
+        first,
+        last,
+        cause: GapCause::NotJournaled,
+        feed: 0,
+    };
+    writer.append_gap(gap, time(first), 0).unwrap();
+    (first, last)
+}
+
+fn check_clean(directory: &Directory, first: u64, last: u64) {
+    let findings = verify::<Tick>(directory.path(), |_, _| {}).unwrap();
+    assert_eq!(findings.verdict(), Verdict::Clean, "{findings:?}");
+    assert_eq!(findings.first, Some(Sequence::new(first)));
+    assert_eq!(findings.last, Some(Sequence::new(last)));
+}
+
+#[cfg(feature = "archive")]
+#[test]
+fn archived_segments_are_not_lost_when_the_one_behind_them_is_removed() {
+    let directory = Directory::new();
+    let mut writer = directory.writer();
+    for count in [4096, 4096, 10] {
+        append(&mut writer, count);
+    }
+    for segment in ringtape::journal::finished_segments(directory.path()).unwrap() {
+        ringtape::journal::archive(&segment, 1).unwrap();
+    }
+    fs::remove_file(directory.last_segment()).unwrap();
+    assert_eq!(go_on(&mut writer), (8193, 8202));
+    append(&mut writer, 5);
+    writer.close().unwrap();
+    check_clean(&directory, 1, 8207);
+}
+
+#[test]
+fn a_removed_segment_of_an_earlier_writer_leaves_no_hole() {
+    let directory = Directory::new();
+    write(&directory, &[4096, 10]);
+    let mut writer = directory.writer();
+    append(&mut writer, 10);
+    fs::remove_file(directory.last_segment()).unwrap();
+    assert_eq!(go_on(&mut writer), (4097, 4116));
+    append(&mut writer, 5);
+    writer.close().unwrap();
+    check_clean(&directory, 1, 4121);
+}
+
+#[test]
+fn a_renamed_directory_keeps_what_it_has_and_the_next_segment_begins_a_new_one() {
+    let directory = Directory::new();
+    let renamed = Directory::new();
+    let mut writer = directory.writer();
+    append(&mut writer, 4096);
+    fs::rename(directory.path(), renamed.path()).unwrap();
+    append(&mut writer, 4096);
+    append(&mut writer, 4096);
+    assert!(
+        directory.try_writer().is_err(),
+        "the new one is locked, too"
+    );
+    writer.close().unwrap();
+    check_all(renamed.path(), 4096);
+    check_clean(&directory, 4097, 12_288);
+}
+
+#[test]
+fn another_journal_in_the_place_of_a_renamed_one_is_left_alone() {
+    let directory = Directory::new();
+    let renamed = Directory::new();
+    let mut writer = directory.writer();
+    append(&mut writer, 4096);
+    fs::rename(directory.path(), renamed.path()).unwrap();
+    let mut other = directory.writer();
+    append(&mut other, 10);
+    assert!(writer.append([&records(4097, 4096), &[]], 0).is_err());
+    drop(other);
+    let error = writer.append([&records(4097, 4096), &[]], 0).unwrap_err();
+    assert!(error.to_string().contains("another journal"), "{error}");
+    check_all(directory.path(), 10);
+    check_all(renamed.path(), 4096);
 }
 
 #[test]

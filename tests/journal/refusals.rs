@@ -9,7 +9,7 @@ use ringtape::market::MarketEvent;
 use ringtape::record::Sequence;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Sees that the directory is as it was, but for the lock's file.
 fn unchanged(directory: &Directory, before: &[(PathBuf, Vec<u8>)]) {
@@ -42,6 +42,27 @@ fn change_header(path: &PathBuf, at: usize, bytes: &[u8]) {
     let crc = crc32c::crc32c(&header[..252]);
     header[252..256].copy_from_slice(&crc.to_le_bytes());
     fs::write(path, header).unwrap();
+}
+
+#[test]
+fn a_second_writer_is_refused_when_the_lock_file_was_removed_too() {
+    let directory = Directory::new();
+    let mut writer = directory.writer();
+    fs::remove_file(directory.path().join("journal.lock")).unwrap();
+    let error = directory.try_writer().unwrap_err().to_string();
+    assert!(error.contains("being written by another"), "{error}");
+    append(&mut writer, 4096);
+    append(&mut writer, 4096);
+    assert!(directory.try_writer().is_err());
+    writer.close().unwrap();
+    check_all(directory.path(), 8192);
+}
+
+#[test]
+fn a_directory_without_a_name_is_refused_and_nothing_is_made() {
+    let error = Writer::<Tick>::open(Config::new(""), 0).unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+    assert!(!Path::new("journal.lock").exists());
 }
 
 #[test]

@@ -137,9 +137,14 @@ pub fn run(args: &Args) -> Result<Outcome> {
         Told::take(&mut report, flow),
         Told::take(&mut report, audit),
     ];
-    let replayed = match &tape {
-        Some(tape) => Some(Replayed::run(tape.directory(), first, &report)?),
-        None => None,
+    let replayed = tape
+        .as_ref()
+        .map(|tape| Replayed::run(tape.directory(), first, &report))
+        .transpose();
+    // A tape that cannot be read is no reason to keep the report back.
+    let (replayed, unreadable) = match replayed {
+        Ok(replayed) => (replayed, None),
+        Err(error) => (None, Some(error)),
     };
     if args.json {
         output::print_json(&RunJson::new(&report, &told).with_replay(replayed.as_ref()))?;
@@ -149,6 +154,9 @@ pub fn run(args: &Args) -> Result<Outcome> {
         if let Some(replayed) = &replayed {
             output::print(&replayed.to_text())?;
         }
+    }
+    if let Some(error) = unreadable {
+        return Err(error.context("the tape cannot be replayed"));
     }
     // The venue's own count is the one that no part of the library had a hand in.
     let expected: u64 = report.feeds.iter().map(|feed| feed.ledger.expected).sum();

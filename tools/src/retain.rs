@@ -113,13 +113,11 @@ pub fn archive(args: &ArchiveArgs) -> Result<Outcome> {
         if interrupt::requested() {
             break;
         }
-        let after = if rules.dry_run {
-            segment.bytes
-        } else {
-            journal::archive(segment, args.level)?
-                .map_or(segment.bytes, |archived| archived.archived_bytes)
-        };
-        report.add(segment, after);
+        if rules.dry_run {
+            report.add(segment, segment.bytes);
+        } else if let Some(archived) = journal::archive(segment, args.level)? {
+            report.add(segment, archived.archived_bytes);
+        }
         done += segment.bytes;
         progress.set(done);
     }

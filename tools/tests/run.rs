@@ -552,17 +552,10 @@ fn the_demo_loses_nothing_and_gives_the_same_digest_for_the_same_seed() {
     assert_ne!(digest, demo("8"));
 }
 
-#[test]
-fn an_interrupted_demo_drains_and_still_reports() {
-    // Would take over an hour.
-    let mut command = command([
-        "demo",
-        "--messages",
-        "100000000",
-        "--rate",
-        "20000",
-        "--json",
-    ]);
+/// Begins a demo that would take over an hour. Returns once it runs.
+fn endless_demo(options: &[&str]) -> Child {
+    let day = ["demo", "--messages", "100000000", "--rate", "20000"];
+    let mut command = command(day.iter().chain(options).chain(&["--json"]));
     let mut child = command.spawn().unwrap();
     // It says where it listens once it runs.
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -571,17 +564,39 @@ fn an_interrupted_demo_drains_and_still_reports() {
         line.clear();
         assert!(stderr.read_line(&mut line).unwrap() > 0, "ended early");
     }
+    child
+}
+
+fn interrupt(child: Child) -> Run {
     let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let run = support::wait(child);
+    let killed = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(killed.unwrap().success());
+    support::wait(child)
+}
+
+#[test]
+fn an_interrupted_demo_drains_and_still_reports() {
+    let run = interrupt(endless_demo(&[]));
     let report = run.json();
     assert_eq!(run.code, Some(0), "{report}");
     assert_eq!(report["closes"], true);
     assert_eq!(report["lossless"], true);
+}
+
+#[test]
+fn a_demo_whose_tape_cannot_be_replayed_still_reports() {
+    let folder = TempDir::new().unwrap();
+    let [tape, away, file] = ["tape", "away", "file"].map(|name| folder.path().join(name));
+    std::fs::write(&file, b"in the way").unwrap();
+    let demo = endless_demo(&["--journal", tape.to_str().unwrap()]);
+    std::fs::rename(&tape, away).unwrap();
+    std::fs::rename(file, tape).unwrap();
+    let run = interrupt(demo);
+    let report = run.json();
+    assert_eq!(run.code, Some(2), "{report}");
+    assert_eq!(report["closes"], true);
+    assert_eq!(
+        report["journal"]["not_journaled"], 0,
+        "the disk did not fail"
+    );
 }

@@ -197,15 +197,20 @@ fn journal_text(text: &mut String, journal: &RecordOutcome) {
         &thousands(counters.bytes.get()),
     ]);
     _ = write!(text, "\n{}", table.render());
-    _ = writeln!(
-        text,
-        "  {}: records {} to {} in {} frames, {} segments",
-        journal.directory.display(),
-        journal.first,
-        counters.written.get(),
-        thousands(counters.frames.get()),
-        thousands(counters.segments.get()),
-    );
+    if counters.frames.get() == 0 {
+        let directory = journal.directory.display();
+        _ = writeln!(text, "  {directory}: nothing was written");
+    } else {
+        _ = writeln!(
+            text,
+            "  {}: records {} to {} in {} frames, {} segments",
+            journal.directory.display(),
+            journal.first,
+            counters.written.get(),
+            thousands(counters.frames.get()),
+            thousands(counters.segments.get()),
+        );
+    }
     if journal.recovery.torn_bytes > 0 {
         _ = writeln!(
             text,
