@@ -61,6 +61,9 @@ impl<E: Event> Journal<E> {
                 event: PhantomData,
             }),
             Err(NotOpened::Error(error)) => Err(error),
+            Err(NotOpened::Unfinished { .. }) if segments.len() > 1 => {
+                Err(without_header(&segments[0]))
+            }
             Err(NotOpened::Unfinished { .. }) => Err(Error::Journal {
                 path: directory,
                 problem: "is no journal yet: its first segment has no header".to_owned(),
@@ -444,6 +447,8 @@ impl<E: Event> Reader<E> {
             return Ok(true);
         }
         if next.first != expected {
+            // Bytes in front of a loss are part of it, and not what a crash tore off the end.
+            self.torn_bytes = 0;
             let lost = format!(
                 "records {expected} to {} are missing before the next segment{}",
                 next.first.get().saturating_sub(1),
@@ -506,13 +511,18 @@ impl<E: Event> Reader<E> {
                 self.torn_bytes = bytes;
                 Ok(false)
             }
-            Err(NotOpened::Unfinished { .. }) => Err(Error::Corrupt {
-                segment: entry.path.clone(),
-                offset: 0,
-                reason: "the segment has no header, and there is one behind it".to_owned(),
-            }),
+            Err(NotOpened::Unfinished { .. }) => Err(without_header(entry)),
             Err(NotOpened::Error(error)) => Err(error),
         }
+    }
+}
+
+/// What a segment is that ends in its header and is not the last.
+fn without_header(entry: &SegmentEntry) -> Error {
+    Error::Corrupt {
+        segment: entry.path.clone(),
+        offset: 0,
+        reason: "the segment has no header, and there is one behind it".to_owned(),
     }
 }
 
