@@ -394,6 +394,22 @@ fn a_torn_journal_is_cut_and_continued_and_a_refused_one_is_not_cut() {
     assert_eq!(verdict["records"], 15);
 }
 
+/// As it is left by a writer that was killed before the segment's header was written.
+#[test]
+fn a_journal_that_was_never_begun_is_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file.itch50");
+    fs::write(&file, binary_file((0..10).map(system_event))).unwrap();
+    for (name, args) in [("new", &[][..]), ("appended", &["--append"])] {
+        let directory = folder.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("0000000001-00000000000000000001.tape"), "").unwrap();
+        let report = converted(&file, &directory, args);
+        assert_eq!(report["first_sequence"], 1);
+        assert_eq!(records(&directory).len(), 12);
+    }
+}
+
 #[test]
 fn a_damaged_file_is_converted_as_far_as_it_goes_with_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
