@@ -212,6 +212,8 @@ fn receive_times_are_those_of_the_captures_packets() {
     found.dedup();
     assert_eq!(found.len(), 269);
     assert_eq!(found, expected);
+    // The session begins with its first packet, though others were waited for.
+    assert_eq!(records[0].ts_recv_ns(), expected[0].1);
 }
 
 #[test]
