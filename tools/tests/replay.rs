@@ -381,6 +381,26 @@ fn the_first_difference_of_two_journals_is_decoded() {
     assert_eq!(short["difference"]["a"], Value::Null);
     assert_eq!(short["difference"]["b"]["sequence"], 5);
 
+    // Damage ends the comparison, and the report is of what came before.
+    tape::write(&path("damaged"), &[4, 5]);
+    tape::flip(
+        &tape::segments(&path("damaged"))[0],
+        256 + 64 + 4 * 64 + 64 + 40,
+    );
+    for (a, b) in [("a", "damaged"), ("damaged", "a")] {
+        let run = diff(&path(a), &path(b), &[]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        let report = run.json();
+        assert_has(&report, &json!({ "equal": null, "records": 4 }));
+        let place = "is corrupt at byte 576";
+        assert!(report["warnings"].to_string().contains(place), "{report}");
+        assert_eq!(run.stderr.matches(place).count(), 1, "{run:?}");
+    }
+
+    let dated = diff(&path("a"), &path("same"), &["--date", "2023-08-22"]);
+    assert_eq!(dated.code, Some(2), "{dated:?}");
+    assert!(dated.stderr.contains("--date is for captures"), "{dated:?}");
+
     let missing = diff(&path("a"), &path("nosuch"), &[]);
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(missing.stderr.contains("nosuch"), "{missing:?}");
