@@ -91,6 +91,9 @@ pub struct Archive {
     plain: Vec<u8>,
     /// The same frame as it is in the file; kept for its allocation.
     archived: Vec<u8>,
+    /// The frame that was found damaged last, and how that showed. Who looks through it for what is
+    /// left reads it piece by piece, and would decompress it for each.
+    damaged: Option<(usize, String)>,
 }
 
 impl Archive {
@@ -118,6 +121,7 @@ impl Archive {
             held: None,
             plain: Vec::new(),
             archived: Vec::new(),
+            damaged: None,
         })
     }
 
@@ -130,7 +134,8 @@ impl Archive {
     /// Reads plain bytes from `offset` on and returns how many: as many as `into` takes, or what
     /// is left of the file; 0 at its end and beyond.
     ///
-    /// Decompresses the frames that it needs, except for the one that it decompressed last.
+    /// Decompresses the frames that it needs, except for the one that it decompressed last and the
+    /// one that it last found damaged.
     ///
     /// # Errors
     ///
@@ -154,14 +159,18 @@ impl Archive {
         Ok(done)
     }
 
-    /// Decompresses a frame into `plain`, unless it is there already.
+    /// Sees that a frame is in `plain`, unless it is damaged.
     fn hold(&mut self, index: usize) -> Result<(), ArchiveError> {
         if self.held == Some(index) {
             return Ok(());
         }
-        self.held = None;
         let frame = self.table.frames()[index];
-        let damaged = |what| ArchiveError::frame(index, &frame, what);
+        if let Some((damaged, what)) = &self.damaged
+            && *damaged == index
+        {
+            return Err(ArchiveError::frame(index, &frame, what.clone()));
+        }
+        self.held = None;
         self.archived.resize(frame.archived_bytes, 0);
         self.file
             .read_exact_at(&mut self.archived, frame.archived_offset)
@@ -169,28 +178,31 @@ impl Archive {
                 action: "reading a frame of an archived file",
                 os,
             })?;
+        if let Err(what) = self.decompress(&frame) {
+            self.damaged = Some((index, what.clone()));
+            return Err(ArchiveError::frame(index, &frame, what));
+        }
+        self.held = Some(index);
+        Ok(())
+    }
+
+    /// Decompresses the frame that is in `archived` into `plain`, or says how it is damaged.
+    fn decompress(&mut self, frame: &Frame) -> Result<(), String> {
         // `decompress` would go on with a second frame, even one of an old version.
         if zstd_safe::find_frame_compressed_size(&self.archived) != Ok(self.archived.len()) {
-            return Err(damaged(
-                "it does not end where the seek table says".to_owned(),
-            ));
+            return Err("it does not end where the seek table says".to_owned());
         }
         self.plain.clear();
         self.plain.reserve_exact(frame.plain_bytes);
         self.decompressor
             .decompress_to_buffer(&self.archived, &mut self.plain)
-            .map_err(|zstd| damaged(format!("zstd says: {zstd}")))?;
+            .map_err(|zstd| format!("zstd says: {zstd}"))?;
         if self.plain.len() != frame.plain_bytes {
-            return Err(damaged(
-                "it has not the plain size of the seek table".to_owned(),
-            ));
+            return Err("it has not the plain size of the seek table".to_owned());
         }
         if checksum(&self.plain) != frame.checksum {
-            return Err(damaged(
-                "it has not the checksum of the seek table".to_owned(),
-            ));
+            return Err("it has not the checksum of the seek table".to_owned());
         }
-        self.held = Some(index);
         Ok(())
     }
 }

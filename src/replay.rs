@@ -245,7 +245,8 @@ impl<E: Event, C: Clock> Replay<E, C> {
     /// # Errors
     ///
     /// [`Error::Config`] for a place before the beginning, past the end or inside a gap, and for a
-    /// range that is empty; [`Error::HandlerPanicked`]; what a journal's
+    /// range that ends before it begins (one between whose times nothing was received is just
+    /// empty); [`Error::HandlerPanicked`]; what a journal's
     /// [`Reader::next`](crate::journal::Reader::next) gives.
     pub fn start<H: Handler<E>>(
         self,

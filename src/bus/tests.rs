@@ -1,3 +1,5 @@
+mod reads;
+
 use super::*;
 use crate::market::MarketEvent;
 use proptest::prelude::*;

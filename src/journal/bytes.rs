@@ -63,9 +63,17 @@ impl Bytes {
             records: Vec::new(),
             held: None,
         };
-        let have = archived
-            .read(&mut start, 0)
-            .map_err(|os| Error::os(format!("read {}", entry.path.display()), os))?;
+        let have = archived.archive.read_at(0, &mut start).map_err(|error| {
+            match error.kind() {
+                // Said of the archive: a segment whose header reads as zeros looks unfinished.
+                io::ErrorKind::InvalidData => Error::Corrupt {
+                    segment: entry.path.clone(),
+                    offset: 0,
+                    reason: error.to_string(),
+                },
+                _ => Error::os(format!("read {}", entry.path.display()), error),
+            }
+        })?;
         Ok((Self::Archived(Box::new(archived)), start, have))
     }
 

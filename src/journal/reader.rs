@@ -61,6 +61,9 @@ impl<E: Event> Journal<E> {
                 event: PhantomData,
             }),
             Err(NotOpened::Error(error)) => Err(error),
+            Err(NotOpened::Unfinished { .. }) if segments.len() > 1 => {
+                Err(without_header(&segments[0]))
+            }
             Err(NotOpened::Unfinished { .. }) => Err(Error::Journal {
                 path: directory,
                 problem: "is no journal yet: its first segment has no header".to_owned(),
@@ -94,15 +97,29 @@ impl<E: Event> Journal<E> {
     }
 
     /// Returns the sequence that comes after the last record that is there now. Opens the last
-    /// segment and hops over its frames.
+    /// segment and hops over its frames; reads all of them where the last one is torn.
     ///
     /// # Errors
     ///
     /// What [`Reader::next`] gives.
     pub fn end(&self) -> Result<Sequence> {
-        let mut reader = Reader::new(self, self.segments.len() - 1);
-        let end = reader.hop(|_| false)?;
-        Ok(end.expect("invariant: no frame was wanted"))
+        let last = self.segments.len() - 1;
+        let mut reader = Reader::new(self, last);
+        let mut last_frame = None;
+        while let Some(frame) = reader.advance(|_, _, _| Ok(Ok(())))? {
+            reader.pass(&frame);
+            last_frame = Some(frame);
+        }
+        if let (Some(frame), Some(source)) = (&last_frame, &mut reader.source)
+            && !source.is_whole(frame)?
+        {
+            // A loss of power can keep a frame's header and not its records, and so can more than
+            // one frame end.
+            reader = Reader::new(self, last);
+            while reader.next()?.is_some() {}
+        }
+        let begun = reader.segments[reader.position].first;
+        Ok(reader.expected.unwrap_or(begun))
     }
 
     /// Reads from the beginning.
@@ -112,7 +129,7 @@ impl<E: Event> Journal<E> {
     }
 
     /// Reads from the record that accounts for `sequence`: its own, or the gap in which it lies.
-    /// Opens one segment and finds the frame by halves.
+    /// Opens one segment, finds the frame by halves and compares its checksum.
     ///
     /// # Errors
     ///
@@ -130,7 +147,13 @@ impl<E: Event> Journal<E> {
             .partition_point(|segment| segment.first <= sequence);
         let mut reader = Reader::new(self, behind - 1);
         reader.go_near(|frame| frame.first <= sequence)?;
-        let end = reader.hop(|frame| frame.end > sequence)?;
+        let end = match reader.hop(|frame| frame.end > sequence)? {
+            Some(end) => Some(end),
+            // Its frame's header is there. If the records are not, they were torn off, or reading
+            // them is an error.
+            None if reader.is_at_whole_frame()? => None,
+            None => self.end().ok().filter(|end| *end <= sequence),
+        };
         if let Some(end) = end {
             return Err(Error::config(
                 format!("sequence {sequence} in {}", self.directory.display()),
@@ -336,6 +359,19 @@ impl<E: Event> Reader<E> {
         }
     }
 
+    /// Whether the frame that was found and not passed has its records.
+    fn is_at_whole_frame(&mut self) -> Result<bool> {
+        let offset = self.offset;
+        let Some(source) = &mut self.source else {
+            return Ok(false);
+        };
+        let bytes = source.bytes()?;
+        match source.look(offset, bytes)? {
+            Found::Frame(frame) => source.is_whole(&frame),
+            Found::End | Found::Bad(_) => Ok(false),
+        }
+    }
+
     /// How many records of a frame lie before the place where reading begins.
     fn skipped(&mut self, frame: &FrameHeader) -> Result<usize> {
         let from = std::mem::replace(&mut self.from, From::Start);
@@ -445,6 +481,8 @@ impl<E: Event> Reader<E> {
             return Ok(true);
         }
         if next.first != expected {
+            // Bytes in front of a loss are part of it, and not what a crash tore off the end.
+            self.torn_bytes = 0;
             let lost = format!(
                 "records {expected} to {} are missing before the next segment{}",
                 next.first.get().saturating_sub(1),
@@ -507,13 +545,18 @@ impl<E: Event> Reader<E> {
                 self.torn_bytes = bytes;
                 Ok(false)
             }
-            Err(NotOpened::Unfinished { .. }) => Err(Error::Corrupt {
-                segment: entry.path.clone(),
-                offset: 0,
-                reason: "the segment has no header, and there is one behind it".to_owned(),
-            }),
+            Err(NotOpened::Unfinished { .. }) => Err(without_header(entry)),
             Err(NotOpened::Error(error)) => Err(error),
         }
+    }
+}
+
+/// What a segment is that ends in its header and is not the last.
+fn without_header(entry: &SegmentEntry) -> Error {
+    Error::Corrupt {
+        segment: entry.path.clone(),
+        offset: 0,
+        reason: "the segment has no header, and there is one behind it".to_owned(),
     }
 }
 

@@ -141,10 +141,35 @@ pub(super) fn check_range<E: Event>(
             Place::Time(recv_ns) => check_time(journals, recv_ns)?,
         }
     }
-    match to {
-        Some(Place::Sequence(last)) => check_whole(&journals[0], last),
+    if let Some(Place::Sequence(last)) = to {
+        check_whole(&journals[0], last)?;
+    }
+    match (from, to) {
+        (Some(Place::Sequence(_)), Some(Place::Time(_)))
+        | (Some(Place::Time(_)), Some(Place::Sequence(_))) => check_order(&journals[0], from, to),
         _ => Ok(()),
     }
+}
+
+/// Sees that a replay does not end before it begins where one end is a sequence and the other a
+/// time: which comes first is known from the records only.
+fn check_order<E: Event>(
+    journal: &Journal<E>,
+    from: Option<Place>,
+    to: Option<Place>,
+) -> Result<()> {
+    let mut tape = Tape::open(journal, from, to, false)?;
+    tape.fill()?;
+    if tape.next_recv_ns().is_some() {
+        return Ok(());
+    }
+    Err(Error::config(
+        format!(
+            "a replay of {} that ends before it begins",
+            journal.directory().display()
+        ),
+        "name both ends by sequence, or both by time, to see which comes first",
+    ))
 }
 
 fn check_sequence<E: Event>(journals: &[Journal<E>], sequence: Sequence) -> Result<()> {

@@ -62,6 +62,8 @@ pub(crate) struct Rig {
     pub(crate) items: Vec<Item>,
     /// The sessions that were started.
     pub(crate) sessions: Vec<[u8; 10]>,
+    /// The receive times of those starts.
+    pub(crate) started_ns: Vec<u64>,
 }
 
 /// The longest datagram that a rig sends.
@@ -86,6 +88,7 @@ impl Rig {
             batch,
             items: vec![],
             sessions: vec![],
+            started_ns: vec![],
         }
     }
 
@@ -225,6 +228,7 @@ impl Rig {
                     SessionMark::Start => {
                         let name = session.id.first_chunk().expect("a session's id is longer");
                         self.sessions.push(*name);
+                        self.started_ns.push(record.ts_recv_ns());
                         Item::Start(session.feed_sequence)
                     }
                     _ => Item::End(session.feed_sequence),

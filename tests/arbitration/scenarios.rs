@@ -587,14 +587,16 @@ fn after_the_end_a_new_session_is_followed_from_its_first_number() {
 #[test]
 fn joining_takes_the_lowest_number_that_any_line_brings_within_the_hold_time() {
     let mut rig = Rig::new(Start::FirstSeen, HOLD_NS, 64);
-    rig.packet(A, 110, 3, Whole, 0);
+    rig.packet(A, 110, 3, Whole, 7);
     rig.packet(B, 104, 3, Whole, 10);
     rig.packet(B, 107, 3, Whole, 20);
-    rig.time(HOLD_NS - 1);
+    rig.time(7 + HOLD_NS - 1);
     expect(&mut rig, &[]);
-    rig.time(HOLD_NS);
+    rig.time(7 + HOLD_NS);
     expect(&mut rig, &[vec![Started(104)], all(104, 112)]);
-    rig.packet(B, 100, 5, Whole, HOLD_NS);
+    // It was received before the first message, not when the waiting was over.
+    assert_eq!(rig.started_ns, [7]);
+    rig.packet(B, 100, 5, Whole, 7 + HOLD_NS);
     let ledger = rig.ledger();
     assert_eq!(
         (

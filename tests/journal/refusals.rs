@@ -344,6 +344,32 @@ fn a_segment_of_zero_bytes_in_the_middle_is_corruption_and_is_not_overwritten() 
     assert!(fs::read(&path).unwrap().is_empty());
 }
 
+/// Whoever removed it, as the remedy for a journal that was never begun says, would lose its records
+/// without a trace.
+#[test]
+fn a_first_segment_of_zero_bytes_with_others_behind_it_is_corruption() {
+    let directory = three_segments();
+    let path = directory.segments().remove(0);
+    File::create(&path).unwrap();
+    let error = Journal::<Tick>::open(directory.path()).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+    says(error, &[path.to_str().unwrap(), "has no header"]);
+}
+
+#[test]
+fn bytes_in_front_of_a_loss_are_not_told_as_torn_off_the_end() {
+    let directory = three_segments();
+    let path = directory.segments().remove(1);
+    let bytes = fs::metadata(&path).unwrap().len();
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(bytes - 64 - 32).unwrap();
+    let journal = Journal::<Tick>::open(directory.path()).unwrap();
+    let mut reader = journal.reader();
+    let error = reader.records().find_map(Result::err).unwrap();
+    says(error, &["are missing before the next segment"]);
+    assert_eq!(reader.torn_bytes(), 0);
+}
+
 /// The name of an unfinished last segment says that records were lost before it.
 #[test]
 fn an_unfinished_last_segment_that_does_not_follow_is_not_removed() {

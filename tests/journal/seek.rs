@@ -114,6 +114,36 @@ fn reading_begins_with_the_first_record_received_then_or_later() {
     }
 }
 
+/// A loss of power can keep the header of a frame and not its records. Whoever waited behind them
+/// would pass over those that are written in their place.
+#[test]
+fn records_that_were_torn_from_their_headers_are_not_there() {
+    let directory = Directory::new();
+    let mut writer = directory.writer();
+    (0..4).for_each(|_| append(&mut writer, 100));
+    drop(writer);
+    let path = directory.last_segment();
+    let mut bytes = std::fs::read(&path).unwrap();
+    for frame in [2, 3] {
+        let records = 256 + frame * 6464 + 64;
+        bytes[records..records + 6400].fill(0);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let journal = Journal::<Tick>::open(directory.path()).unwrap();
+    assert_eq!(journal.end().unwrap(), Sequence::new(201));
+    for n in [201, 300, 301, 400] {
+        let error = journal.reader_at(Sequence::new(n)).unwrap_err().to_string();
+        assert!(error.contains("ends before 201"), "{n}: {error}");
+    }
+    let mut reader = journal.reader_at(Sequence::new(200)).unwrap();
+    assert!(
+        stored(&reader.records().map(Result::unwrap).collect::<Vec<_>>())
+            == stored(&records(200, 1))
+    );
+    append(&mut directory.writer(), 100);
+    assert!(stored(&rest(reader)) == stored(&records(201, 100)));
+}
+
 /// Damage elsewhere in a segment does not keep anyone from the records behind it.
 #[test]
 fn seeking_behind_damage_works_and_into_it_is_an_error() {

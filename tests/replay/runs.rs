@@ -145,12 +145,24 @@ fn a_place_that_the_journal_does_not_have_is_refused() {
             .from(Place::Time(1_100))
             .to(Place::Time(1_099)),
     );
+    // Which of a time and a number comes first is known from the records only.
+    for (from, to) in [(at(21), Place::Time(1_090)), (Place::Time(1_100), at(19))] {
+        let error = refused(replay(&full).from(from).to(to));
+        assert!(error.contains("ends before it begins"), "{error}");
+    }
     assert_eq!(
         refused(replay(&full).to(at(30)))
             .matches("end with 29 or 31")
             .count(),
         1
     );
+
+    // Nothing was received between, which is no mistake of whoever asks.
+    let quiet = replay(&full)
+        .from(Place::Time(1_101))
+        .to(Place::Time(1_102));
+    let outcome = quiet.run("quiet", Keep::default()).unwrap();
+    assert_eq!(outcome.handler.unwrap().0, [Call::Start, Call::Stop]);
 
     let outcome = replay(&empty).run("empty", Keep::default()).unwrap();
     assert_eq!(outcome.handler.unwrap().0, [Call::Start, Call::Stop]);

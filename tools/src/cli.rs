@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
 /// or environment.
 fn code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref() {
-        Some(Error::Corrupt { .. }) => 1,
+        Some(Error::Corrupt { .. } | Error::SegmentsMissing { .. }) => 1,
         _ => 2,
     }
 }

@@ -1,7 +1,7 @@
 //! Owns the way from the packets of a file to the records that a handler would be given of them,
 //! if the file were played without loss.
 
-use crate::new_york;
+use crate::new_york::{self, UNIX_NS_MIN};
 use crate::source::Format;
 use crate::trading_date::TradingDate;
 use anyhow::{Context as _, Result};
@@ -14,9 +14,6 @@ use ringtape::record::{Batch, Record, Sequence};
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 /// Calls of the feed between two that hand records out: time passes, a datagram comes, it closes.
 const CALLS_MAX: usize = 3;
-
-/// Captures have no times as early as this if their clock was set: whatever says so says nothing.
-pub(crate) const UNIX_NS_MIN: u64 = 86_400_000_000_000;
 
 /// What the times of a file's packets count from.
 #[derive(Clone, Copy, Debug)]

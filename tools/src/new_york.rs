@@ -8,6 +8,10 @@ use jiff::{Timestamp, Zoned};
 
 const NS_PER_S: u64 = 1_000_000_000;
 
+/// Times below this count from midnight: the day was not known. Nothing was recorded on the first
+/// day of 1970, unless by a clock that was not set.
+pub const UNIX_NS_MIN: u64 = 86_400 * NS_PER_S;
+
 fn zone() -> TimeZone {
     TimeZone::get("America/New_York").expect("invariant: the time zones are part of the binary")
 }
@@ -44,6 +48,16 @@ pub fn unix_ns(wall: DateTime) -> Option<u64> {
 #[must_use]
 pub fn wall(unix_ns: u64) -> String {
     zoned(unix_ns).strftime("%F %T.%9f").to_string()
+}
+
+/// Writes a time of a recording: as [`wall`], or as [`time_of_day`] where the day was not known.
+#[must_use]
+pub fn wall_or_time_of_day(ns: u64) -> String {
+    if ns < UNIX_NS_MIN {
+        time_of_day(ns)
+    } else {
+        wall(ns)
+    }
 }
 
 /// Writes nanoseconds since midnight as a wall clock shows them.

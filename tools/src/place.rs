@@ -1,6 +1,6 @@
 //! Owns how a place in a journal is named on the command line.
 
-use crate::new_york;
+use crate::new_york::{self, UNIX_NS_MIN};
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
@@ -19,7 +19,7 @@ pub(crate) struct Place {
 enum Named {
     Sequence(u64),
     UnixNs(u64),
-    /// In New York, on the day of the first record.
+    /// In New York, on the day of the first record; where that is not known, since midnight.
     TimeOfDay(Time),
 }
 
@@ -41,6 +41,12 @@ impl Place {
                 let first_recv_ns = first_recv_ns()?.with_context(|| {
                     format!("{}: there is no record whose day that could be", self.text)
                 })?;
+                if first_recv_ns < UNIX_NS_MIN {
+                    let since_midnight = time.duration_since(Time::midnight());
+                    let ns = u64::try_from(since_midnight.as_nanos())
+                        .context("invariant: no time of day is before midnight")?;
+                    return Ok(replay::Place::Time(ns));
+                }
                 let wall = new_york::date(first_recv_ns).to_datetime(time);
                 let ns = new_york::unix_ns(wall)
                     .with_context(|| format!("{}: times are counted from 1970", self.text))?;
@@ -54,7 +60,11 @@ impl Place {
         match place {
             replay::Place::Sequence(_) => self.text.clone(),
             replay::Place::Time(ns) => {
-                format!("{} ({} in New York)", self.text, new_york::wall(ns))
+                format!(
+                    "{} ({} in New York)",
+                    self.text,
+                    new_york::wall_or_time_of_day(ns)
+                )
             }
         }
     }
@@ -138,6 +148,17 @@ mod tests {
         ] {
             assert!(Place::from_str(text).is_err(), "{text}");
         }
+        // A recording whose day was not known counts from midnight.
+        let early = Place::from_str("03:05:00.5").unwrap();
+        let place = early.resolve(|| Ok(Some(3 * 3_600 * 1_000_000_000))).unwrap();
+        assert_eq!(
+            place,
+            At((3 * 3_600 + 5 * 60) * 1_000_000_000 + 500_000_000)
+        );
+        assert_eq!(
+            early.shown(place),
+            "03:05:00.5 (03:05:00.500000000 in New York)"
+        );
         let time_of_day = Place::from_str("09:30").unwrap();
         assert!(time_of_day.resolve(|| Ok(None)).is_err());
     }

@@ -212,6 +212,8 @@ fn receive_times_are_those_of_the_captures_packets() {
     found.dedup();
     assert_eq!(found.len(), 269);
     assert_eq!(found, expected);
+    // The session begins with its first packet, though others were waited for.
+    assert_eq!(records[0].ts_recv_ns(), expected[0].1);
 }
 
 #[test]
@@ -392,6 +394,22 @@ fn a_torn_journal_is_cut_and_continued_and_a_refused_one_is_not_cut() {
     let verdict = ringtape(["verify", directory.to_str().unwrap(), "--json"]).json();
     assert_eq!(verdict["verdict"], "clean");
     assert_eq!(verdict["records"], 15);
+}
+
+/// As it is left by a writer that was killed before the segment's header was written.
+#[test]
+fn a_journal_that_was_never_begun_is_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file.itch50");
+    fs::write(&file, binary_file((0..10).map(system_event))).unwrap();
+    for (name, args) in [("new", &[][..]), ("appended", &["--append"])] {
+        let directory = folder.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("0000000001-00000000000000000001.tape"), "").unwrap();
+        let report = converted(&file, &directory, args);
+        assert_eq!(report["first_sequence"], 1);
+        assert_eq!(records(&directory).len(), 12);
+    }
 }
 
 #[test]

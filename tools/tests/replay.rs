@@ -157,10 +157,15 @@ fn a_range_and_a_selection_give_a_part() {
             "{args:?}"
         );
     }
-    let nothing = replayed(folder.path(), &["--instrument", "14"]);
+    let nothing = replay(folder.path(), &["--instrument", "14", "--json"]);
+    assert_eq!(nothing.code, Some(0), "{nothing:?}");
     assert_has(
-        &nothing,
+        &nothing.json(),
         &json!({ "records": 0, "filtered": 100, "last_sequence": null }),
+    );
+    assert!(
+        nothing.stderr.contains("no event was selected"),
+        "{nothing:?}"
     );
 }
 
@@ -191,6 +196,11 @@ fn a_place_or_a_name_that_is_not_there_is_exit_code_2_and_says_so() {
             "tape",
             &["--to", "09:31"],
             "no record was received then or later",
+        ),
+        (
+            "tape",
+            &["--from", "5", "--to", "09:30:00.000000004"],
+            "ends before it begins",
         ),
         ("tape", &["--from", "noon"], "neither a sequence"),
         ("tape", &["--kind", "trades"], "there are add_order"),
@@ -246,7 +256,53 @@ fn another_digest_than_the_expected_one_is_exit_code_1_and_so_is_damage() {
     let run = replay(folder.path(), &["--json"]);
     assert_eq!(run.code, Some(1), "{run:?}");
     assert_eq!(run.json()["records"], 3);
-    assert!(run.stderr.contains("is corrupt at byte 512"), "{run:?}");
+    let place = "is corrupt at byte 512";
+    assert_eq!(run.stderr.matches(place).count(), 1, "{run:?}");
+    let warnings = run.json()["warnings"].to_string();
+    assert!(warnings.contains(place), "{warnings}");
+}
+
+#[test]
+fn times_of_a_day_that_was_not_known_are_named_and_shown_since_midnight() {
+    let Some(capture) = market_data(ORDERS) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    convert(&capture, folder.path());
+    let whole = replayed(folder.path(), &[]);
+    let first_second = replayed(folder.path(), &["--to", "04:00:01"]);
+    let rest = replayed(folder.path(), &["--from", "04:00:01.000000001"]);
+    let records = |report: &Value| report["records"].as_u64().unwrap();
+    assert!(records(&first_second) > 0 && records(&rest) > 0);
+    assert_eq!(records(&first_second) + records(&rest), records(&whole));
+
+    let directory = folder.path().to_str().unwrap();
+    let text = replay(folder.path(), &[]).stdout;
+    let line = ringtape(["dump", directory, "--limit", "1"]).stdout;
+    for shown in [&text, &line] {
+        assert!(shown.contains(" 04:00:00.000198145"), "{shown}");
+        assert!(!shown.contains("1969"), "{shown}");
+    }
+}
+
+#[test]
+fn a_missing_segment_is_damage_to_every_command_that_reads_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    tape::write(folder.path(), &[tape::SEGMENT_RECORDS; 3]);
+    fs::remove_file(&tape::segments(folder.path())[1]).unwrap();
+    for args in [
+        &["replay", directory][..],
+        &["dump", directory],
+        &["inspect", directory],
+        &["tail", directory],
+        &["diff", directory, directory],
+        &["play", directory],
+    ] {
+        let run = ringtape(args);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains("lacks the segments 2 to 2"), "{run:?}");
+    }
 }
 
 /// Writes records 1 to 9, of which one may be another.
@@ -324,6 +380,26 @@ fn the_first_difference_of_two_journals_is_decoded() {
     assert_has(&short, &json!({ "equal": false, "records": 4 }));
     assert_eq!(short["difference"]["a"], Value::Null);
     assert_eq!(short["difference"]["b"]["sequence"], 5);
+
+    // Damage ends the comparison, and the report is of what came before.
+    tape::write(&path("damaged"), &[4, 5]);
+    tape::flip(
+        &tape::segments(&path("damaged"))[0],
+        256 + 64 + 4 * 64 + 64 + 40,
+    );
+    for (a, b) in [("a", "damaged"), ("damaged", "a")] {
+        let run = diff(&path(a), &path(b), &[]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        let report = run.json();
+        assert_has(&report, &json!({ "equal": null, "records": 4 }));
+        let place = "is corrupt at byte 576";
+        assert!(report["warnings"].to_string().contains(place), "{report}");
+        assert_eq!(run.stderr.matches(place).count(), 1, "{run:?}");
+    }
+
+    let dated = diff(&path("a"), &path("same"), &["--date", "2023-08-22"]);
+    assert_eq!(dated.code, Some(2), "{dated:?}");
+    assert!(dated.stderr.contains("--date is for captures"), "{dated:?}");
 
     let missing = diff(&path("a"), &path("nosuch"), &[]);
     assert_eq!(missing.code, Some(2), "{missing:?}");

@@ -139,3 +139,24 @@ fn ctrl_c_is_how_it_ends() {
     assert!(lines.next().is_none());
     assert_eq!(wait(child).code, Some(0));
 }
+
+#[test]
+fn the_last_records_are_those_before_what_was_torn_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::new(folder.path());
+    let mut writer = Writer::open(config, RECV_NS).unwrap();
+    for first in [1, 6] {
+        let records: Vec<_> = (first..first + 5).map(tape::record).collect();
+        writer.append([&records, &[]], RECV_NS).unwrap();
+    }
+    drop(writer);
+    // In the second frame, whose header stays.
+    tape::flip(
+        &tape::segments(folder.path())[0],
+        256 + 64 + 5 * 64 + 64 + 40,
+    );
+    let run = ringtape(arguments(folder.path(), &["-n", "2", "--limit", "2"]));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let shown: Vec<_> = run.stdout.lines().map(sequence).collect();
+    assert_eq!(shown, [4, 5]);
+}

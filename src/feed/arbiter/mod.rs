@@ -81,7 +81,8 @@ pub struct Outlet<'a, D: Decode> {
     pub decoder: &'a mut D,
     /// Takes the records.
     pub out: &'a mut Batch<D::Event>,
-    /// Receive time of what this call brings, and of the gaps and session marks that it causes.
+    /// Receive time of what this call brings, and of the gaps and session marks that it causes; the
+    /// start of a session that was being joined has that of the session's first datagram.
     pub ts_recv_ns: u64,
     /// When the call's datagram was seen, or the time now: hold times count in it.
     pub seen_ns: u64,
@@ -120,7 +121,11 @@ enum Phase {
     /// A session is followed, and no number of it was seen.
     Waiting,
     /// Everything is held; `next` is the lowest number seen and may still sink.
-    Joining { since_ns: u64 },
+    Joining {
+        since_ns: u64,
+        /// When the first datagram of it was received.
+        ts_recv_ns: u64,
+    },
     /// Numbers are delivered from `next` on.
     Running,
     /// All numbers below the end that the venue told are accounted for.
@@ -317,7 +322,9 @@ impl Arbiter {
     pub fn expire(&mut self, to: &mut Outlet<'_, impl Decode>) {
         self.note_time(to.seen_ns);
         match self.phase {
-            Phase::Joining { since_ns } if to.seen_ns.saturating_sub(since_ns) >= self.hold_ns => {
+            Phase::Joining { since_ns, .. }
+                if to.seen_ns.saturating_sub(since_ns) >= self.hold_ns =>
+            {
                 self.start(to);
             }
             Phase::Running if self.next < self.known_end => {}
@@ -368,7 +375,7 @@ impl Arbiter {
     /// Sees to it that a clock that stepped back lengthens no wait beyond the hold time from now.
     /// O(1) unless it did.
     fn note_time(&mut self, now_ns: u64) {
-        if let Phase::Joining { since_ns } = &mut self.phase {
+        if let Phase::Joining { since_ns, .. } = &mut self.phase {
             *since_ns = now_ns.min(*since_ns);
         }
         self.reveals.rebase(now_ns);
@@ -382,6 +389,7 @@ impl Arbiter {
                 (self.next, self.known_end) = (first, first);
                 self.phase = Phase::Joining {
                     since_ns: to.seen_ns,
+                    ts_recv_ns: to.ts_recv_ns,
                 };
                 // Should `next` sink, this line had gone past the numbers in between.
                 self.reveals.push(Reveal {
@@ -405,9 +413,15 @@ impl Arbiter {
     }
 
     fn start(&mut self, to: &mut Outlet<'_, impl Decode>) {
+        // When it began, not when the waiting was over: what was held has its own times, and a tape
+        // is searched, paced and merged by them.
+        let ts_recv_ns = match self.phase {
+            Phase::Joining { ts_recv_ns, .. } => ts_recv_ns,
+            _ => to.ts_recv_ns,
+        };
         self.phase = Phase::Running;
         self.reveals.pass(self.next);
-        self.mark_session(SessionMark::Start, to);
+        self.mark_session(SessionMark::Start, ts_recv_ns, to);
         self.drain(to);
     }
 
@@ -550,18 +564,18 @@ impl Arbiter {
     fn finish(&mut self, to: &mut Outlet<'_, impl Decode>) {
         if self.phase == Phase::Running && self.end.is_some_and(|end| self.next >= end) {
             self.phase = Phase::Ended;
-            self.mark_session(SessionMark::End, to);
+            self.mark_session(SessionMark::End, to.ts_recv_ns, to);
         }
     }
 
-    fn mark_session(&self, mark: SessionMark, to: &mut Outlet<'_, impl Decode>) {
+    fn mark_session(&self, mark: SessionMark, ts_recv_ns: u64, to: &mut Outlet<'_, impl Decode>) {
         let session = Session {
             id: self.session,
             feed_sequence: self.next,
             mark,
             feed: self.feed,
         };
-        to.out.push_session(to.ts_recv_ns, session);
+        to.out.push_session(ts_recv_ns, session);
     }
 
     fn publish_expected(&self) {

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use ringtape::clock::{Clock as _, SystemClock};
+use ringtape::error::Error;
 use ringtape::journal::{Config, FRAME_RECORDS_MAX, Journal, JournalCounters, Writer};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Content, Digest, Record, Sequence};
@@ -52,9 +53,23 @@ fn open_existing(directory: &Path) -> Result<Option<Journal<MarketEvent>>> {
             name.ends_with(".tape") || name.ends_with(".tape.zst")
         })
     });
-    Ok(holds_segments
-        .then(|| Journal::open(directory))
-        .transpose()?)
+    if !holds_segments {
+        return Ok(None);
+    }
+    match Journal::open(directory) {
+        Ok(journal) => Ok(Some(journal)),
+        // Its writer may have ended as it made the first segment: then the next one begins anew.
+        Err(error @ Error::Journal { .. }) => {
+            let is_unfinished = ringtape::journal::verify::<MarketEvent>(directory, |_, _| {})
+                .is_ok_and(|found| found.unfinished && found.segments == 1);
+            if is_unfinished {
+                Ok(None)
+            } else {
+                Err(error.into())
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Writes records to a journal, and counts them.

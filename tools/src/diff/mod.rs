@@ -8,7 +8,7 @@ use crate::interrupt;
 use crate::output::{self, thousands};
 use crate::report::record::{self, Names};
 use crate::trading_date::TradingDate;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Content, Record};
 use serde::Serialize;
@@ -93,6 +93,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut a = Side::open(&args.a, args.date, args.json)?;
     let mut b = Side::open(&args.b, args.date, args.json)?;
     let by_content = a.is_capture() || b.is_capture();
+    ensure!(
+        by_content || args.date.is_none(),
+        "--date is for captures: the times of a journal were fixed when it was written"
+    );
     let mut report = Report {
         a: args.a.display().to_string(),
         b: args.b.display().to_string(),
@@ -103,8 +107,15 @@ pub fn run(args: &Args) -> Result<Outcome> {
         warnings: Vec::new(),
     };
     let mut names = [Names::default(), Names::default()];
+    let mut failure = None;
     while !interrupt::requested() {
-        let next = (a.next(by_content)?, b.next(by_content)?);
+        let next = match (a.next(by_content), b.next(by_content)) {
+            (Ok(a), Ok(b)) => (a, b),
+            (Err(error), _) | (_, Err(error)) => {
+                failure = Some(error);
+                break;
+            }
+        };
         for (record, names) in [next.0, next.1].iter().zip(&mut names) {
             record.iter().for_each(|record| names.learn(record));
         }
@@ -129,10 +140,18 @@ pub fn run(args: &Args) -> Result<Outcome> {
             .extend(warnings.map(|warning| format!("{name}: {warning}")));
     }
     output::warn(&report.warnings);
+    if let Some(error) = &failure {
+        // Standard error gets it last, as the error that it is.
+        let stopped = format!("stopped before the end: {error:#}");
+        report.warnings.push(stopped);
+    }
     if args.json {
         output::print_json(&report)?;
     } else {
         output::print(&report.to_text())?;
+    }
+    if let Some(error) = failure {
+        return Err(error);
     }
     Ok(match report.equal {
         None => Outcome::Interrupted,

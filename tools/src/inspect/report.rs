@@ -2,8 +2,7 @@
 
 use super::capture::Given;
 use super::journal::{Recorded, SessionRecorded};
-use crate::follow::UNIX_NS_MIN;
-use crate::new_york;
+use crate::new_york::{self, UNIX_NS_MIN, wall_or_time_of_day};
 use crate::output::{Table, thousands};
 use crate::packets::{Packets, SessionTally, by_letter};
 use crate::source::{Compression, Format};
@@ -265,6 +264,7 @@ impl Report {
     fn wall(&self, event_ns: Option<u64>) -> String {
         match (event_ns, &self.trading_date, &self.journal) {
             (None, ..) => "-".to_owned(),
+            // A journal may hold days that were known and others that were not.
             (Some(ns), _, Some(_)) => wall_or_time_of_day(ns),
             (Some(ns), Some(_), None) => new_york::wall(ns),
             (Some(ns), None, None) => new_york::time_of_day(ns),
@@ -303,15 +303,6 @@ impl SessionReport {
             feed: Some(session.feed),
             ended: Some(session.ended),
         }
-    }
-}
-
-/// A journal may hold days that were known and others that were not.
-fn wall_or_time_of_day(ns: u64) -> String {
-    if ns < UNIX_NS_MIN {
-        new_york::time_of_day(ns)
-    } else {
-        new_york::wall(ns)
     }
 }
 

@@ -210,6 +210,10 @@ fn play<H: Handler<MarketEvent> + Verdict>(
     let outcome = playback.into_outcome();
     report.end(&outcome, args.strategy.is_some(), elapsed);
     output::warn(&report.warnings);
+    if let Err(error) = &ended {
+        // Standard error gets it last, as the error that it is.
+        report.stopped(error);
+    }
     if args.json {
         output::print_json(&report)?;
     } else {

@@ -3,6 +3,7 @@
 use crate::new_york;
 use crate::output::{Table, thousands};
 use crate::strategies::Verdict;
+use ringtape::error::Error;
 use ringtape::journal::Journal;
 use ringtape::market::MarketEvent;
 use ringtape::replay::Outcome;
@@ -101,10 +102,22 @@ impl Report {
         self.warn();
     }
 
+    /// Says why the replay ended early, for whoever has only the report.
+    pub(super) fn stopped(&mut self, error: &Error) {
+        self.warnings.push(format!(
+            "stopped before the end, and the digest is of what was given until then: {error}"
+        ));
+    }
+
     fn warn(&mut self) {
         if crate::interrupt::requested() {
             let stopped = "stopped before the end: the digest is of what was given until then";
             self.warnings.push(stopped.to_owned());
+        }
+        if self.events == 0 && self.filtered > 0 {
+            let nothing =
+                "no event was selected: nothing that was replayed is of that instrument and kind";
+            self.warnings.push(nothing.to_owned());
         }
         if self.torn_bytes > 0 {
             self.warnings.push(format!(
@@ -136,7 +149,7 @@ impl Report {
         }
         text.push('\n');
         let number = |number: Option<u64>| number.map_or("-".to_owned(), thousands);
-        let wall = |ns: Option<u64>| ns.map_or("-".to_owned(), new_york::wall);
+        let wall = |ns: Option<u64>| ns.map_or("-".to_owned(), new_york::wall_or_time_of_day);
         let mut facts = Table::default();
         facts.row(["records", &thousands(self.records)]);
         facts.row(["  of them events", &thousands(self.events)]);

@@ -9,8 +9,6 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-/// Event times below this count from midnight: the feed was not told the day.
-const UNIX_NS_MIN: u64 = 86_400_000_000_000;
 const E9: u64 = 1_000_000_000;
 
 /// The names of the instruments that were seen so far.
@@ -55,15 +53,14 @@ type Fields = Vec<(&'static str, Field)>;
 /// as `key=value`. Values that the venue did not send are left out.
 #[must_use]
 pub fn text(record: &Record<MarketEvent>, names: &Names) -> String {
-    let recv = new_york::wall(record.ts_recv_ns());
+    let recv = new_york::wall_or_time_of_day(record.ts_recv_ns());
     let (what, kind, fields) = fields(record, names);
     let mut line = format!("{:>10} {recv} {}", record.sequence(), kind.unwrap_or(what));
     for (key, field) in fields {
         let value = match field {
             Field::Number(number) => number.to_string(),
             Field::Price(price_e9) => decimal(price_e9),
-            Field::Time(ns) if ns < UNIX_NS_MIN => new_york::time_of_day(ns),
-            Field::Time(ns) => new_york::wall(ns).replace(' ', "T"),
+            Field::Time(ns) => new_york::wall_or_time_of_day(ns).replace(' ', "T"),
             Field::Word(word) => word,
             Field::Words(words) if words.is_empty() => continue,
             Field::Words(words) => words.join("|"),
