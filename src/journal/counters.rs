@@ -8,7 +8,7 @@ pub struct JournalCounters {
     /// The last sequence that a killed process would leave behind; 0 before the first.
     pub written: Counter,
     /// The last sequence of this writer's that a loss of power would leave behind; 0 before the
-    /// first sync.
+    /// first sync. Rests once the disk has failed to make something durable.
     pub durable: Counter,
     /// Frames written.
     pub frames: Counter,

@@ -144,8 +144,8 @@ impl SegmentFile {
     }
 
     /// Writes the mark that says that the segment is finished, gives back the blocks that it does
-    /// not need, and makes it durable where asked. Can be called again after an error.
-    pub(super) fn close(&mut self, next: crate::record::Sequence, durable: bool) -> io::Result<()> {
+    /// not need. Can be called again after an error.
+    pub(super) fn close(&mut self, next: crate::record::Sequence) -> io::Result<()> {
         if !self.finished {
             let (least_recv_ns, greatest_recv_ns) = self.times.unwrap_or((0, 0));
             let mark = FrameHeader {
@@ -160,8 +160,7 @@ impl SegmentFile {
             self.append(mark, [&[], &[]])?;
             self.finished = true;
         }
-        self.file.set_len(self.end)?;
-        if durable { self.sync() } else { Ok(()) }
+        self.file.set_len(self.end)
     }
 
     /// Makes everything that was written survive a loss of power. Blocks for as long as the disk

@@ -243,7 +243,8 @@ impl<E: Event> Writer<E> {
         // A clock that stepped back must not put it off.
         let since_ns = now_ns.checked_sub(self.synced_ns);
         let due = since_ns.is_none_or(|since_ns| u128::from(since_ns) >= period.as_nanos());
-        if due && self.counters.durable.get() < self.counters.written.get() {
+        let failed = self.counters.sync_failures.get() > 0;
+        if due && (failed || self.counters.durable.get() < self.counters.written.get()) {
             self.synced_ns = now_ns;
             _ = self.sync();
         }
@@ -263,14 +264,18 @@ impl<E: Event> Writer<E> {
     ///
     /// # Errors
     ///
-    /// What the system said; `durable` stays where it was.
+    /// What the system said; `durable` stays where it was, for the rest of this writer's life.
     pub fn sync(&mut self) -> io::Result<()> {
         if let Err(error) = self.make_durable() {
             self.counters.sync_failures.add(1);
             return Err(error);
         }
         self.counters.syncs.add(1);
-        self.counters.durable.set(self.counters.written.get());
+        // After a failure Linux forgets what it could not write, and says Ok the next time: nothing
+        // can be promised any more by this writer.
+        if self.counters.sync_failures.get() == 0 {
+            self.counters.durable.set(self.counters.written.get());
+        }
         Ok(())
     }
 
@@ -335,7 +340,7 @@ impl<E: Event> Writer<E> {
     /// crash.
     pub fn close(mut self) -> io::Result<()> {
         self.check_linked()?;
-        self.segment.close(self.next, false)?;
+        self.segment.close(self.next)?;
         if self.config.is_durable() {
             self.sync()?;
         }
@@ -356,7 +361,12 @@ impl<E: Event> Writer<E> {
     /// Finishes the segment and begins the next.
     fn roll(&mut self, now_ns: u64) -> io::Result<()> {
         let durable = self.config.is_durable();
-        self.segment.close(self.next, durable)?;
+        self.segment.close(self.next)?;
+        if durable {
+            self.segment
+                .sync()
+                .inspect_err(|_| self.counters.sync_failures.add(1))?;
+        }
         if let Some(finished) = self.written.last_mut() {
             finished.durable = durable;
         }

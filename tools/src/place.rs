@@ -150,7 +150,9 @@ mod tests {
         }
         // A recording whose day was not known counts from midnight.
         let early = Place::from_str("03:05:00.5").unwrap();
-        let place = early.resolve(|| Ok(Some(3 * 3_600 * 1_000_000_000))).unwrap();
+        let place = early
+            .resolve(|| Ok(Some(3 * 3_600 * 1_000_000_000)))
+            .unwrap();
         assert_eq!(
             place,
             At((3 * 3_600 + 5 * 60) * 1_000_000_000 + 500_000_000)

@@ -203,7 +203,7 @@ fn journal_text(text: &mut String, journal: &RecordOutcome) {
     } else {
         _ = writeln!(
             text,
-            "  {}: records {} to {} in {} frames, {} segments",
+            "  {}: records {} to {} in {} frames; segments: {}",
             journal.directory.display(),
             journal.first,
             counters.written.get(),
