@@ -4,6 +4,7 @@
 //! One pipeline has one ingest stage and so one bus and one total order.
 
 mod report;
+mod running;
 
 use crate::bus::{Contract, Publisher, Subscription};
 use crate::clock::{Clock, SystemClock};
@@ -11,23 +12,20 @@ use crate::cpu;
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::handler::Handler;
-use crate::journal::{self, JournalCounters, Writer};
-use crate::net::{self, Line, NetCounters, Receiver};
+use crate::journal::{self, Writer};
+use crate::net::{self, Line, Receiver};
 use crate::record::{Event, Sequence};
-use crate::runtime::{self, CorePlan, Ended};
-use crate::stage::{
-    Framing, HandleOutcome, HandleStage, IngestCounters, IngestStage, RecordOutcome, RecordStage,
-    Route, Stage,
-};
+use crate::runtime::{self, CorePlan};
+use crate::stage::{Framing, HandleOutcome, HandleStage, IngestStage, RecordStage, Route, Stage};
 use crate::wait::WaitStrategy;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 pub use report::{CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport};
+pub use running::Running;
 
 /// What holds for a whole pipeline.
 #[derive(Clone, Debug, Default)]
@@ -435,149 +433,6 @@ fn plan_cores(
         })
         .collect();
     (plans, order)
-}
-
-/// A pipeline whose threads are polling. Dropping it stops them and waits for them.
-#[derive(Debug)]
-pub struct Running<E> {
-    threads: runtime::Running,
-    /// For each stage in the order of the threads: its index as planned. 0 is ingest, then the
-    /// subscribers, then the journal if there is one, then the user's own stages.
-    order: Vec<usize>,
-    collectors: Vec<Collect>,
-    cores: Vec<CoreReport>,
-    ingest: Arc<IngestCounters>,
-    net: Arc<NetCounters>,
-    first: Sequence,
-    journal: Option<Arc<JournalCounters>>,
-    receiver: ReceiverReport,
-    feeds: usize,
-    event: PhantomData<fn() -> E>,
-}
-
-impl<E: Event> Running<E> {
-    /// Returns which core runs what.
-    #[must_use]
-    pub fn cores(&self) -> &[CoreReport] {
-        &self.cores
-    }
-
-    /// Returns the receiver's counters, which go on counting.
-    #[must_use]
-    pub fn net(&self) -> &NetCounters {
-        &self.net
-    }
-
-    /// Returns the number of the first record: 1, or the one after the journal's last.
-    #[must_use]
-    pub fn first(&self) -> Sequence {
-        self.first
-    }
-
-    /// Returns what the journal's writer has counted so far, where there is a journal.
-    #[must_use]
-    pub fn journal(&self) -> Option<&JournalCounters> {
-        self.journal.as_deref()
-    }
-
-    /// Returns how often a lossless subscriber has made the feeds wait.
-    #[must_use]
-    pub fn waits(&self) -> u64 {
-        self.ingest.waits.get()
-    }
-
-    /// Returns what receives, and where.
-    #[must_use]
-    pub fn receiver(&self) -> &ReceiverReport {
-        &self.receiver
-    }
-
-    /// Returns whether every stage has ended by itself.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.threads.is_finished()
-    }
-
-    /// Returns whether the venue of every feed has ended its session.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.ingest.feeds_ended.get() == self.feeds as u64
-    }
-
-    /// Asks for the end: reception stops, open holes are published as gaps, every ring is
-    /// drained. Returns at once.
-    pub fn stop(&self) {
-        self.threads.stop();
-    }
-
-    /// Waits for the end and returns the report. Without a [`stop`](Self::stop) before it, that
-    /// can be never.
-    #[must_use]
-    pub fn join(self) -> Report {
-        let mut stages: Vec<(usize, Ended)> = self
-            .order
-            .iter()
-            .copied()
-            .zip(self.threads.join())
-            .collect();
-        stages.sort_by_key(|(index, _)| *index);
-        let mut stages = stages.into_iter().map(|(_, ended)| ended);
-        let mut report = Report {
-            feeds: Vec::new(),
-            subscribers: Vec::new(),
-            net: self.net,
-            receiver: self.receiver,
-            journal: None,
-            waits: 0,
-            waited_ns: 0,
-            cores: self.cores,
-            errors: Vec::new(),
-            handlers: Vec::new(),
-        };
-
-        match stages.next() {
-            Some(Ok(stage)) => {
-                let stage: Box<dyn Any> = stage;
-                let ingest = stage
-                    .downcast::<IngestStage<E, SystemClock>>()
-                    .expect("invariant: the first stage is the ingest stage of this pipeline");
-                report.take_ingest(&ingest.into_outcome());
-            }
-            Some(Err(error)) => report.errors.push(error),
-            None => {}
-        }
-        for (&collect, ended) in self.collectors.iter().zip(&mut stages) {
-            let handler = match ended {
-                Ok(stage) => {
-                    let (subscriber, handler) = collect(stage);
-                    report.subscribers.push(subscriber);
-                    handler
-                }
-                Err(error) => {
-                    report.errors.push(error);
-                    None
-                }
-            };
-            report.handlers.push(handler);
-        }
-        if self.journal.is_some() {
-            match stages.next() {
-                Some(Ok(stage)) => report.journal = Some(close_journal::<E>(stage)),
-                Some(Err(error)) => report.errors.push(error),
-                None => {}
-            }
-        }
-        report.errors.extend(stages.filter_map(Result::err));
-        report
-    }
-}
-
-fn close_journal<E: Event>(stage: Box<dyn Stage>) -> RecordOutcome {
-    let stage: Box<dyn Any> = stage;
-    stage
-        .downcast::<RecordStage<E, SystemClock>>()
-        .expect("invariant: the stage after the subscribers' is the journal's")
-        .into_outcome()
 }
 
 /// Takes apart the stage of a handler of type `H`.

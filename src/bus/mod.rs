@@ -1,0 +1,118 @@
+//! Owns the bus: one publisher, one total order, one `rtrb` ring for each subscriber.
+//!
+//! A slow subscriber can hurt only itself, unless it was attached as [`Contract::Lossless`]. Each
+//! record is copied once into each ring, because a ring with many readers would couple them.
+//!
+//! Nothing here blocks and nothing reads a clock: a full ring of a lossless subscriber leaves a
+//! *backlog*, and whoever drives the publisher does not take in more until it is gone. So a
+//! publisher and its slowest subscriber can share one thread.
+//!
+//! ```text
+//!             ┌ batch: numbered, not yet handed over ┐    ring        ┌────────────┐
+//!  feed ────► │ 4711 4712 4713                       │ ══════════════► Subscriber │
+//!             └──────────────────────────────────────┘ ══════════════► Subscriber │
+//!                       Publisher::commit                             └────────────┘
+//! ```
+
+mod books;
+mod publisher;
+mod ready;
+mod subscriber;
+
+use crate::error::{Error, Result};
+use crate::record::{Gap, GapCause, Sequence};
+use std::sync::atomic::AtomicU64;
+
+pub use books::{Account, Books, Given, Taken};
+pub use publisher::Publisher;
+pub use ready::{Ready, Run};
+pub use subscriber::{Delivery, Subscriber};
+
+/// The largest ring: 2²⁴ records are 1 GiB.
+pub const CAPACITY_MAX: usize = 1 << 24;
+
+/// What happens when a subscriber's ring is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contract {
+    /// The publisher never waits. What does not fit is lost to this subscriber, who sees it
+    /// in-band as [`Delivery::Overrun`].
+    Lossy,
+    /// The publisher waits, and with it the feed: the kernel's socket buffer absorbs.
+    Lossless,
+}
+
+/// When the datagram behind some records passed the ingest stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Passage {
+    /// UNIX nanoseconds at which its batch was seen.
+    pub seen_ns: u64,
+    /// UNIX nanoseconds at which its records were committed.
+    pub published_ns: u64,
+}
+
+/// A passage and the last record that it applies to.
+#[derive(Clone, Copy, Debug)]
+struct PassageMark {
+    last: Sequence,
+    passage: Passage,
+}
+
+/// How a subscriber is attached.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription {
+    /// What happens when the ring is full.
+    pub contract: Contract,
+    /// Records that the ring holds; each takes 64 bytes.
+    pub capacity: usize,
+    /// Whether each datagram's [`Passage`] travels beside its records, for the hops of a latency
+    /// report. Costs a second, smaller ring and one more commit for each datagram.
+    pub passages: bool,
+}
+
+impl Subscription {
+    /// Sees that it can be attached.
+    pub(crate) fn check(&self) -> Result<()> {
+        if (1..=CAPACITY_MAX).contains(&self.capacity) {
+            return Ok(());
+        }
+        Err(Error::config(
+            format!("a ring of {} records", self.capacity),
+            format!("choose between 1 and {CAPACITY_MAX}; 16384 is usual"),
+        ))
+    }
+}
+
+impl Default for Subscription {
+    /// Lossy, 16,384 records (1 MiB), with passages.
+    fn default() -> Self {
+        Self {
+            contract: Contract::Lossy,
+            capacity: 16_384,
+            passages: true,
+        }
+    }
+}
+
+/// Shared by a publisher and its subscribers.
+#[derive(Debug, Default)]
+struct End {
+    /// The number after the last record, once the publisher has ended; 0 before.
+    next: AtomicU64,
+}
+
+/// The records from `expected` up to, but without, `found`.
+fn overrun(expected: Sequence, found: Sequence) -> Gap {
+    assert!(
+        expected < found,
+        "invariant: a ring keeps the order of its bus"
+    );
+    Gap {
+        first: expected.get(),
+        last: found.get() - 1,
+        cause: GapCause::Overrun,
+        feed: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;
