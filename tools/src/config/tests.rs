@@ -1,0 +1,150 @@
+use super::*;
+
+const WHOLE: &str = r#"
+[run]
+wait = "spin-pause"
+ingest_core = 0
+until = "end-of-session"
+
+[net]
+backend = "recvmmsg"
+stamps = "batch"
+datagram_bytes_max = 1500
+buffers = 1024
+batch_max = 32
+
+[[feed]]
+name = "nasdaq"
+id = 7
+protocol = "moldudp64/itch50"
+session = "000010059B"
+start = 14757701
+hold_us = 250
+window_messages = 1024
+trading_date = "2023-08-22"
+
+[[feed.line]]
+name = "A"
+address = "233.54.12.111:26477"
+interface = "lo"
+source = "127.0.0.1"
+receive_buffer_bytes = 65536
+
+[[subscriber]]
+name = "audit"
+strategy = "audit"
+contract = "lossless"
+ring_records = 128
+core = 1
+latency = "wire"
+
+[journal]
+directory = "tape"
+bus = "nasdaq"
+when_full = "wait"
+ring_records = 4096
+segment_bytes = 16777216
+sync = "every 100 ms"
+frame_records = 256
+flush_us = 500
+core = 0
+"#;
+
+fn error(text: &str) -> String {
+    format!(
+        "{:#}",
+        Config::parse(text)
+            .and_then(|config| config.feeds())
+            .unwrap_err()
+    )
+}
+
+#[test]
+fn every_key_reaches_its_setting() {
+    let config = Config::parse(WHOLE).unwrap();
+    let settings = config.settings();
+    assert_eq!(settings.ingest_core, Some(0));
+    assert_eq!(settings.wait.name(), "spin-pause");
+    assert_eq!(
+        settings.net,
+        net::Config {
+            backend: net::Backend::Mmsg,
+            stamps: net::Stamps::Batch,
+            datagram_bytes_max: 1500,
+            buffers: 1024,
+            batch_max: 32,
+        }
+    );
+    let (feed, lines) = config.feeds().unwrap().remove(0);
+    assert_eq!(feed::Feed::id(&feed), 7);
+    assert_eq!(lines[0].interface.as_deref(), Some("lo"));
+    assert_eq!(lines[0].source, Some(Ipv4Addr::LOCALHOST));
+    assert_eq!(lines[0].receive_buffer_bytes, 65_536);
+    let handler = config.subscribers[0].settings();
+    assert_eq!(handler.subscription.contract, Contract::Lossless);
+    assert_eq!(
+        (handler.subscription.capacity, handler.core),
+        (128, Some(1))
+    );
+    assert!(handler.measure && !handler.subscription.passages);
+    let journal = config.journal().unwrap();
+    assert_eq!(journal.tape.directory, Path::new("tape"));
+    assert_eq!(journal.tape.bus, "nasdaq");
+    assert_eq!(journal.tape.segment_bytes, 16 << 20);
+    assert_eq!(
+        journal.tape.sync,
+        SyncPolicy::Every(Duration::from_millis(100))
+    );
+    assert_eq!(journal.contract, Contract::Lossless);
+    assert_eq!((journal.capacity, journal.core), (4096, Some(0)));
+    assert_eq!(journal.framing.frame_records, 256);
+    assert_eq!(journal.framing.flush, Duration::from_micros(500));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    let message = error(&WHOLE.replace("buffers = 1024", "bufers = 1024"));
+    assert!(
+        message.starts_with("line 11: unknown field `bufers`"),
+        "{message}"
+    );
+    assert!(message.ends_with("did you mean `buffers`?"), "{message}");
+    let message = error(&WHOLE.replace("[[subscriber]]", "[[subscribers]]"));
+    assert!(message.ends_with("did you mean `subscriber`?"), "{message}");
+    let message = error(&WHOLE.replace("\"audit\"\ncontract", "\"audti\"\ncontract"));
+    assert!(message.ends_with("did you mean `audit`?"), "{message}");
+}
+
+#[test]
+fn a_value_that_cannot_work_is_named() {
+    for (right, wrong, expected) in [
+        ("start = 14757701", "start = -1", "start = -1"),
+        ("start = 14757701", "start = 0", "a number from 1"),
+        ("start = 14757701", "start = \"last\"", "first-seen"),
+        ("000010059B", "000010059BB", "1 to 10 characters"),
+        ("2023-08-22", "2023-02-30", "2023-02-30"),
+        (
+            "window_messages = 1024",
+            "window_messages = 1000",
+            "window_messages = 1000",
+        ),
+        ("000010059B", "", "1 to 10 characters"),
+        ("name = \"A\"", "name = \"\\u001b[31m\"", "printable"),
+        ("hold_us = 250", "hold_us = 18446744073709552", "hold_us"),
+        ("every 100 ms", "every 0 ms", "every frame"),
+        ("every 100 ms", "always", "every frame"),
+        ("233.54.12.111:26477", "233.54.12.111", "address"),
+        (
+            "[[feed.line]]",
+            "[[feed.line]]\nname = \"B\"\n[[feed.line]]",
+            "address",
+        ),
+    ] {
+        let message = error(&WHOLE.replace(right, wrong));
+        assert!(message.contains(expected), "{wrong}: {message}");
+    }
+    assert!(error("").contains("no [[feed]]"));
+    let line = "[[feed.line]]\nname = \"A\"\naddress = \"127.0.0.1:1\"\n\n[[subscriber]]";
+    let message = error(&WHOLE.replace("[[subscriber]]", line));
+    assert!(message.contains("line \"A\" is there twice"), "{message}");
+}
