@@ -71,7 +71,8 @@ impl<E: Event> Publisher<E> {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::error::Error::Config) for a capacity of zero or of more than 2²⁴ records.
+    /// [`Error::Config`](crate::error::Error::Config) for a capacity of zero or of more than 2²⁴
+    /// records.
     pub fn subscribe(&mut self, subscription: Subscription) -> Result<Subscriber<E>> {
         subscription.check()?;
         let capacity = subscription.capacity;

@@ -49,31 +49,12 @@ impl Bytes {
         file: File,
         mut start: [u8; 256],
     ) -> Result<(Self, [u8; 256], usize), Error> {
-        use crate::archive::{Archive, ArchiveError};
-        let archive = Archive::open(file).map_err(|error| match error {
-            ArchiveError::Os { os, .. } => Error::os(format!("read {}", entry.path.display()), os),
-            damaged => Error::Corrupt {
-                segment: entry.path.clone(),
-                offset: 0,
-                reason: damaged.to_string(),
-            },
-        })?;
-        let mut archived = Archived {
+        let (archive, have) = open_archive(entry, file, &mut start)?;
+        let archived = Archived {
             archive,
             records: Vec::new(),
             held: None,
         };
-        let have = archived.archive.read_at(0, &mut start).map_err(|error| {
-            match error.kind() {
-                // Said of the archive: a segment whose header reads as zeros looks unfinished.
-                io::ErrorKind::InvalidData => Error::Corrupt {
-                    segment: entry.path.clone(),
-                    offset: 0,
-                    reason: error.to_string(),
-                },
-                _ => Error::os(format!("read {}", entry.path.display()), error),
-            }
-        })?;
         Ok((Self::Archived(Box::new(archived)), start, have))
     }
 
@@ -196,6 +177,28 @@ impl Archived {
     }
 }
 
+/// Opens an archived segment and reads what it begins with; returns how much there was of it.
+#[cfg(feature = "archive")]
+fn open_archive(
+    entry: &SegmentEntry,
+    file: File,
+    start: &mut [u8],
+) -> Result<(crate::archive::Archive, usize), Error> {
+    // Damage is said of the archive: a segment whose header reads as zeros looks unfinished.
+    let refused = |os: io::Error| match os.kind() {
+        io::ErrorKind::InvalidData => Error::Corrupt {
+            segment: entry.path.clone(),
+            offset: 0,
+            reason: os.to_string(),
+        },
+        _ => Error::os(format!("read {}", entry.path.display()), os),
+    };
+    let opened = crate::archive::Archive::open(file).map_err(io::Error::from);
+    let mut archive = opened.map_err(refused)?;
+    let have = archive.read_at(0, start).map_err(refused)?;
+    Ok((archive, have))
+}
+
 /// Reads what a segment begins with, whatever its events, and returns how much there was of it.
 pub(super) fn read_start(entry: &SegmentEntry) -> Result<([u8; 256], usize), Error> {
     let failed = |os| Error::os(format!("read {}", entry.path.display()), os);
@@ -203,10 +206,7 @@ pub(super) fn read_start(entry: &SegmentEntry) -> Result<([u8; 256], usize), Err
     let file = File::open(&entry.path).map_err(failed)?;
     #[cfg(feature = "archive")]
     if entry.archived {
-        let mut archive = crate::archive::Archive::open(file)
-            .map_err(io::Error::from)
-            .map_err(failed)?;
-        let have = archive.read_at(0, &mut start).map_err(failed)?;
+        let (_, have) = open_archive(entry, file, &mut start)?;
         return Ok((start, have));
     }
     let have = read_up_to(&file, &mut start, 0).map_err(failed)?;

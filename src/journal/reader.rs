@@ -5,7 +5,7 @@ mod records;
 
 use super::directory::{self, SegmentEntry};
 use super::format::{FrameHeader, Identity, NoFrame, number_after};
-use super::source::{Found, NotOpened, Source};
+use super::source::{Found, NotOpened, OTHER_RECORDS, Source, misplaced};
 use crate::error::{Error, Result};
 use crate::record::{Event, Record, Sequence};
 use std::io;
@@ -98,7 +98,7 @@ impl<E: Event> Reader<E> {
         loop {
             let Some(header) = self.advance(|source, frame, verifies| {
                 Ok(if verifies && !source.is_whole(frame)? {
-                    Err("the frame's records have another checksum")
+                    Err(OTHER_RECORDS)
                 } else {
                     Ok(())
                 })
@@ -259,7 +259,7 @@ impl<E: Event> Reader<E> {
                         let reason = misplaced(self.finished, &frame, expected);
                         return Err(source.corrupt(self.offset, reason));
                     }
-                    Some("the frame's records have another checksum")
+                    Some(OTHER_RECORDS)
                 }
                 Found::Frame(frame) => match accept(source, &frame, self.verifies)? {
                     Ok(()) if frame.is_closing_mark() => {
@@ -389,17 +389,5 @@ fn without_header(entry: &SegmentEntry) -> Error {
         segment: entry.path.clone(),
         offset: 0,
         reason: "the segment has no header, and there is one behind it".to_owned(),
-    }
-}
-
-/// How a whole frame shows that it does not belong where it is.
-pub(super) fn misplaced(finished: bool, frame: &FrameHeader, expected: Sequence) -> String {
-    if finished {
-        "a frame lies behind the closing mark".to_owned()
-    } else {
-        format!(
-            "the frame begins with record {}, and {expected} comes next",
-            frame.first
-        )
     }
 }

@@ -2,9 +2,8 @@
 
 use super::directory::{Listing, SegmentEntry};
 use super::format::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::reader::misplaced;
 use super::segment::SegmentFile;
-use super::source::{Found, NotOpened, Source};
+use super::source::{self, Found, NotOpened, OTHER_RECORDS, Source, misplaced};
 use super::writer::{Config, Recovery};
 use crate::error::{Error, Result};
 use crate::record::{Event, Sequence};
@@ -159,11 +158,7 @@ fn resume<E: Event>(source: Source<E>, good: &Good) -> Result<SegmentFile> {
 pub(super) fn open_with_header<E: Event>(entry: &SegmentEntry) -> Result<Source<E>> {
     Source::open(entry).map_err(|refused| match refused {
         NotOpened::Error(error) => error,
-        NotOpened::Unfinished { .. } => Error::Corrupt {
-            segment: entry.path.clone(),
-            offset: 0,
-            reason: "the segment's header is missing".to_owned(),
-        },
+        NotOpened::Unfinished { .. } => source::unfinished(entry),
     })
 }
 
@@ -211,7 +206,7 @@ fn good_frames<E: Event>(source: &mut Source<E>) -> Result<Good> {
                 }
                 continue;
             }
-            Found::Frame(_) => "the frame's records have another checksum",
+            Found::Frame(_) => OTHER_RECORDS,
             Found::Bad(why) => why,
         };
         return match source.whole_frame_behind(good.end, bytes)? {

@@ -3,6 +3,7 @@
 use super::directory::{self, SegmentEntry};
 use super::format::{FRAME_HEADER_BYTES, FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::error::{Error, Result};
+use crate::record::Sequence;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
@@ -143,9 +144,9 @@ impl SegmentFile {
         Ok(())
     }
 
-    /// Writes the mark that says that the segment is finished, gives back the blocks that it does
-    /// not need. Can be called again after an error.
-    pub(super) fn close(&mut self, next: crate::record::Sequence) -> io::Result<()> {
+    /// Writes the mark that says that the segment is finished, and gives back the blocks that
+    /// it does not need. Can be called again after an error.
+    pub(super) fn close(&mut self, next: Sequence) -> io::Result<()> {
         if !self.finished {
             let (least_recv_ns, greatest_recv_ns) = self.times.unwrap_or((0, 0));
             let mark = FrameHeader {

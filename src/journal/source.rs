@@ -20,6 +20,13 @@ const FRAME_BYTES_MAX: u64 = FRAME_HEADER_BYTES + FRAME_RECORDS_MAX as u64 * REC
 /// What is read at once where frames are looked for, and how near a search by halves goes.
 const SCAN_BYTES: usize = 16 << 10;
 
+/// How records show that they are not what was written.
+pub(super) const OTHER_RECORDS: NoFrame = "the frame's records have another checksum";
+/// How a frame shows that its segment was changed after it was finished.
+pub(super) const BEHIND_MARK: NoFrame = "a frame lies behind the closing mark";
+/// What a segment lacks that is not the last one and ends in its header.
+pub(super) const NO_HEADER: &str = "the segment's header is missing";
+
 const _: () = assert!(SEGMENT_HEADER_BYTES == 256);
 const _: () = assert!(SCAN_BYTES.is_multiple_of(RECORD_BYTES));
 
@@ -194,9 +201,9 @@ impl<E: Event> Source<E> {
         Ok(end)
     }
 
-    /// Returns where a frame begins from which a walk over frames soon comes to the last that is
-    /// `before` the place, which all frames are up to some one, and none behind it. Halves the
-    /// distance, so it does not look at most frames.
+    /// Returns where a frame begins from which a walk soon comes to the last frame that is `before`
+    /// some place; it is true of every frame up to that one and of none behind it. Halves the
+    /// distance, so it looks at few frames.
     pub(super) fn near(
         &mut self,
         before: impl Fn(&FrameHeader) -> bool,
@@ -256,6 +263,18 @@ impl<E: Event> Source<E> {
 
     fn failed(&self, os: io::Error) -> Error {
         failed(&self.entry, os)
+    }
+}
+
+/// How a whole frame shows that it does not belong where it is.
+pub(super) fn misplaced(finished: bool, frame: &FrameHeader, expected: Sequence) -> String {
+    if finished {
+        BEHIND_MARK.to_owned()
+    } else {
+        format!(
+            "the frame begins with record {}, and {expected} comes next",
+            frame.first
+        )
     }
 }
 
@@ -359,7 +378,7 @@ fn refuse(entry: &SegmentEntry, why: NoHeader) -> Error {
         NoHeader::Unfinished => Error::Corrupt {
             segment: path,
             offset: 0,
-            reason: "the segment's header is missing".to_owned(),
+            reason: NO_HEADER.to_owned(),
         },
         NoHeader::Damaged(how) => Error::Corrupt {
             segment: path,

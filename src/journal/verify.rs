@@ -2,7 +2,7 @@
 
 use super::directory::{self, SegmentEntry};
 use super::format::{FrameHeader, SEGMENT_HEADER_BYTES, number_after};
-use super::source::{Found, NotOpened, Source};
+use super::source::{BEHIND_MARK, Found, NO_HEADER, NotOpened, OTHER_RECORDS, Source};
 use crate::error::{Error, Result};
 use crate::record::{Content, Event, Sequence};
 use std::path::{Path, PathBuf};
@@ -138,7 +138,7 @@ impl Walk {
                 return Ok(());
             }
             Err(NotOpened::Unfinished { .. }) => {
-                findings.damaged(&entry.path, 0, "the segment's header is missing");
+                findings.damaged(&entry.path, 0, NO_HEADER);
                 return Ok(());
             }
             Err(NotOpened::Error(Error::Corrupt { offset, reason, .. })) => {
@@ -169,7 +169,7 @@ impl Walk {
                     offset += frame.frame_bytes();
                     continue;
                 }
-                Found::Frame(_) => "the frame's records have another checksum",
+                Found::Frame(_) => OTHER_RECORDS,
                 Found::Bad(why) => why,
             };
             findings.closed = false;
@@ -198,8 +198,7 @@ impl Walk {
     ) -> Result<()> {
         let entry = source.entry.clone();
         if findings.closed {
-            let reason = "a frame lies behind the closing mark";
-            findings.damaged(&entry.path, frame.offset, reason);
+            findings.damaged(&entry.path, frame.offset, BEHIND_MARK);
         }
         self.check_follows(frame.first, &entry, frame.offset, findings);
         findings.closed = frame.is_closing_mark();

@@ -66,6 +66,24 @@ struct Head {
     count: u64,
 }
 
+impl Head {
+    fn with(self, bytes: &[u8]) -> Packet<'_> {
+        let Self {
+            ts_ns,
+            session,
+            first,
+            count,
+        } = self;
+        Packet {
+            ts_ns,
+            session,
+            first,
+            count,
+            bytes,
+        }
+    }
+}
+
 impl Packets {
     /// Takes the packets from `source`; `substitute` names the session of those that have none.
     #[must_use]
@@ -95,19 +113,7 @@ impl Packets {
         } else {
             self.read_capture()?
         };
-        let Head {
-            ts_ns,
-            session,
-            first,
-            count,
-        } = head;
-        Some(Packet {
-            ts_ns,
-            session,
-            first,
-            count,
-            bytes: &self.buffer,
-        })
+        Some(head.with(&self.buffer))
     }
 
     /// Returns the bytes of the packet that was read last.

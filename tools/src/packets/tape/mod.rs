@@ -61,19 +61,8 @@ impl Tape {
 
     /// Returns the next packet; `None` at the end, whichever it is ([`Tape::damage`]).
     pub fn read(&mut self) -> Option<Packet<'_>> {
-        let Head {
-            ts_ns,
-            session,
-            first,
-            count,
-        } = self.advance()?;
-        Some(Packet {
-            ts_ns,
-            session,
-            first,
-            count,
-            bytes: &self.buffer,
-        })
+        let head = self.advance()?;
+        Some(head.with(&self.buffer))
     }
 
     /// Returns the bytes of the packet that was read last.
