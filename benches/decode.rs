@@ -20,7 +20,7 @@ mod support;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringtape::feed::itch::{self, Decoded, Decoder};
 use ringtape::feed::moldudp64::PacketWriter;
-use ringtape::feed::{Arrival, Feed, Message, NasdaqConfig, NasdaqFeed};
+use ringtape::feed::{Arrival, Feed, FeedConfig, Message, NasdaqFeed};
 use ringtape::market::{Flags, MarketEvent};
 use ringtape::record::{Batch, Content};
 use std::hint::black_box;
@@ -177,7 +177,7 @@ fn time_feed(count: u64) -> Duration {
         messages += taken.len() as u64;
         packets.push(taken);
     }
-    let mut feed = NasdaqFeed::new(NasdaqConfig::default()).expect("a valid configuration");
+    let mut feed = NasdaqFeed::new(FeedConfig::default()).expect("a valid configuration");
     let mut batch = Batch::with_capacity(feed.records_max(1500));
     let (mut next, mut elapsed) = (1, Duration::ZERO);
     while next <= count {

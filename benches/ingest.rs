@@ -32,7 +32,7 @@ use ringtape::clock::SystemClock;
 use ringtape::cpu;
 use ringtape::error::Error;
 use ringtape::feed::moldudp64::PacketWriter;
-use ringtape::feed::{Feed, NasdaqConfig, NasdaqFeed};
+use ringtape::feed::{Feed, FeedConfig, NasdaqFeed};
 use ringtape::market::{Flags, MarketEvent};
 use ringtape::net::{Backend, Config, Flow, Line, Receiver, Sender, Stamps};
 use ringtape::record::Content;
@@ -271,9 +271,9 @@ impl Ingesting {
     fn open(backend: Backend, passages: bool) -> Self {
         let receiver = open(backend, Stamps::Batch).expect("opened before");
         let venue = Venue::open(receiver.local_address(0));
-        let feed = NasdaqFeed::new(NasdaqConfig {
+        let feed = NasdaqFeed::new(FeedConfig {
             lines: vec!["A".to_owned()],
-            ..NasdaqConfig::default()
+            ..FeedConfig::default()
         })
         .expect("a valid configuration");
         let mut publisher = Publisher::new(feed.records_max(Config::default().datagram_bytes_max));

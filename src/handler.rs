@@ -58,7 +58,8 @@ pub trait Handler<E: Event>: Send + 'static {
     /// what to do about lost data is a decision.
     fn on_gap(&mut self, gap: Gap);
 
-    /// Called where a venue's session starts or ends.
+    /// Called where a venue's session starts or ends, begins to number again, or is silent
+    /// ([`SessionMark`](crate::record::SessionMark)).
     fn on_session(&mut self, session: &Session, at: At) {
         _ = (session, at);
     }

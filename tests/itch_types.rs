@@ -178,7 +178,8 @@ fn every_type() -> Vec<(Wire, Vec<MarketEvent>)> {
                 ShortSale {
                     head: head(EventKind::SHORT_SALE),
                     action: b'2',
-                    reserved: [0; 27],
+                    detail: 0,
+                    reserved: [0; 26],
                     message,
                 }
                 .into(),
@@ -449,7 +450,10 @@ fn every_type() -> Vec<(Wire, Vec<MarketEvent>)> {
                 TradeBreak {
                     head: head(EventKind::TRADE_BREAK),
                     match_id,
-                    reserved: [0; 20],
+                    price_e9: 0,
+                    quantity: 0,
+                    conditions: 0,
+                    reserved: [0; 7],
                     message,
                 }
                 .into(),
@@ -476,7 +480,9 @@ fn every_type() -> Vec<(Wire, Vec<MarketEvent>)> {
                     direction: b'B',
                     cross_type: b'C',
                     price_variation: b'L',
-                    reserved: [0; 9],
+                    extensions: 0,
+                    scheduled_s: 0,
+                    reserved: [0; 4],
                     message,
                 }
                 .into(),

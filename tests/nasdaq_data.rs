@@ -5,7 +5,7 @@ mod captures;
 
 use captures::{binaryfile, market_data, pcap_udp_payloads};
 use ringtape::feed::moldudp64::{Packet, PacketWriter, end_of_session};
-use ringtape::feed::{Arrival, Feed, Ledger, NasdaqConfig, NasdaqFeed, itch};
+use ringtape::feed::{Arrival, Feed, FeedConfig, Ledger, NasdaqFeed, itch};
 use ringtape::market::{EventKind, MarketEvent, View};
 use ringtape::record::{Batch, Content, Gap, Session, SessionMark};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,7 +25,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let feed = NasdaqFeed::new(NasdaqConfig::default()).expect("good");
+        let feed = NasdaqFeed::new(FeedConfig::default()).expect("good");
         let batch = Batch::with_capacity(feed.records_max(DATAGRAM_BYTES));
         Self {
             feed,

@@ -6,7 +6,7 @@ mod support;
 
 use ringtape::bus::{Contract, Subscription};
 use ringtape::error::Error;
-use ringtape::feed::{Feed as _, NasdaqConfig, NasdaqFeed};
+use ringtape::feed::{Feed as _, FeedConfig, NasdaqFeed, session_name};
 use ringtape::handler::{At, Handler};
 use ringtape::journal::Journal;
 use ringtape::market::MarketEvent;
@@ -346,10 +346,10 @@ fn what_the_kernel_drops_at_the_tail_is_not_called_lossless() {
 #[test]
 fn a_session_that_is_not_followed_is_not_called_lossless() {
     let mut pipeline = Pipeline::new(settings(Backend::Auto));
-    let other = NasdaqFeed::new(NasdaqConfig {
+    let other = NasdaqFeed::new(FeedConfig {
         lines: vec!["A".to_owned()],
-        session: Some(*b"ANOTHER   "),
-        ..NasdaqConfig::default()
+        session: Some(session_name(b"ANOTHER   ")),
+        ..FeedConfig::default()
     });
     pipeline.feed(other.unwrap(), lines(["A"])).unwrap();
     let running = start(pipeline).unwrap();
@@ -403,11 +403,11 @@ fn a_handlers_panic_never_takes_the_feed_or_the_others_down() {
 
 #[test]
 fn two_feeds_share_one_bus_and_one_order() {
-    let config = |id, name: &str| NasdaqConfig {
+    let config = |id, name: &str| FeedConfig {
         id,
         name: name.to_owned(),
         lines: vec!["A".to_owned()],
-        ..NasdaqConfig::default()
+        ..FeedConfig::default()
     };
     let mut pipeline = Pipeline::new(settings(Backend::Auto));
     for (id, name) in [(1, "first"), (2, "second")] {

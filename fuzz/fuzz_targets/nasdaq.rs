@@ -8,7 +8,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ringtape::feed::moldudp64::{self, HEADER_BYTES, PacketWriter};
-use ringtape::feed::{Arrival, Feed, NasdaqConfig, NasdaqFeed, Start};
+use ringtape::feed::{Arrival, Feed, FeedConfig, NasdaqFeed, Start};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Content, SessionMark};
 
@@ -93,7 +93,7 @@ impl Rig {
 
 fn run(input: &mut Input<'_>) -> Option<()> {
     let options = input.byte()?;
-    let config = NasdaqConfig {
+    let config = FeedConfig {
         start: if options & 1 == 0 {
             Start::FirstSeen
         } else {
@@ -101,7 +101,7 @@ fn run(input: &mut Input<'_>) -> Option<()> {
         },
         hold_ns: u64::from(options >> 1 & 3) * 5,
         window_messages: if options & 8 == 0 { 8 } else { 64 },
-        ..NasdaqConfig::default()
+        ..FeedConfig::default()
     };
     let feed = NasdaqFeed::new(config).expect("a good configuration");
     let batch = Batch::with_capacity(feed.records_max(4_096));

@@ -115,6 +115,8 @@ counts! {
         malformed_trailing_bytes,
         /// Datagrams whose last number does not fit in 64 bits.
         malformed_sequence_overflow,
+        /// Datagrams of another protocol, or of a version that is not known.
+        foreign,
         /// Well-formed packets of another session that were not followed: because the end of the
         /// present one is not known, another was configured, or its name is not printable ASCII.
         wrong_session,
@@ -250,5 +252,6 @@ impl Ledger {
             + self.malformed_block_past_end
             + self.malformed_trailing_bytes
             + self.malformed_sequence_overflow
+            + self.foreign
     }
 }

@@ -10,21 +10,29 @@
 //! and does not panic on any bytes. What was not delivered is counted and shown as a
 //! [`Gap`](crate::record::Gap); the [`Ledger`] says whether the sums close.
 //!
-//! [`NasdaqFeed`] is ready-made. A protocol of your own implements [`Feed`], and can take the
-//! [`Arbiter`] and bring only its framing and a [`Decode`].
+//! [`NasdaqFeed`] is ready-made. A venue of your own brings a [`Protocol`] to an
+//! [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
 
 mod arbiter;
+mod arbitrated;
+mod config;
 pub mod itch;
 mod ledger;
 pub mod moldudp64;
 mod nasdaq;
+mod protocol;
 
 use crate::record::{Batch, Event};
 use std::sync::Arc;
 
-pub use arbiter::{Arbiter, Decode, HELD_BYTES_MAX, MalformedMessage, Message, Outlet, Run, Start};
+pub use arbiter::{Arbiter, Decode, MalformedMessage, Message, Outlet, Run, Start};
+pub use arbitrated::ArbitratedFeed;
+pub use config::FeedConfig;
 pub use ledger::{FeedCounters, Ledger, LineCounters, LineLedger, LineLedgers};
-pub use nasdaq::{NasdaqConfig, NasdaqFeed};
+pub use nasdaq::{Nasdaq, NasdaqFeed};
+pub use protocol::{
+    Claim, Fault, Malformed, Packet, PacketKind, Protocol, SessionName, session_name,
+};
 
 /// The most lines that a feed can have.
 pub const LINES_MAX: usize = 8;
@@ -64,6 +72,14 @@ pub trait Feed<E: Event>: Send {
     /// datagrams wait in a socket, what they bring must not be given up. Where the lines are never
     /// quiet, it calls it after a bounded number of polls.
     fn on_time(&mut self, now_ns: u64, out: &mut Batch<E>);
+
+    /// Hands what this feed has to send to `send`, each with the index of the line on which it goes:
+    /// requests for what is missing. Most feeds only listen.
+    ///
+    /// The ingest stage calls it after each batch and when time passes.
+    fn requests(&mut self, now_ns: u64, send: &mut dyn FnMut(usize, &[u8])) {
+        _ = (now_ns, send);
+    }
 
     /// Publishes every open hole as a gap: nothing is invisible at the end.
     fn close(&mut self, now_ns: u64, out: &mut Batch<E>);

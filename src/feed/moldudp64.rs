@@ -15,6 +15,7 @@
 //!
 //! Knows nothing of what the messages say.
 
+use super::protocol::{self, Fault, PacketKind, session_name};
 use zerocopy::byteorder::big_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -38,19 +39,6 @@ struct Header {
 
 const _: () = assert!(HEADER_BYTES == 20);
 
-/// How a datagram breaks the format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// Shorter than a header.
-    ShortHeader,
-    /// A message, or the length before it, reaches beyond the datagram's end.
-    BlockPastEnd,
-    /// There are bytes behind the last message.
-    TrailingBytes,
-    /// The last message's number does not fit in 64 bits.
-    SequenceOverflow,
-}
-
 /// A datagram that breaks the format. None of its messages can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedPacket {
@@ -69,17 +57,6 @@ pub struct Claim {
     pub sequence: u64,
     /// How many messages; 0 for a heartbeat or an end of session.
     pub count: u16,
-}
-
-/// What a packet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PacketKind {
-    /// Brings nothing and tells the number that comes next.
-    Heartbeat,
-    /// Brings nothing and tells the number that would have come next.
-    EndOfSession,
-    /// Brings messages.
-    Messages,
 }
 
 /// A well-formed packet, read in place.
@@ -178,6 +155,33 @@ impl<'a> Packet<'a> {
         Messages {
             left: self.whole,
             blocks: self.blocks,
+        }
+    }
+}
+
+impl<'a> From<Packet<'a>> for protocol::Packet<Messages<'a>> {
+    #[inline(always)]
+    fn from(packet: Packet<'a>) -> Self {
+        Self {
+            session: session_name(&packet.session),
+            kind: packet.kind(),
+            first: packet.sequence,
+            count: u64::from(packet.count()),
+            sent_ns: 0,
+            messages: packet.messages(),
+        }
+    }
+}
+
+impl From<MalformedPacket> for protocol::Malformed {
+    fn from(malformed: MalformedPacket) -> Self {
+        Self {
+            fault: malformed.fault,
+            claim: malformed.claim.map(|claim| protocol::Claim {
+                session: session_name(&claim.session),
+                first: claim.sequence,
+                count: u64::from(claim.count),
+            }),
         }
     }
 }

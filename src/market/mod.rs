@@ -24,14 +24,19 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use symbol::Symbol;
 pub use view::{
-    AddOrder, Cancel, CircuitBreaker, CircuitBreakerLevels, Collar, CrossTrade, Delete,
-    DirectListing, DirectListingCollar, Execute, Imbalance, ImbalancePrices, Instrument, IpoQuote,
-    OperationalHalt, Participant, Replace, RetailInterest, ShortSale, Status, System, Trade,
-    TradeBreak, View,
+    AddOrder, BookOrder, Cancel, ChannelReset, CircuitBreaker, CircuitBreakerLevels, Collar,
+    CrossTrade, Delete, DirectListing, DirectListingCollar, Execute, Imbalance, ImbalancePrices,
+    Instrument, IpoQuote, LastSale, Level, OfficialPrice, OperationalHalt, OrderPriority,
+    Participant, PriceLimits, Quote, Replace, RetailInterest, SecurityEvent, SecurityStatus,
+    ShortSale, SnapshotStart, Statistic, Status, System, Trade, TradeBreak, TradeOrder, View,
+    Volume,
 };
 
 /// A price that the venue did not give.
 pub const NO_PRICE: i64 = i64::MIN;
+
+/// A quantity that the venue did not give.
+pub const NO_QUANTITY: u32 = u32::MAX;
 
 /// What an event is: selects the layout of its body.
 ///
@@ -85,6 +90,46 @@ impl fmt::Debug for Side {
     }
 }
 
+/// What becomes of a level of a book, an order, a trade or a figure.
+///
+/// The numbers below 16 are CME's `MDUpdateAction`; one that is not among the constants is what the
+/// venue sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct LevelAction(pub u8);
+
+impl LevelAction {
+    /// It is new; the levels behind it move down by one place.
+    pub const NEW: Self = Self(0);
+    /// It changed and keeps its place.
+    pub const CHANGE: Self = Self(1);
+    /// It is gone; the levels behind it move up by one place.
+    pub const DELETE: Self = Self(2);
+    /// It is gone with all that are better.
+    pub const DELETE_THRU: Self = Self(3);
+    /// It is gone with all that are worse.
+    pub const DELETE_FROM: Self = Self(4);
+    /// Whatever was in its place is replaced.
+    pub const OVERLAY: Self = Self(5);
+    /// The level of this price is now as told, whether there was one or not.
+    pub const SET: Self = Self(16);
+}
+
+impl fmt::Debug for LevelAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            Self::NEW => "new",
+            Self::CHANGE => "change",
+            Self::DELETE => "delete",
+            Self::DELETE_THRU => "delete thru",
+            Self::DELETE_FROM => "delete from",
+            Self::OVERLAY => "overlay",
+            Self::SET => "set",
+            Self(other) => return write!(f, "action {other}"),
+        })
+    }
+}
+
 /// What is particular about an event: a set of bits.
 #[derive(
     Clone, Copy, PartialEq, Eq, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -103,6 +148,11 @@ impl Flags {
     /// An [`Instrument`] that the feed made from the stock name of another message, because the
     /// venue's directory was not seen: only its symbol is known.
     pub const DERIVED: Self = Self(1 << 2);
+    /// Part of a picture of the whole book, not a change of it.
+    pub const SNAPSHOT: Self = Self(1 << 3);
+    /// An update of this instrument was lost or not seen, so its book cannot be trusted until a
+    /// snapshot or a reset.
+    pub const STALE_BOOK: Self = Self(1 << 4);
 
     /// Returns whether all bits of `other` are set.
     #[must_use]
@@ -124,6 +174,8 @@ impl fmt::Debug for Flags {
             (Self::LAST, "LAST"),
             (Self::NON_PRINTABLE, "NON_PRINTABLE"),
             (Self::DERIVED, "DERIVED"),
+            (Self::SNAPSHOT, "SNAPSHOT"),
+            (Self::STALE_BOOK, "STALE_BOOK"),
         ];
         for (flag, name) in names {
             if self.contains(flag) {

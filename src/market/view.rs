@@ -5,7 +5,7 @@
     reason = "zerocopy's derives make hidden types, which the lint reports where a macro calls them"
 )]
 
-use super::{EventKind, Head, MarketEvent, Symbol};
+use super::{EventKind, Head, LevelAction, MarketEvent, Symbol};
 use crate::record::BODY_BYTES;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute, transmute_ref};
 
@@ -175,8 +175,14 @@ views! {
     TradeBreak = 8, TRADE_BREAK, "trade_break" {
         /// The match that is void.
         match_id: u64,
+        /// Price × 10⁹ of the trade, where the venue repeats it: see `quantity`.
+        price_e9: i64,
+        /// Shares or contracts of the trade; 0 where the venue repeats neither it nor the price.
+        quantity: u32,
+        /// The trade's own conditions, as in [`LastSale`].
+        conditions: u8,
         /// Zero.
-        reserved: [u8; 20],
+        reserved: [u8; 7],
     }
 
     /// What an auction would trade now. Its prices follow as [`ImbalancePrices`], one group.
@@ -192,8 +198,12 @@ views! {
         cross_type: u8,
         /// How far the near price is from the reference price, the venue's letter.
         price_variation: u8,
+        /// How often the auction was extended (IEX).
+        extensions: u8,
+        /// When the auction is to be held, UNIX seconds; 0 where the venue does not tell (IEX).
+        scheduled_s: u32,
         /// Zero.
-        reserved: [u8; 9],
+        reserved: [u8; 4],
     }
 
     /// The prices of the [`Imbalance`] before it.
@@ -224,10 +234,13 @@ views! {
 
     /// Whether short sales are restricted.
     ShortSale = 12, SHORT_SALE, "short_sale" {
-        /// The venue's digit (NASDAQ: `0` none, `1` since today, `2` since yesterday).
+        /// The venue's digit (NASDAQ: `0` none, `1` since today, `2` since yesterday). IEX sends the
+        /// number 0 or 1, not the digit.
         action: u8,
+        /// Why, the venue's letter (IEX); 0 where it does not tell.
+        detail: u8,
         /// Zero.
-        reserved: [u8; 27],
+        reserved: [u8; 26],
     }
 
     /// A market maker's standing in an instrument.
@@ -375,6 +388,226 @@ views! {
         upper_price_e9: i64,
         /// Zero.
         reserved: [u8; 4],
+    }
+
+    /// The best bid and offer changed (IEX TOPS). A quantity of 0 means that the side is empty.
+    Quote = 24, QUOTE, "quote" {
+        /// Bid price × 10⁹.
+        bid_price_e9: i64,
+        /// Offer price × 10⁹.
+        ask_price_e9: i64,
+        /// Shares bid.
+        bid_quantity: u32,
+        /// Shares offered.
+        ask_quantity: u32,
+        /// The venue's bits (IEX: `0x80` halted or not available, `0x40` outside regular hours).
+        venue_flags: u8,
+        /// Zero.
+        reserved: [u8; 3],
+    }
+
+    /// One price level of a book changed. `head.side` is its side.
+    ///
+    /// A level is addressed by its price where `level` is 0 (IEX DEEP), and by its place in the book
+    /// otherwise (CME). With [`Flags::SNAPSHOT`](super::Flags::SNAPSHOT) it is one of a whole book.
+    Level = 25, LEVEL, "level" {
+        /// Price × 10⁹; [`NO_PRICE`](super::NO_PRICE) where the venue gave none.
+        price_e9: i64,
+        /// Shares or contracts at the level now; [`NO_QUANTITY`](super::NO_QUANTITY) where the venue
+        /// gave none.
+        quantity: u32,
+        /// How many orders these are; [`NO_QUANTITY`](super::NO_QUANTITY) where the venue does not
+        /// tell.
+        orders: u32,
+        /// The venue's count of updates of this instrument (CME RptSeq); 0 where it keeps none.
+        report: u32,
+        /// Quantity that can trade now (CME, newer templates);
+        /// [`NO_QUANTITY`](super::NO_QUANTITY) where the venue does not tell.
+        tradeable_quantity: u32,
+        /// Place in the book, from 1 for the best; 0 where the price is the address.
+        level: u8,
+        /// What becomes of it.
+        action: LevelAction,
+        /// The venue's letter for the kind of entry (CME: `0` bid, `1` offer, `E` and `F` implied bid
+        /// and offer, `J` book reset); for IEX the message type (`8` buy, `5` sell).
+        entry_type: u8,
+        /// The venue's bits (IEX: 1 event complete; CME: match event indicator).
+        venue_flags: u8,
+    }
+
+    /// A trade, as the venue reports it to all: beside the book, whose own updates tell what became
+    /// of it. `head.side` is the aggressor's, where the venue tells.
+    LastSale = 26, LAST_SALE, "last_sale" {
+        /// Price × 10⁹.
+        price_e9: i64,
+        /// The venue's number of the trade.
+        trade_id: u64,
+        /// Shares or contracts.
+        quantity: u32,
+        /// How many orders took part; [`NO_QUANTITY`](super::NO_QUANTITY) where the venue does not
+        /// tell.
+        orders: u32,
+        /// The venue's bits (IEX: sale conditions; CME: match event indicator).
+        conditions: u8,
+        /// What became of it: CME corrects and deletes trades in the same message.
+        action: LevelAction,
+        /// Zero.
+        reserved: [u8; 2],
+    }
+
+    /// One order's part in the [`LastSale`] before it, one group.
+    TradeOrder = 27, TRADE_ORDER, "trade_order" {
+        /// The order.
+        order_id: u64,
+        /// What of it traded.
+        quantity: u32,
+        /// Zero.
+        reserved: [u8; 16],
+    }
+
+    /// An order of a book that the venue shows order by order was entered, changed or removed, as
+    /// `action` says. `head.side` is its side.
+    BookOrder = 28, BOOK_ORDER, "book_order" {
+        /// The order.
+        order_id: u64,
+        /// Price × 10⁹; [`NO_PRICE`](super::NO_PRICE) where it stands in the [`Level`] before it, one
+        /// group.
+        price_e9: i64,
+        /// Contracts shown.
+        quantity: u32,
+        /// What becomes of it.
+        action: LevelAction,
+        /// As in [`Level`].
+        entry_type: u8,
+        /// Zero.
+        reserved: [u8; 6],
+    }
+
+    /// The priority of the [`BookOrder`] before it, one group.
+    OrderPriority = 29, ORDER_PRIORITY, "order_priority" {
+        /// The order.
+        order_id: u64,
+        /// The lower, the earlier.
+        priority: u64,
+        /// Zero.
+        reserved: [u8; 12],
+    }
+
+    /// Contracts traded in the session so far.
+    Volume = 30, VOLUME, "volume" {
+        /// Contracts.
+        quantity: u32,
+        /// The venue's count of updates of this instrument.
+        report: u32,
+        /// What becomes of it.
+        action: LevelAction,
+        /// The venue's bits (CME: match event indicator).
+        venue_flags: u8,
+        /// Zero.
+        reserved: [u8; 18],
+    }
+
+    /// A figure of the day: opening, high, low, settlement and the like.
+    Statistic = 31, STATISTIC, "statistic" {
+        /// Price × 10⁹; [`NO_PRICE`](super::NO_PRICE) where the venue gave none.
+        price_e9: i64,
+        /// Contracts; [`NO_QUANTITY`](super::NO_QUANTITY) where the venue gave none.
+        quantity: u32,
+        /// The venue's count of updates of this instrument.
+        report: u32,
+        /// The venue's letter for the figure (CME: `4` open, `6` settlement, `7` high, `8` low, …).
+        entry_type: u8,
+        /// What becomes of it.
+        action: LevelAction,
+        /// The venue's number for an opening or closing figure (CME OpenCloseSettlFlag; 255 for none).
+        open_close: u8,
+        /// The venue's bits (CME: match event indicator).
+        venue_flags: u8,
+        /// Zero.
+        reserved: [u8; 8],
+    }
+
+    /// The state of an instrument, or of a group of them where `head.instrument` is 0 (CME).
+    SecurityStatus = 32, SECURITY_STATUS, "security_status" {
+        /// The group, ASCII, padded with zeros.
+        group: [u8; 6],
+        /// The asset, ASCII, padded with zeros.
+        asset: [u8; 6],
+        /// Days since the UNIX epoch of the trade date; 65,535 where the venue gave none.
+        trade_date: u16,
+        /// The venue's number of the state (CME: 2 halt, 17 ready to trade, 21 pre-open, …; 255 none).
+        status: u8,
+        /// The venue's number of why.
+        halt_reason: u8,
+        /// The venue's number of what happened.
+        event: u8,
+        /// The venue's bits (CME: match event indicator).
+        venue_flags: u8,
+        /// Zero.
+        reserved: [u8; 10],
+    }
+
+    /// A whole book follows as [`Level`]s with [`Flags::SNAPSHOT`](super::Flags::SNAPSHOT), one
+    /// group, after [`PriceLimits`].
+    SnapshotStart = 33, SNAPSHOT_START, "snapshot_start" {
+        /// When the book last changed: UNIX nanoseconds.
+        ts_updated_ns: u64,
+        /// The packet number of the incremental feed up to which the book is complete.
+        last_sequence: u32,
+        /// How many instruments this round of snapshots has.
+        reports: u32,
+        /// The venue's count of updates of this instrument, as of this book.
+        report: u32,
+        /// Days since the UNIX epoch of the trade date; 65,535 where the venue gave none.
+        trade_date: u16,
+        /// As in [`SecurityStatus`].
+        status: u8,
+        /// Zero.
+        reserved: [u8; 5],
+    }
+
+    /// Between which prices an instrument may trade.
+    PriceLimits = 34, PRICE_LIMITS, "price_limits" {
+        /// Highest price × 10⁹; [`NO_PRICE`](super::NO_PRICE) for none.
+        high_price_e9: i64,
+        /// Lowest price × 10⁹; [`NO_PRICE`](super::NO_PRICE) for none.
+        low_price_e9: i64,
+        /// How far a price may move × 10⁹; [`NO_PRICE`](super::NO_PRICE) for none.
+        max_variation_e9: i64,
+        /// Zero.
+        reserved: [u8; 4],
+    }
+
+    /// Every book of the feed is empty from now on, and complete.
+    ChannelReset = 35, CHANNEL_RESET, "channel_reset" {
+        /// The venue's number of the channel.
+        channel: i16,
+        /// The venue's bits (CME: match event indicator).
+        venue_flags: u8,
+        /// Zero.
+        reserved: [u8; 25],
+    }
+
+    /// A price that the venue made official.
+    OfficialPrice = 36, OFFICIAL_PRICE, "official_price" {
+        /// Price × 10⁹.
+        price_e9: i64,
+        /// The venue's letter (IEX: `Q` opening, `M` closing), or `P` for the previous close,
+        /// adjusted for what happened to the shares since.
+        price_type: u8,
+        /// The venue's bits of the message.
+        venue_flags: u8,
+        /// Zero.
+        reserved: [u8; 18],
+    }
+
+    /// Something about an instrument's day (IEX DEEP: `O` opening process complete, `C` closing
+    /// process complete).
+    SecurityEvent = 37, SECURITY_EVENT, "security_event" {
+        /// The venue's letter.
+        code: u8,
+        /// Zero.
+        reserved: [u8; 27],
     }
 }
 

@@ -126,7 +126,7 @@ impl<H> fmt::Debug for Ticket<H> {
 /// # Examples
 ///
 /// ```no_run
-/// use ringtape::feed::{NasdaqConfig, NasdaqFeed};
+/// use ringtape::feed::{FeedConfig, NasdaqFeed};
 /// use ringtape::handler::{At, Handler};
 /// use ringtape::market::MarketEvent;
 /// use ringtape::net::Line;
@@ -146,7 +146,7 @@ impl<H> fmt::Debug for Ticket<H> {
 /// }
 ///
 /// let mut pipeline = Pipeline::new(Settings::default());
-/// let feed = NasdaqFeed::new(NasdaqConfig::default())?;
+/// let feed = NasdaqFeed::new(FeedConfig::default())?;
 /// pipeline.feed(feed, vec![Line::new("A", "127.0.0.1:26477".parse()?)])?;
 /// let count = pipeline.subscribe("count", HandlerSettings::default(), Count::default());
 ///

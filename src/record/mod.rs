@@ -228,16 +228,49 @@ pub enum SessionMark {
     Start = 1,
     /// The venue ended the session; `feed_sequence` is the number that would have come next.
     End = 2,
+    /// The venue began to number again inside the session: `feed_sequence` is the first number that
+    /// is expected now. What was built from earlier numbers is void.
+    Restart = 3,
+    /// Every line of the feed has been silent for longer than the venue's heartbeats allow: what was
+    /// built is not up to date. `feed_sequence` is the number that would come next.
+    Silent = 4,
+    /// A line of a silent feed brought something again.
+    Resumed = 5,
 }
 
-/// Start or end of a venue's session.
+impl SessionMark {
+    /// Returns the name that reports use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::End => "end",
+            Self::Restart => "restart",
+            Self::Silent => "silent",
+            Self::Resumed => "resumed",
+        }
+    }
+
+    const fn from_u8(mark: u8) -> Option<Self> {
+        match mark {
+            1 => Some(Self::Start),
+            2 => Some(Self::End),
+            3 => Some(Self::Restart),
+            4 => Some(Self::Silent),
+            5 => Some(Self::Resumed),
+            _ => None,
+        }
+    }
+}
+
+/// What happened to a venue's session, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
     /// The venue's name of the session, ASCII, padded with zeros.
     pub id: [u8; 16],
-    /// First number of the session, or the one after its last.
+    /// The number that comes next, as the mark says.
     pub feed_sequence: u64,
-    /// Start or end.
+    /// What happened.
     pub mark: SessionMark,
     /// The feed.
     pub feed: u8,
@@ -339,7 +372,7 @@ pub enum Content<'a, E> {
     Event(&'a E),
     /// Numbers that will not come.
     Gap(Gap),
-    /// Start or end of a session.
+    /// What happened to a session.
     Session(Session),
     /// A message that could not become an event.
     DeadLetter(&'a DeadLetter),
@@ -481,11 +514,7 @@ impl<E: Event> Record<E> {
 
     fn read_session(&self) -> Option<Session> {
         let body: &SessionBody = SessionBody::ref_from_bytes(&self.raw.body).ok()?;
-        let mark = match body.mark {
-            1 => SessionMark::Start,
-            2 => SessionMark::End,
-            _ => return None,
-        };
+        let mark = SessionMark::from_u8(body.mark)?;
         let (id, feed_sequence, feed) = (body.id, body.feed_sequence, body.feed);
         Some(Session {
             id,

@@ -1,7 +1,7 @@
 //! A venue that numbers its messages, and a feed under test whose records are read back.
 
 use ringtape::feed::moldudp64::{self, PacketWriter};
-use ringtape::feed::{Arrival, Feed, Ledger, NasdaqConfig, NasdaqFeed, Start, itch};
+use ringtape::feed::{Arrival, Feed, FeedConfig, Ledger, NasdaqFeed, Start, itch};
 use ringtape::market::{EventKind, Flags, MarketEvent};
 use ringtape::record::{Batch, Content, GapCause, SessionMark};
 
@@ -71,15 +71,15 @@ const DATAGRAM_BYTES_MAX: usize = 60_000;
 
 impl Rig {
     pub(crate) fn new(start: Start, hold_ns: u64, window_messages: usize) -> Self {
-        Self::with(NasdaqConfig {
+        Self::with(FeedConfig {
             start,
             hold_ns,
             window_messages,
-            ..NasdaqConfig::default()
+            ..FeedConfig::default()
         })
     }
 
-    pub(crate) fn with(config: NasdaqConfig) -> Self {
+    pub(crate) fn with(config: FeedConfig) -> Self {
         let feed = NasdaqFeed::new(config).expect("a good configuration");
         // Not a record more than promised: the batch panics if the promise is too small.
         let batch = Batch::with_capacity(feed.records_max(DATAGRAM_BYTES_MAX));

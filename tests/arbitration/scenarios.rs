@@ -4,7 +4,7 @@ use crate::rig::Fault::{Cut, None as Whole, Short, Trailing};
 use crate::rig::Item::{End, Event, Gap, Letter, Start as Started};
 use crate::rig::{Item, Rig, SESSION};
 use ringtape::error::Error;
-use ringtape::feed::{NasdaqConfig, NasdaqFeed, Start};
+use ringtape::feed::{FeedConfig, NasdaqFeed, Start, session_name};
 use ringtape::record::GapCause::{Absent, Malformed, Truncated, Window};
 
 const HOLD_NS: u64 = 100;
@@ -362,9 +362,9 @@ fn only_a_session_with_a_printable_name_is_adopted_and_a_pinned_one_only() {
     rig.packet(A, 1, 1, Whole, 0);
     assert_eq!(rig.ledger().expected, 1);
 
-    let mut pinned = Rig::with(NasdaqConfig {
-        session: Some(SESSION),
-        ..NasdaqConfig::default()
+    let mut pinned = Rig::with(FeedConfig {
+        session: Some(session_name(&SESSION)),
+        ..FeedConfig::default()
     });
     pinned.packet_of(*b"000000002B", A, 1, 1, Whole, 0);
     assert_eq!(pinned.ledger().wrong_session, 1);
@@ -749,41 +749,41 @@ fn a_cut_tail_longer_than_the_window_is_truncated_to_its_last_number() {
 
 #[test]
 fn settings_that_cannot_work_are_refused_with_a_remedy() {
-    let good = NasdaqConfig::default;
+    let good = FeedConfig::default;
     let bad = [
-        NasdaqConfig {
+        FeedConfig {
             lines: vec![],
             ..good()
         },
-        NasdaqConfig {
+        FeedConfig {
             lines: vec!["A".to_owned(); 9],
             ..good()
         },
-        NasdaqConfig {
+        FeedConfig {
             window_messages: 0,
             ..good()
         },
-        NasdaqConfig {
+        FeedConfig {
             window_messages: 1,
             ..good()
         },
-        NasdaqConfig {
+        FeedConfig {
             window_messages: 4095,
             ..good()
         },
-        NasdaqConfig {
+        FeedConfig {
             window_messages: 1 << 21,
             ..good()
         },
-        NasdaqConfig {
-            session: Some(*b"tab\t567890"),
+        FeedConfig {
+            session: Some(session_name(b"tab\t567890")),
             ..good()
         },
-        NasdaqConfig {
+        FeedConfig {
             midnight_ns: u64::MAX,
             ..good()
         },
-        NasdaqConfig {
+        FeedConfig {
             start: Start::At(0),
             ..good()
         },

@@ -3,7 +3,7 @@
 use super::captures::{binaryfile, market_data, pcap_udp_payloads};
 use super::rig::{Folder, write};
 use ringtape::feed::moldudp64::PacketWriter;
-use ringtape::feed::{Arrival, Feed as _, NasdaqConfig, NasdaqFeed};
+use ringtape::feed::{Arrival, Feed as _, FeedConfig, NasdaqFeed};
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Content, Digest, Gap, Record};
@@ -16,7 +16,7 @@ const OPEN: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
 
 /// What a handler of a lossless run is given of these packets.
 fn decode<'a>(packets: impl IntoIterator<Item = &'a [u8]>) -> Vec<Record<MarketEvent>> {
-    let mut feed = NasdaqFeed::new(NasdaqConfig::default()).unwrap();
+    let mut feed = NasdaqFeed::new(FeedConfig::default()).unwrap();
     let mut batch = Batch::with_capacity(feed.records_max(1_500));
     let mut records = Vec::new();
     for (bytes, number) in packets.into_iter().zip(1..) {

@@ -12,7 +12,7 @@
 
 use ringtape::feed::itch::encode::{self, Head, Order};
 use ringtape::feed::moldudp64::{self, PacketWriter, SessionId};
-use ringtape::feed::{Arrival, Feed, NasdaqConfig, NasdaqFeed, Start};
+use ringtape::feed::{Arrival, Feed, FeedConfig, NasdaqFeed, Start};
 use ringtape::market::{MarketEvent, Symbol};
 use ringtape::net::{Line, Sender};
 use ringtape::pipeline::Running;
@@ -61,11 +61,11 @@ pub fn lines<const N: usize>(names: [&str; N]) -> Vec<Line> {
 
 /// A feed that expects number 1 first.
 pub fn feed<const N: usize>(names: [&str; N], hold_ns: u64) -> NasdaqFeed {
-    NasdaqFeed::new(NasdaqConfig {
+    NasdaqFeed::new(FeedConfig {
         lines: names.map(str::to_owned).to_vec(),
         start: Start::At(1),
         hold_ns,
-        ..NasdaqConfig::default()
+        ..FeedConfig::default()
     })
     .unwrap()
 }

@@ -5,7 +5,7 @@ use crate::watch::Until;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::ValueEnum;
 use ringtape::bus::{Contract, Subscription};
-use ringtape::feed::{self, NasdaqConfig, NasdaqFeed};
+use ringtape::feed::{self, NasdaqFeed, session_name};
 use ringtape::journal::{self, SyncPolicy};
 use ringtape::net::{self, Line};
 use ringtape::pipeline::{HandlerSettings, JournalSettings, Settings};
@@ -332,8 +332,8 @@ impl FeedConfig {
         if self.lines.is_empty() {
             bail!("feed {}: no [[feed.line]]: nowhere to listen", self.name);
         }
-        let defaults = NasdaqConfig::default();
-        let config = NasdaqConfig {
+        let defaults = feed::FeedConfig::default();
+        let config = feed::FeedConfig {
             id: match self.id {
                 Some(id) => id,
                 None => u8::try_from(index + 1).context("more than 255 feeds")?,
@@ -456,13 +456,13 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Resul
 }
 
 /// A session as MoldUDP64 has it: 10 bytes, padded with spaces.
-fn session_id(name: &str) -> Result<feed::moldudp64::SessionId> {
+fn session_id(name: &str) -> Result<feed::SessionName> {
     let mut id = [b' '; 10];
     let Some(start) = id.get_mut(..name.len()).filter(|_| !name.trim().is_empty()) else {
         bail!("session = {name:?}: a MoldUDP64 session has 1 to 10 characters");
     };
     start.copy_from_slice(name.as_bytes());
-    Ok(id)
+    Ok(session_name(&id))
 }
 
 /// For "unknown field `x`, expected one of `a`, `b`" and the like: the expected word that is most

@@ -11,7 +11,7 @@ use crate::{output, report};
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
 use ringtape::clock::SystemClock;
-use ringtape::feed::{NasdaqConfig, NasdaqFeed, Start};
+use ringtape::feed::{FeedConfig, NasdaqFeed, Start};
 use ringtape::net::{self, Line, Stamps};
 use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Settings};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -92,14 +92,14 @@ pub fn run(args: &Args) -> Result<Outcome> {
         wait: args.wait.into(),
         ingest_core: None,
     });
-    let feed = NasdaqFeed::new(NasdaqConfig {
+    let feed = NasdaqFeed::new(FeedConfig {
         name: "synthetic".to_owned(),
         lines: lines.map(str::to_owned).to_vec(),
         start: Start::At(1),
         // The other line has it for certain: only a stall of the venue can make it late.
         hold_ns: HOLD_NS,
         midnight_ns,
-        ..NasdaqConfig::default()
+        ..FeedConfig::default()
     })?;
     pipeline.feed(feed, lines.map(|name| Line::new(name, anywhere)).to_vec())?;
     let flow = pipeline.subscribe(

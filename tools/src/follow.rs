@@ -6,7 +6,7 @@ use crate::source::Format;
 use crate::trading_date::TradingDate;
 use anyhow::{Context as _, Result};
 use ringtape::feed::moldudp64::{self, HEADER_BYTES, SessionId};
-use ringtape::feed::{Arrival, Feed as _, NasdaqConfig, NasdaqFeed};
+use ringtape::feed::{Arrival, Feed as _, FeedConfig, NasdaqFeed};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Record, Sequence};
 
@@ -83,11 +83,11 @@ impl Follower {
     /// Starts to follow; event times count from `midnight_ns`, and the first record gets the number
     /// `first`.
     pub(crate) fn new(midnight_ns: u64, first: Sequence) -> Result<Self> {
-        let feed = NasdaqFeed::new(NasdaqConfig {
+        let feed = NasdaqFeed::new(FeedConfig {
             name: "file".to_owned(),
             lines: vec!["A".to_owned()],
             midnight_ns,
-            ..NasdaqConfig::default()
+            ..FeedConfig::default()
         })
         .context("cannot decode the file")?;
         let capacity = CALLS_MAX * feed.records_max(DATAGRAM_BYTES_MAX);

@@ -4,8 +4,8 @@
 
 mod support;
 
-use ringtape::feed::moldudp64::PacketKind;
-use ringtape::feed::{Arrival, Feed as _, NasdaqConfig, NasdaqFeed};
+use ringtape::feed::PacketKind;
+use ringtape::feed::{Arrival, Feed as _, FeedConfig, NasdaqFeed};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Digest};
 use serde_json::{Value, json};
@@ -26,9 +26,9 @@ const SESSION_B: [u8; 10] = *b"000000001B";
 
 /// Returns the digest of what a feed at its defaults makes of these packets.
 fn digest(lines: &[Vec<Vec<u8>>], midnight_ns: u64) -> String {
-    let mut feed = NasdaqFeed::new(NasdaqConfig {
+    let mut feed = NasdaqFeed::new(FeedConfig {
         midnight_ns,
-        ..NasdaqConfig::default()
+        ..FeedConfig::default()
     })
     .unwrap();
     let mut batch = Batch::<MarketEvent>::with_capacity(feed.records_max(2048));

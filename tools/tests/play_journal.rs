@@ -6,8 +6,8 @@
 mod support;
 
 use ringtape::feed::Message;
+use ringtape::feed::PacketKind;
 use ringtape::feed::itch::{Decoder, encode};
-use ringtape::feed::moldudp64::PacketKind;
 use ringtape::journal::{Config, Writer};
 use ringtape::market::{EventKind, Flags, MarketEvent, Symbol};
 use ringtape::record::{

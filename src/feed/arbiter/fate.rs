@@ -1,7 +1,7 @@
 //! Owns what becomes of a number: delivered when its turn comes, or given up; and its count.
 
 use super::past::Reveal;
-use super::{Arbiter, Decode, Message, Origin, Outlet};
+use super::{Arbiter, Decode, Origin, Outlet};
 use crate::feed::LineCounters;
 use crate::record::{Gap, GapCause};
 
@@ -15,14 +15,8 @@ impl Arbiter {
 
     fn deliver_held(&mut self, to: &mut Outlet<'_, impl Decode>) {
         let number = self.next;
-        let slot = self.window.held(number);
-        let (line, origin) = (slot.line, slot.origin);
-        let message = Message {
-            number,
-            bytes: slot.bytes(),
-            message_bytes: slot.message_bytes,
-            ts_recv_ns: slot.ts_recv_ns,
-        };
+        let (line, origin) = self.window.brought(number);
+        let message = self.window.held(number);
         let decoded = to.decoder.decode(message, to.out);
         if decoded.is_ok() {
             self.count_delivered(line, origin);

@@ -24,8 +24,6 @@ use past::{GivenUp, Reveal, Reveals};
 use std::sync::Arc;
 use window::{Blemish, Slot, Window};
 
-pub use window::HELD_BYTES_MAX;
-
 /// A message of a type that is known, but too short for it, or with a value that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedMessage;
@@ -35,7 +33,7 @@ pub struct MalformedMessage;
 pub struct Message<'a> {
     /// The venue's number.
     pub number: u64,
-    /// Its bytes; of one that had to wait, at most the first [`HELD_BYTES_MAX`].
+    /// Its bytes; of one that had to wait, at most as many as the window keeps.
     pub bytes: &'a [u8],
     /// Its whole length.
     pub message_bytes: u16,
@@ -162,7 +160,7 @@ pub struct Arbiter {
 
 impl Arbiter {
     /// Makes an arbiter for feed `feed` that gives missing numbers up after `hold_ns` and holds
-    /// at most `window_messages`, a power of two and at least 2.
+    /// at most `window_messages`, a power of two and at least 2, with `held_bytes` of each.
     ///
     /// # Panics
     ///
@@ -172,6 +170,7 @@ impl Arbiter {
         feed: u8,
         hold_ns: u64,
         window_messages: usize,
+        held_bytes: usize,
         counters: Arc<FeedCounters>,
     ) -> Self {
         assert!(window_messages >= 2, "a window has at least two numbers");
@@ -186,7 +185,7 @@ impl Arbiter {
             known_end: 0,
             end: None,
             expected_before: 0,
-            window: Window::new(window_messages),
+            window: Window::new(window_messages, held_bytes),
             // One more than numbers, for the one that is pushed before its number is known.
             reveals: Reveals::with_capacity(window_messages + 1),
             given_up: GivenUp::new(),
@@ -513,8 +512,13 @@ impl Arbiter {
             self.line_counts(line).duplicates.add(1);
         } else if to.decoder.is_sound(bytes) {
             let origin = self.origin(line, number);
-            self.window
-                .hold(number, Slot::new(bytes, to.ts_recv_ns, line, origin));
+            let slot = Slot {
+                ts_recv_ns: to.ts_recv_ns,
+                message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
+                line,
+                origin,
+            };
+            self.window.hold(number, slot, bytes);
             self.reveal(line, number + 1, to.seen_ns);
         } else {
             self.refuse(line, number, to.seen_ns);

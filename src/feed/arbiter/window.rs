@@ -1,10 +1,7 @@
 //! Owns the arbitration window: what is held behind a hole, and why a number is missing so far.
 
-use super::Origin;
+use super::{Message, Origin};
 use crate::record::GapCause;
-
-/// Bytes of a message that are kept while it waits behind a hole; a longer one's tail is not.
-pub const HELD_BYTES_MAX: usize = 116;
 
 const HELD: u8 = 1;
 const MALFORMED: u8 = 1 << 1;
@@ -17,36 +14,13 @@ pub(super) enum Blemish {
     Truncated,
 }
 
-/// A message that waits: two cache lines.
+/// A message that waits, but for its bytes.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
 pub(super) struct Slot {
     pub(super) ts_recv_ns: u64,
     pub(super) message_bytes: u16,
     pub(super) line: u8,
     pub(super) origin: Origin,
-    bytes: [u8; HELD_BYTES_MAX],
-}
-
-const _: () = assert!(size_of::<Slot>() == 128);
-
-impl Slot {
-    pub(super) fn new(bytes: &[u8], ts_recv_ns: u64, line: u8, origin: Origin) -> Self {
-        let mut slot = Self {
-            ts_recv_ns,
-            message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
-            line,
-            origin,
-            bytes: [0; HELD_BYTES_MAX],
-        };
-        let kept = bytes.len().min(HELD_BYTES_MAX);
-        slot.bytes[..kept].copy_from_slice(&bytes[..kept]);
-        slot
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.message_bytes).min(HELD_BYTES_MAX)]
-    }
 }
 
 /// One mark and one slot for each of the numbers `next..next + len`, where `next` is the arbiter's.
@@ -57,22 +31,32 @@ impl Slot {
 pub(super) struct Window {
     marks: Box<[u8]>,
     slots: Box<[Slot]>,
+    /// `held_bytes` for each slot.
+    bytes: Box<[u8]>,
+    held_bytes: usize,
     mask: u64,
     marked: usize,
 }
 
 impl Window {
-    /// Makes a window of `len` numbers, a power of two.
-    pub(super) fn new(len: usize) -> Self {
+    /// Makes a window of `len` numbers, a power of two, that keeps `held_bytes` of a message.
+    pub(super) fn new(len: usize, held_bytes: usize) -> Self {
         assert!(
             len.is_power_of_two(),
             "invariant: the configuration was checked"
         );
-        // A value that is not zero makes the allocation touch its pages now, not at the first hole.
-        let slot = Slot::new(&[], u64::MAX, 0, Origin::First);
+        // Values that are not zero make the allocation touch its pages now, not at the first hole.
+        let slot = Slot {
+            ts_recv_ns: u64::MAX,
+            message_bytes: 0,
+            line: 0,
+            origin: Origin::First,
+        };
         Self {
             marks: vec![0; len].into_boxed_slice(),
             slots: vec![slot; len].into_boxed_slice(),
+            bytes: vec![u8::MAX; len * held_bytes].into_boxed_slice(),
+            held_bytes,
             mask: len as u64 - 1,
             marked: 0,
         }
@@ -95,14 +79,33 @@ impl Window {
         self.marks[self.index(number)] & HELD != 0
     }
 
-    pub(super) fn hold(&mut self, number: u64, slot: Slot) {
+    pub(super) fn hold(&mut self, number: u64, slot: Slot, bytes: &[u8]) {
         let index = self.index(number);
         self.slots[index] = slot;
+        let kept = bytes.len().min(self.held_bytes);
+        let at = index * self.held_bytes;
+        self.bytes[at..at + kept].copy_from_slice(&bytes[..kept]);
         self.set(index, HELD);
     }
 
-    pub(super) fn held(&self, number: u64) -> &Slot {
-        &self.slots[self.index(number)]
+    /// Returns the message that waits as `number`.
+    pub(super) fn held(&self, number: u64) -> Message<'_> {
+        let index = self.index(number);
+        let slot = &self.slots[index];
+        let kept = usize::from(slot.message_bytes).min(self.held_bytes);
+        let at = index * self.held_bytes;
+        Message {
+            number,
+            bytes: &self.bytes[at..at + kept],
+            message_bytes: slot.message_bytes,
+            ts_recv_ns: slot.ts_recv_ns,
+        }
+    }
+
+    /// Returns which line brought what waits as `number`, and how.
+    pub(super) fn brought(&self, number: u64) -> (u8, Origin) {
+        let slot = &self.slots[self.index(number)];
+        (slot.line, slot.origin)
     }
 
     pub(super) fn blemish(&mut self, number: u64, blemish: Blemish) {

@@ -273,7 +273,9 @@ impl Decoder {
             direction: noii.direction,
             cross_type: noii.cross_type,
             price_variation: noii.price_variation,
-            reserved: [0; 9],
+            extensions: 0,
+            scheduled_s: 0,
+            reserved: [0; 4],
             message: low(message.number),
         };
         self.push(message, event, out)?;
@@ -309,7 +311,10 @@ impl Decoder {
         let event = TradeBreak {
             head: self.head(&broken.header, EventKind::TRADE_BREAK, Side::NONE),
             match_id: broken.match_id.get(),
-            reserved: [0; 20],
+            price_e9: 0,
+            quantity: 0,
+            conditions: 0,
+            reserved: [0; 7],
             message: low(message.number),
         };
         self.push(message, event, out)
@@ -370,7 +375,8 @@ impl Decoder {
         let event = ShortSale {
             head: self.head(&restriction.header, EventKind::SHORT_SALE, Side::NONE),
             action: restriction.action,
-            reserved: [0; 27],
+            detail: 0,
+            reserved: [0; 26],
             message: low(message.number),
         };
         self.push(message, event, out)

@@ -77,7 +77,8 @@ pub fn message_type(event: &MarketEvent) -> Option<u8> {
         View::OperationalHalt(_) => wire::OperationalHalt::TYPE,
         View::RetailInterest(_) => wire::RetailInterest::TYPE,
         View::DirectListingCollar(_) => wire::DirectListing::TYPE,
-        View::Imbalance(_) | View::DirectListing(_) | View::Unknown(_) => return None,
+        // The first halves of groups, and what ITCH has no message for.
+        _ => return None,
     })
 }
 
@@ -269,7 +270,9 @@ impl Encoder {
                 self.first_half = Some(*event);
                 return Ok(None);
             }
-            View::Unknown(_) => return Err(Unencodable::UnknownKind { kind }),
+            _ if kind.0 > EventKind::DIRECT_LISTING_COLLAR.0 || kind.name().is_none() => {
+                return Err(Unencodable::UnknownKind { kind });
+            }
             _ => {}
         }
         if message_type(event).is_none() {

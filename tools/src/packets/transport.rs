@@ -6,8 +6,9 @@
 
 use super::{Head, SessionTally, Tally};
 use crate::source::Datagram;
+use ringtape::feed::PacketKind;
 use ringtape::feed::itch;
-use ringtape::feed::moldudp64::{Packet, PacketKind, SessionId};
+use ringtape::feed::moldudp64::{Packet, SessionId};
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 

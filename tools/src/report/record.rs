@@ -3,8 +3,10 @@
 //! Prices are decimals that were never a float, times of the line are New York's.
 
 use crate::new_york;
-use ringtape::market::{Flags, Head, MarketEvent, NO_PRICE, Side, Symbol, View};
-use ringtape::record::{Content, Record, SessionMark};
+use ringtape::market::{
+    Flags, Head, LevelAction, MarketEvent, NO_PRICE, NO_QUANTITY, Side, Symbol, View,
+};
+use ringtape::record::{Content, Record};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -120,14 +122,9 @@ fn fields(
             ("gap", None, fields)
         }
         Content::Session(session) => {
-            let mark = match session.mark {
-                SessionMark::Start => "start",
-                SessionMark::End => "end",
-                _ => "unknown",
-            };
             let fields = vec![
                 ("feed", Number(session.feed.into())),
-                ("mark", Word(mark.to_owned())),
+                ("mark", Word(session.mark.name().to_owned())),
                 ("session", ascii(&session.id)),
                 ("feed_sequence", Number(session.feed_sequence)),
             ];
@@ -224,13 +221,21 @@ fn view_fields(view: View<'_>) -> Fields {
             ("match_id", Number(v.match_id)),
             ("cross_type", ascii(&[v.cross_type])),
         ],
-        View::TradeBreak(v) => vec![("match_id", Number(v.match_id))],
+        View::TradeBreak(v) if v.quantity == 0 => vec![("match_id", Number(v.match_id))],
+        View::TradeBreak(v) => vec![
+            ("match_id", Number(v.match_id)),
+            ("price", price(v.price_e9)),
+            ("quantity", Number(v.quantity.into())),
+            ("conditions", bits(v.conditions)),
+        ],
         View::Imbalance(v) => vec![
             ("paired_quantity", Number(v.paired_quantity)),
             ("imbalance_quantity", Number(v.imbalance_quantity)),
             ("direction", ascii(&[v.direction])),
             ("cross_type", ascii(&[v.cross_type])),
             ("price_variation", ascii(&[v.price_variation])),
+            ("extensions", Number(v.extensions.into())),
+            ("scheduled_s", Number(v.scheduled_s.into())),
         ],
         View::ImbalancePrices(v) => vec![
             ("far_price", price(v.far_price_e9)),
@@ -243,7 +248,10 @@ fn view_fields(view: View<'_>) -> Fields {
             ("venue_reserved", ascii(&[v.venue_reserved])),
             ("reason", ascii(&v.reason)),
         ],
-        View::ShortSale(v) => vec![("action", ascii(&[v.action]))],
+        View::ShortSale(v) => vec![
+            ("action", ascii(&[v.action])),
+            ("detail", ascii(&[v.detail])),
+        ],
         View::Participant(v) => vec![
             ("participant", ascii(&v.participant)),
             ("primary", ascii(&[v.primary])),
@@ -299,12 +307,115 @@ fn view_fields(view: View<'_>) -> Fields {
             ("lower_price", price(v.lower_price_e9)),
             ("upper_price", price(v.upper_price_e9)),
         ],
+        View::Quote(v) => vec![
+            ("bid_price", price(v.bid_price_e9)),
+            ("bid_quantity", Number(v.bid_quantity.into())),
+            ("ask_price", price(v.ask_price_e9)),
+            ("ask_quantity", Number(v.ask_quantity.into())),
+            ("venue_flags", bits(v.venue_flags)),
+        ],
+        View::Level(v) => vec![
+            ("level", Number(v.level.into())),
+            ("action", action(v.action)),
+            ("entry_type", ascii(&[v.entry_type])),
+            ("price", price(v.price_e9)),
+            ("quantity", quantity(v.quantity)),
+            ("orders", quantity(v.orders)),
+            ("tradeable_quantity", quantity(v.tradeable_quantity)),
+            ("report", Number(v.report.into())),
+            ("venue_flags", bits(v.venue_flags)),
+        ],
+        View::LastSale(v) => vec![
+            ("price", price(v.price_e9)),
+            ("quantity", Number(v.quantity.into())),
+            ("trade_id", Number(v.trade_id)),
+            ("orders", quantity(v.orders)),
+            ("action", action(v.action)),
+            ("conditions", bits(v.conditions)),
+        ],
+        View::TradeOrder(v) => vec![
+            ("order_id", Number(v.order_id)),
+            ("quantity", Number(v.quantity.into())),
+        ],
+        View::BookOrder(v) => vec![
+            ("order_id", Number(v.order_id)),
+            ("action", action(v.action)),
+            ("entry_type", ascii(&[v.entry_type])),
+            ("price", price(v.price_e9)),
+            ("quantity", Number(v.quantity.into())),
+        ],
+        View::OrderPriority(v) => vec![
+            ("order_id", Number(v.order_id)),
+            ("priority", Number(v.priority)),
+        ],
+        View::Volume(v) => vec![
+            ("quantity", Number(v.quantity.into())),
+            ("action", action(v.action)),
+            ("report", Number(v.report.into())),
+            ("venue_flags", bits(v.venue_flags)),
+        ],
+        View::Statistic(v) => vec![
+            ("entry_type", ascii(&[v.entry_type])),
+            ("action", action(v.action)),
+            ("price", price(v.price_e9)),
+            ("quantity", quantity(v.quantity)),
+            ("open_close", Number(v.open_close.into())),
+            ("report", Number(v.report.into())),
+            ("venue_flags", bits(v.venue_flags)),
+        ],
+        View::SecurityStatus(v) => vec![
+            ("group", ascii(&v.group)),
+            ("asset", ascii(&v.asset)),
+            ("trade_date", Number(v.trade_date.into())),
+            ("status", Number(v.status.into())),
+            ("halt_reason", Number(v.halt_reason.into())),
+            ("event", Number(v.event.into())),
+            ("venue_flags", bits(v.venue_flags)),
+        ],
+        View::SnapshotStart(v) => vec![
+            ("updated_ns", Time(v.ts_updated_ns)),
+            ("last_sequence", Number(v.last_sequence.into())),
+            ("reports", Number(v.reports.into())),
+            ("report", Number(v.report.into())),
+            ("trade_date", Number(v.trade_date.into())),
+            ("status", Number(v.status.into())),
+        ],
+        View::PriceLimits(v) => vec![
+            ("high_price", price(v.high_price_e9)),
+            ("low_price", price(v.low_price_e9)),
+            ("max_variation", price(v.max_variation_e9)),
+        ],
+        View::ChannelReset(v) => vec![
+            ("channel", Word(v.channel.to_string())),
+            ("venue_flags", bits(v.venue_flags)),
+        ],
+        View::OfficialPrice(v) => vec![
+            ("price", price(v.price_e9)),
+            ("price_type", ascii(&[v.price_type])),
+            ("venue_flags", bits(v.venue_flags)),
+        ],
+        View::SecurityEvent(v) => vec![("code", ascii(&[v.code]))],
         View::Unknown(event) => vec![
             ("kind_byte", Number(event.head.kind.0.into())),
             ("body", Word(hex(&event.body))),
         ],
         // A kind that the library has and this table not yet: shown, if raw.
         _ => vec![("view", Word(format!("{view:?}").replace(' ', "")))],
+    }
+}
+
+fn bits(bits: u8) -> Field {
+    Field::Word(format!("{bits:#04x}"))
+}
+
+fn action(action: LevelAction) -> Field {
+    Field::Word(format!("{action:?}").replace(' ', "_"))
+}
+
+fn quantity(quantity: u32) -> Field {
+    match quantity {
+        NO_QUANTITY => Field::Nothing,
+        quantity => Field::Number(quantity.into()),
     }
 }
 
@@ -322,6 +433,8 @@ fn flag_names(flags: Flags) -> Vec<&'static str> {
         (Flags::LAST, "last"),
         (Flags::NON_PRINTABLE, "non_printable"),
         (Flags::DERIVED, "derived"),
+        (Flags::SNAPSHOT, "snapshot"),
+        (Flags::STALE_BOOK, "stale_book"),
     ];
     let set = all.into_iter().filter(|(flag, _)| flags.contains(*flag));
     set.map(|(_, name)| name).collect()
@@ -371,6 +484,7 @@ fn decimal(price_e9: i64) -> String {
 mod tests {
     use super::*;
     use ringtape::market::{AddOrder, EventKind, Instrument};
+    use ringtape::record::SessionMark;
     use ringtape::record::{DeadLetter, Gap, GapCause, Sequence, Session};
     use zerocopy::FromZeros as _;
 

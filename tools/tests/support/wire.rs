@@ -1,7 +1,8 @@
 //! The receiving end of what is played.
 
 use super::{DEADLINE, Run, command};
-use ringtape::feed::moldudp64::{Packet, PacketKind};
+use ringtape::feed::PacketKind;
+use ringtape::feed::moldudp64::Packet;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::net::UdpSocket;
