@@ -74,8 +74,8 @@
 //!   digest. [`wait`]: what an idle poll loop does.
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
 //!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
-//!   of that name: compressed files that are read at any offset.
-//! * [`latency`]: histograms. [`bus`]: one ring for each subscriber. [`net`]: datagrams in, and a
+//!   of that name: compressed files that are read at any offset. [`latency`]: histograms.
+//! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, and a
 //!   sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
 //! * [`stage`]: units of work: ingest, handle and record.
 //! * [`runtime`]: threads on cores.
@@ -132,12 +132,12 @@ pub mod clock;
 pub mod counters;
 pub mod cpu;
 pub mod handler;
+pub mod latency;
 pub mod market;
 
 pub mod bus;
 pub mod feed;
 pub mod journal;
-pub mod latency;
 pub mod net;
 
 pub mod stage;

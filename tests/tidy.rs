@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 /// The modules of the library by layer. Each may use those of layers before its own.
 const LAYERS: [&[&str]; 6] = [
     &["error", "record", "wait"],
-    &["archive", "clock", "counters", "cpu", "handler", "market"],
-    &["latency", "bus", "net", "feed", "journal"],
+    &[
+        "archive", "clock", "counters", "cpu", "handler", "latency", "market",
+    ],
+    &["bus", "net", "feed", "journal"],
     &["stage"],
     &["runtime"],
     &["pipeline", "replay"],

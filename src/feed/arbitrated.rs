@@ -1,12 +1,17 @@
 //! Owns a feed: framing, arbitration and decoding as one, for any [`Protocol`].
 
 use super::config::is_printable;
+use super::pulse::Pulse;
+use super::rerequest::{Request, Rerequests};
+use super::restart::{Epoch, Place, Restarts};
 use super::{
-    Arbiter, Arrival, Fault, Feed, FeedConfig, FeedCounters, Malformed, Outlet, PacketKind,
-    Protocol, Run, SessionName, Start,
+    Arbiter, Arbitration, Arrival, Fault, Feed, FeedConfig, FeedCounters, Malformed, Outlet,
+    PacketKind, Protocol, REQUEST_BYTES_MAX, Run, SessionName, Start,
 };
-use crate::error::Result;
-use crate::record::Batch;
+use crate::error::{Error, Result};
+use crate::latency::{Histogram, Summary};
+use crate::record::{Batch, SessionMark};
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 /// Ended sessions that are remembered, to tell their stragglers from a session that begins.
@@ -18,8 +23,13 @@ const ENDED_SESSIONS: usize = 8;
 #[derive(Debug)]
 pub struct ArbitratedFeed<P> {
     config: FeedConfig,
+    /// The venue's lines, then the servers.
+    lines: Vec<String>,
     session: Option<SessionName>,
     ended: EndedSessions,
+    restarts: Restarts,
+    pulse: Pulse,
+    rerequests: Rerequests,
     arbiter: Arbiter,
     protocol: P,
     counters: Arc<FeedCounters>,
@@ -33,20 +43,35 @@ impl<P: Protocol> ArbitratedFeed<P> {
     /// [`Error::Config`](crate::error::Error::Config) for a setting that cannot work.
     pub fn new(config: FeedConfig) -> Result<Self> {
         config.check()?;
-        let counters = Arc::new(FeedCounters::new(config.lines.len()));
-        let arbiter = Arbiter::new(
-            config.id,
-            config.hold_ns,
-            config.window_messages,
-            P::HELD_BYTES,
-            Arc::clone(&counters),
-        );
+        let servers = &config.rerequest.servers;
+        if !P::REREQUESTS && !servers.is_empty() {
+            return Err(Error::config(
+                format!("feed {}: re-request servers", config.name),
+                "leave them out: this protocol has no live recovery",
+            ));
+        }
+        let servers = servers.iter().map(|address| format!("server {address}"));
+        let lines: Vec<String> = config.lines.iter().cloned().chain(servers).collect();
+        let market_lines =
+            u8::try_from(config.lines.len()).expect("invariant: a feed has at most 8 lines");
+        let counters = Arc::new(FeedCounters::new(lines.len()));
+        let arbitration = Arbitration {
+            feed: config.id,
+            market_lines,
+            hold_ns: config.hold_ns,
+            window_messages: config.window_messages,
+            held_bytes: P::HELD_BYTES,
+        };
         let protocol = P::open(&config, Arc::clone(&counters))?;
         Ok(Self {
-            config,
+            lines,
             session: None,
             ended: EndedSessions::default(),
-            arbiter,
+            restarts: Restarts::new(config.window_messages as u64),
+            pulse: Pulse::new(config.lines.len(), config.silence_ns),
+            rerequests: Rerequests::new(&config.rerequest),
+            arbiter: Arbiter::new(arbitration, Arc::clone(&counters)),
+            config,
             protocol,
             counters,
         })
@@ -76,9 +101,59 @@ impl<P: Protocol> ArbitratedFeed<P> {
                 Start::At(1)
             }
         };
+        self.restarts.clear();
+        self.rerequests.clear();
+        self.pulse.begin(times.seen_ns);
         self.arbiter
             .begin(session, start, &mut times.outlet(&mut self.protocol, out));
         true
+    }
+
+    /// Returns whether a packet is of the sequence that is followed, after following one that began
+    /// again. Counts one that is not.
+    fn is_present(&mut self, place: Place, times: Times, out: &mut Batch<P::Event>) -> bool {
+        if self.arbiter.ended() {
+            return true;
+        }
+        match self.restarts.judge(place) {
+            Epoch::Present => true,
+            Epoch::Past => {
+                self.counters.before_restart.add(place.count);
+                false
+            }
+            Epoch::Restart => {
+                self.rerequests.clear();
+                self.arbiter
+                    .restart(&mut times.outlet(&mut self.protocol, out));
+                true
+            }
+        }
+    }
+
+    /// Takes what a re-request server sent. Whatever it is, it tells of no number that the lines
+    /// did not tell of.
+    #[cold]
+    fn on_answer(&mut self, line: u8, arrival: Arrival<'_>, out: &mut Batch<P::Event>) {
+        let packet = match self.protocol.parse(arrival.bytes, arrival.datagram_bytes) {
+            Ok(packet)
+                if self.session == Some(packet.session) && packet.kind == PacketKind::Messages =>
+            {
+                packet
+            }
+            _ => return self.counters.wrong_answers.add(1),
+        };
+        let (first, count, messages) = (packet.first, packet.count, packet.messages);
+        let run = Run {
+            line,
+            first,
+            count,
+            messages,
+        };
+        let mut to = Times::of(&arrival).outlet(&mut self.protocol, out);
+        if self.arbiter.take_answer(run, &mut to) > 0 {
+            self.rerequests.answered(first, first + count);
+        }
+        self.protocol.publish();
     }
 
     fn refuse(&mut self, malformed: Malformed, truncated: bool) {
@@ -104,20 +179,38 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
     fn on_datagram(&mut self, arrival: Arrival<'_>, out: &mut Batch<P::Event>) {
         let counters = Arc::as_ref(&self.counters);
         counters.by_line[arrival.line].packets.add(1);
+        let line = u8::try_from(arrival.line).expect("invariant: a feed has at most 8 lines");
+        if arrival.line >= self.config.lines.len() {
+            return self.on_answer(line, arrival, out);
+        }
         let truncated = arrival.datagram_bytes > arrival.bytes.len();
         counters.truncated_datagrams.add(u64::from(truncated));
         let packet = match self.protocol.parse(arrival.bytes, arrival.datagram_bytes) {
             Ok(packet) => packet,
             Err(malformed) => return self.refuse(malformed, truncated),
         };
-        let times = Times {
-            ts_recv_ns: arrival.ts_recv_ns,
-            seen_ns: arrival.seen_ns,
-        };
+        let times = Times::of(&arrival);
         if !self.follow(packet.session, times, out) {
             return;
         }
-        let line = u8::try_from(arrival.line).expect("invariant: a feed has at most 8 lines");
+        let place = Place {
+            line: arrival.line,
+            first: packet.first,
+            count: packet.count,
+            sent_ns: packet.sent_ns,
+        };
+        if !self.is_present(place, times, out) {
+            return;
+        }
+        let resumed = self
+            .pulse
+            .heard(arrival.line, arrival.seen_ns, &self.counters);
+        if resumed && self.arbiter.is_running() {
+            self.arbiter.mark(
+                SessionMark::Resumed,
+                &mut times.outlet(&mut self.protocol, out),
+            );
+        }
         let first = packet.first;
         let mut to = times.outlet(&mut self.protocol, out);
         match packet.kind {
@@ -146,9 +239,38 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
     }
 
     fn on_time(&mut self, now_ns: u64, out: &mut Batch<P::Event>) {
-        self.arbiter
-            .expire(&mut Times::at(now_ns).outlet(&mut self.protocol, out));
+        let mut to = Times::at(now_ns).outlet(&mut self.protocol, out);
+        self.arbiter.expire(&mut to);
+        if self.arbiter.is_running() && self.pulse.pass(now_ns, &self.counters) {
+            self.arbiter.mark(SessionMark::Silent, &mut to);
+        }
         self.protocol.publish();
+    }
+
+    fn requests(&mut self, now_ns: u64, send: &mut dyn FnMut(usize, &[u8])) {
+        let Some(session) = self.session else { return };
+        let market_lines = self.config.lines.len();
+        if self.lines.len() == market_lines {
+            return;
+        }
+        let Self {
+            rerequests,
+            arbiter,
+            counters,
+            ..
+        } = self;
+        rerequests.plan(now_ns, arbiter, counters, |request| {
+            let Request {
+                server,
+                first,
+                count,
+            } = request;
+            let mut buffer = [0; REQUEST_BYTES_MAX];
+            send(
+                market_lines + server,
+                P::request(session, first, count, &mut buffer),
+            );
+        });
     }
 
     fn close(&mut self, now_ns: u64, out: &mut Batch<P::Event>) {
@@ -180,7 +302,16 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
     }
 
     fn lines(&self) -> &[String] {
-        &self.config.lines
+        &self.lines
+    }
+
+    fn servers(&self) -> &[SocketAddrV4] {
+        &self.config.rerequest.servers
+    }
+
+    fn ahead(&self) -> Vec<Summary> {
+        let ahead = self.arbiter.ahead().iter();
+        ahead.map(Histogram::summary).collect()
     }
 }
 
@@ -209,6 +340,13 @@ struct Times {
 }
 
 impl Times {
+    fn of(arrival: &Arrival<'_>) -> Self {
+        Self {
+            ts_recv_ns: arrival.ts_recv_ns,
+            seen_ns: arrival.seen_ns,
+        }
+    }
+
     fn at(now_ns: u64) -> Self {
         Self {
             ts_recv_ns: now_ns,

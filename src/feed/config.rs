@@ -1,6 +1,6 @@
 //! Owns what a feed is told.
 
-use super::{LINES_MAX, SessionName, Start};
+use super::{LINES_MAX, RerequestConfig, SessionName, Start};
 use crate::error::{Error, Result};
 
 /// The largest arbitration window: a million numbers are 128 MiB.
@@ -15,7 +15,7 @@ pub struct FeedConfig {
     pub id: u8,
     /// The feed's name, for reports.
     pub name: String,
-    /// The lines' names, for reports: 1 to [`LINES_MAX`].
+    /// The lines' names, for reports: 1 to [`LINES_MAX`], re-request servers included.
     pub lines: Vec<String>,
     /// The session to follow; without one, that of the first well-formed packet, and once the venue
     /// told its end, the next one that brings a packet.
@@ -29,6 +29,12 @@ pub struct FeedConfig {
     /// How many numbers can be held behind a missing one: a power of two; each takes as many bytes
     /// as the protocol's longest message, 128 for ITCH and IEX.
     pub window_messages: usize,
+    /// After which time without a packet a line counts as silent, and when all are, the feed
+    /// ([`SessionMark::Silent`](crate::record::SessionMark::Silent) on the bus). Venues send a
+    /// heartbeat every second. 0 for never.
+    pub silence_ns: u64,
+    /// Where missing numbers are asked for.
+    pub rerequest: RerequestConfig,
     /// UNIX nanoseconds of the trading day's midnight in New York, for protocols whose times count
     /// from there (ITCH). With 0 the events' times count from midnight. It is fixed for the life of
     /// the feed: the session of the next day keeps it, so make a feed for each trading day.
@@ -36,7 +42,8 @@ pub struct FeedConfig {
 }
 
 impl Default for FeedConfig {
-    /// Feed 1, `feed`, with lines `A` and `B`, joins where it finds the session, waits 1 ms.
+    /// Feed 1, `feed`, with lines `A` and `B`, joins where it finds the session, waits 1 ms, asks
+    /// nobody, and calls three seconds a silence.
     fn default() -> Self {
         Self {
             id: 1,
@@ -46,6 +53,8 @@ impl Default for FeedConfig {
             start: Start::FirstSeen,
             hold_ns: 1_000_000,
             window_messages: 4096,
+            silence_ns: 3_000_000_000,
+            rerequest: RerequestConfig::default(),
             midnight_ns: 0,
         }
     }
@@ -54,13 +63,14 @@ impl Default for FeedConfig {
 impl FeedConfig {
     pub(super) fn check(&self) -> Result<()> {
         let lines = self.lines.len();
-        if !(1..=LINES_MAX).contains(&lines) {
-            let remedy = format!("give it 1 to {LINES_MAX} lines");
+        if lines == 0 || lines + self.rerequest.servers.len() > LINES_MAX {
+            let remedy = format!("give it 1 to {LINES_MAX} lines, re-request servers included");
             return Err(Error::config(
                 format!("feed {}: {lines} lines", self.name),
                 remedy,
             ));
         }
+        self.rerequest.check(&self.name)?;
         let window = self.window_messages;
         if !window.is_power_of_two() || !(2..=WINDOW_MESSAGES_MAX).contains(&window) {
             return Err(Error::config(

@@ -58,9 +58,16 @@ counts! {
         /// Messages whose number had already been published as a gap. Only the most recent 64
         /// ranges of gaps are remembered; beyond them a late message counts as a duplicate.
         late,
-        /// Messages below a number that this line had brought before: sent twice, out of order, or of
-        /// a sequence that began again, which is not followed. Whatever else became of them.
+        /// Messages below a number that this line had brought before: sent twice or out of order.
+        /// Whatever else became of them.
         went_back,
+        /// Copies that were not the message that was delivered, byte by byte: the first one counts.
+        /// Compared are the numbers of the last window, where the feed has more than one line.
+        mismatched,
+        /// How often the line brought nothing for as long as the feed was told is too long.
+        silences,
+        /// The longest time between two packets of the session, in nanoseconds.
+        longest_silence_ns,
     } and {}
 }
 
@@ -78,6 +85,8 @@ counts! {
         other_line,
         /// Delivered: the line that had gone past the number brought it after all.
         reordered,
+        /// Delivered: a re-request server brought it.
+        rerequested,
         /// Lost: no line brought it within the hold time.
         lost_absent,
         /// Lost: our receive buffer was too short for the datagram that had it.
@@ -105,6 +114,20 @@ counts! {
         /// Until the session has ended the highest number that was told counts, so nothing is
         /// discarded; afterwards messages beyond the end are `after_end` instead.
         contradicting_ends,
+        /// How often the venue began to number again inside a session.
+        restarts,
+        /// Messages of numbers from before the last restart, from a line that has not followed it.
+        before_restart,
+        /// How often every line was silent for too long.
+        silences,
+        /// Requests for missing numbers.
+        requests,
+        /// Numbers that were asked for, as often as they were.
+        requested,
+        /// Answers of another session, and those that are neither messages nor well-formed.
+        wrong_answers,
+        /// Messages in answers whose numbers were not missing or not asked for.
+        unasked,
         /// Datagrams that were longer than the receive buffer.
         truncated_datagrams,
         /// Datagrams too short for a header.
@@ -201,6 +224,7 @@ impl Ledger {
         self.first_arrival
             .wrapping_add(self.other_line)
             .wrapping_add(self.reordered)
+            .wrapping_add(self.rerequested)
     }
 
     /// Returns how many numbers were published as gaps.

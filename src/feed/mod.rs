@@ -21,18 +21,25 @@ mod ledger;
 pub mod moldudp64;
 mod nasdaq;
 mod protocol;
+mod pulse;
+mod rerequest;
+mod restart;
 
+use crate::latency::Summary;
 use crate::record::{Batch, Event};
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-pub use arbiter::{Arbiter, Decode, MalformedMessage, Message, Outlet, Run, Start};
+pub use arbiter::{Arbiter, Arbitration, Decode, MalformedMessage, Message, Outlet, Run, Start};
 pub use arbitrated::ArbitratedFeed;
 pub use config::FeedConfig;
 pub use ledger::{FeedCounters, Ledger, LineCounters, LineLedger, LineLedgers};
 pub use nasdaq::{Nasdaq, NasdaqFeed};
 pub use protocol::{
-    Claim, Fault, Malformed, Packet, PacketKind, Protocol, SessionName, session_name,
+    Claim, Fault, Malformed, Packet, PacketKind, Protocol, REQUEST_BYTES_MAX, SessionName,
+    session_name,
 };
+pub use rerequest::RerequestConfig;
 
 /// The most lines that a feed can have.
 pub const LINES_MAX: usize = 8;
@@ -105,6 +112,18 @@ pub trait Feed<E: Event>: Send {
     /// Returns the feed's name, for reports.
     fn name(&self) -> &str;
 
-    /// Returns the lines' names, for reports.
+    /// Returns the lines' names, for reports; those of re-request servers come last.
     fn lines(&self) -> &[String];
+
+    /// Returns the re-request servers: each has a line of its own, on which requests go out and
+    /// answers come in.
+    fn servers(&self) -> &[SocketAddrV4] {
+        &[]
+    }
+
+    /// Returns for each line how much earlier than another it brought what both brought,
+    /// in nanoseconds. Empty for a feed that does not compare lines.
+    fn ahead(&self) -> Vec<Summary> {
+        Vec::new()
+    }
 }

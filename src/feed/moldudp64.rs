@@ -13,6 +13,9 @@
 //! | 1 to 0xFFFE | that many messages; an empty one spends a number too | of the first message |
 //! | 0xFFFF | end of session | the number that would have come next |
 //!
+//! A request for missing messages is a header alone, with the first number and how many are wanted; the
+//! answer is a packet like those of the lines, and may bring fewer.
+//!
 //! Knows nothing of what the messages say.
 
 use super::protocol::{self, Fault, PacketKind, session_name};
@@ -48,7 +51,7 @@ pub struct MalformedPacket {
     pub claim: Option<Claim>,
 }
 
-/// What the header of a broken datagram claims to bring.
+/// What a header names: what a broken datagram claims to bring, or a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// Session.
@@ -353,6 +356,26 @@ pub fn heartbeat(buffer: &mut [u8], session: SessionId, next: u64) -> &[u8] {
 /// When `buffer` is shorter than [`HEADER_BYTES`].
 pub fn end_of_session(buffer: &mut [u8], session: SessionId, next: u64) -> &[u8] {
     PacketWriter::new(buffer, session, next).finish_as(END_OF_SESSION)
+}
+
+/// Writes a request for `count` messages from number `first` on, and returns it.
+///
+/// # Panics
+///
+/// When `buffer` is shorter than [`HEADER_BYTES`].
+pub fn request(buffer: &mut [u8], session: SessionId, first: u64, count: u16) -> &[u8] {
+    PacketWriter::new(buffer, session, first).finish_as(count)
+}
+
+/// Reads a request: session, first number and count. `None` for what is none.
+#[must_use]
+pub fn read_request(bytes: &[u8]) -> Option<Claim> {
+    let header = Header::ref_from_bytes(bytes).ok()?;
+    Some(Claim {
+        session: header.session,
+        sequence: header.sequence.get(),
+        count: header.count.get(),
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::moldudp64::{self, Messages};
 use super::{
     ArbitratedFeed, Decode, FeedConfig, FeedCounters, Malformed, MalformedMessage, Message, Packet,
-    Protocol, itch,
+    Protocol, REQUEST_BYTES_MAX, SessionName, itch,
 };
 use crate::error::Result;
 use crate::market::MarketEvent;
@@ -49,6 +49,20 @@ impl Protocol for Nasdaq {
     type Messages<'a> = Messages<'a>;
 
     const HELD_BYTES: usize = 116;
+
+    const REREQUESTS: bool = true;
+
+    fn request(
+        session: SessionName,
+        first: u64,
+        count: u16,
+        buffer: &mut [u8; REQUEST_BYTES_MAX],
+    ) -> &[u8] {
+        let session = session
+            .first_chunk()
+            .expect("invariant: ten of sixteen bytes");
+        moldudp64::request(buffer, *session, first, count)
+    }
 
     fn open(config: &FeedConfig, counters: Arc<FeedCounters>) -> Result<Self> {
         Ok(Self {

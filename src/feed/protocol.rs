@@ -5,6 +5,9 @@ use super::{Decode, FeedConfig, FeedCounters};
 use crate::error::Result;
 use std::sync::Arc;
 
+/// The most bytes that a request for missing numbers has.
+pub const REQUEST_BYTES_MAX: usize = 64;
+
 /// The venue's name of a session: ASCII, padded with zeros.
 pub type SessionName = [u8; 16];
 
@@ -99,6 +102,19 @@ pub trait Protocol: Decode + Send + Sized + 'static {
     /// Bytes of a message that are kept while it waits behind a hole: of the longest that is known,
     /// and some more for what the venue adds at its tail.
     const HELD_BYTES: usize;
+
+    /// Whether there are servers that can be asked for missing numbers.
+    const REREQUESTS: bool = false;
+
+    /// Writes a request for `count` numbers from `first` on into `buffer` and returns it.
+    fn request(
+        _session: SessionName,
+        _first: u64,
+        _count: u16,
+        _buffer: &mut [u8; REQUEST_BYTES_MAX],
+    ) -> &[u8] {
+        &[]
+    }
 
     /// Makes the protocol's half of a feed; allocates all that it will ever need. Counts what it
     /// decodes in `counters`: by type, unknown and empty messages, events and instruments.

@@ -56,6 +56,12 @@ pub struct LineCounters {
     pub errors_memory: Counter,
     /// Receives that failed otherwise.
     pub errors_other: Counter,
+    /// How often the line's peer told that nobody listens there.
+    pub refused: Counter,
+    /// Datagrams sent to the line's peer.
+    pub sent: Counter,
+    /// Datagrams that could not be sent to the line's peer.
+    pub send_errors: Counter,
     /// `errno` of the last receive that failed; 0 if none did.
     pub last_errno: Counter,
 }
@@ -234,6 +240,8 @@ impl Tally {
         let counts = &self.counters.lines[line];
         let errno = error.raw_os_error().unwrap_or_default();
         match errno {
+            // No datagram was lost by that, and nothing is wrong with this end.
+            libc::ECONNREFUSED => counts.refused.add(1),
             libc::ENOMEM | libc::ENOBUFS => counts.errors_memory.add(1),
             _ => counts.errors_other.add(1),
         }

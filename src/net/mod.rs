@@ -157,6 +157,9 @@ pub struct Line {
     /// [`Receiver::receive_buffer`] says: without `CAP_NET_ADMIN` the kernel caps it silently at
     /// `net.core.rmem_max`.
     pub receive_buffer_bytes: usize,
+    /// The only address that is sent to and heard, for a line that asks instead of listening: see
+    /// [`Line::server`].
+    pub peer: Option<SocketAddrV4>,
 }
 
 impl Line {
@@ -171,6 +174,16 @@ impl Line {
             interface: None,
             source: None,
             receive_buffer_bytes: Self::RECEIVE_BUFFER_BYTES,
+            peer: None,
+        }
+    }
+
+    /// Sends to `peer` ([`Receiver::send`]) and hears nobody else, on a port that the kernel chooses.
+    pub fn server(name: impl Into<String>, peer: SocketAddrV4) -> Self {
+        let anywhere = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        Self {
+            peer: Some(peer),
+            ..Self::new(name, anywhere)
         }
     }
 }

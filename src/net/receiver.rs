@@ -159,6 +159,20 @@ impl Receiver {
         handed
     }
 
+    /// Sends a datagram to the peer of a line that has one ([`Line::server`]), without waiting.
+    /// What cannot be sent is counted: the answer that does not come says the same.
+    ///
+    /// # Panics
+    ///
+    /// When there is no line of that index.
+    pub fn send(&mut self, line: usize, bytes: &[u8]) {
+        let counts = &self.tally.counters().lines()[line];
+        match self.lines[line].send(bytes) {
+            Ok(()) => counts.sent.add(1),
+            Err(_) => counts.send_errors.add(1),
+        }
+    }
+
     /// Returns whether the last call of [`receive`](Self::receive) found every line drained: what
     /// had arrived before it has been handed over. A call that handed nothing over can still have
     /// found a receive to arm again, with datagrams waiting behind it.

@@ -78,6 +78,13 @@ impl LineSocket {
         if multicast {
             join(&socket, line)?;
         }
+        if let Some(peer) = line.peer {
+            // The kernel then hands over what this peer sends and nothing else.
+            set(
+                &format!("cannot reach {peer}"),
+                socket.connect(&peer.into()),
+            )?;
+        }
         Ok(Self {
             socket,
             name: line.name.clone(),
@@ -102,6 +109,20 @@ impl LineSocket {
     /// Returns a number of datagrams that the socket's buffer cannot hold more of.
     pub(super) fn datagrams_max(&self) -> usize {
         (self.receive_buffer.granted_bytes * 2) / DATAGRAM_CHARGE_BYTES_MIN + 1
+    }
+
+    /// Sends to the peer, without waiting.
+    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let send = || {
+            self.socket
+                .send_with_flags(bytes, libc::MSG_DONTWAIT)
+                .map(|_| ())
+        };
+        match send() {
+            // That nobody listened to an earlier datagram, which the kernel tells once.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => send(),
+            sent => sent,
+        }
     }
 
     pub(super) fn fd(&self) -> RawFd {

@@ -198,13 +198,15 @@ impl<E: Event> Pipeline<E> {
         }
     }
 
-    /// Adds a feed that listens on `lines`, in the order in which the feed numbers them.
+    /// Adds a feed that listens on `lines`, in the order in which the feed numbers them. Lines to its
+    /// re-request servers are added by themselves.
     ///
     /// # Errors
     ///
     /// [`Error::Config`] if the feed expects another number of lines, or has the id of another.
     pub fn feed(&mut self, feed: impl Feed<E> + 'static, lines: Vec<Line>) -> Result<()> {
-        let expected = feed.lines().len();
+        let servers = feed.servers();
+        let expected = feed.lines().len() - servers.len();
         if lines.len() != expected {
             return Err(Error::config(
                 format!("feed {} has {} lines", feed.name(), lines.len()),
@@ -224,8 +226,14 @@ impl<E: Event> Pipeline<E> {
         }
         let index = self.feeds.len();
         self.routes
-            .extend((0..expected).map(|line| Route { feed: index, line }));
+            .extend((0..feed.lines().len()).map(|line| Route { feed: index, line }));
         self.lines.extend(lines);
+        let names = feed.lines()[expected..].iter();
+        self.lines.extend(
+            names
+                .zip(servers)
+                .map(|(name, &server)| Line::server(name, server)),
+        );
         self.feeds.push(Box::new(feed));
         Ok(())
     }

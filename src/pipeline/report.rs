@@ -5,7 +5,7 @@ use crate::bus::Account;
 use crate::error::Error;
 use crate::feed::Ledger;
 use crate::handler::Tally;
-use crate::latency::Latency;
+use crate::latency::{Latency, Summary};
 use crate::net::{self, Line, NetCounters, ReceiveBuffer, Receiver};
 use crate::record::{Digest, Event};
 use crate::stage::{IngestOutcome, RecordOutcome};
@@ -105,6 +105,8 @@ impl Report {
             .map(|feed| FeedReport {
                 name: feed.name().to_owned(),
                 ledger: feed.ledger(),
+                lines: feed.lines().to_vec(),
+                ahead: feed.ahead(),
                 ended: feed.ended(),
             })
             .collect();
@@ -118,6 +120,11 @@ pub struct FeedReport {
     pub name: String,
     /// Its books.
     pub ledger: Ledger,
+    /// The names of its lines, in the order of the ledger's; re-request servers come last.
+    pub lines: Vec<String>,
+    /// For each line how much earlier than another it brought what both brought, once for each
+    /// packet, in nanoseconds. Empty for a feed that does not compare lines.
+    pub ahead: Vec<Summary>,
     /// Whether the venue has ended its session, and so told the last number.
     pub ended: bool,
 }

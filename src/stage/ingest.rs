@@ -219,6 +219,25 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         })
     }
 
+    /// Sends what the feeds have to ask for. After a batch and not after each datagram: what the
+    /// other line has brought in the same batch need not be asked for.
+    fn send_requests(&mut self, now_ns: u64) {
+        let Self {
+            receiver,
+            routes,
+            feeds,
+            ..
+        } = self;
+        for (index, feed) in feeds.iter_mut().enumerate() {
+            feed.requests(now_ns, &mut |line, bytes| {
+                let route = Route { feed: index, line };
+                if let Some(line) = routes.iter().position(|&other| other == route) {
+                    receiver.send(line, bytes);
+                }
+            });
+        }
+    }
+
     /// Lets hold times run out. Only when all lines are drained: while a datagram waits in a socket
     /// it is this thread that is late, and what the datagram brings must not be given up for it.
     /// Lines that are never all drained at once have each had their turn often enough after
@@ -230,6 +249,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             self.call_feed(feed, now_ns, |feed, batch| feed.on_time(now_ns, batch));
             ended += u64::from(self.feeds[feed].ended());
         }
+        self.send_requests(now_ns);
         self.counters.feeds_ended.set(ended);
     }
 
@@ -287,7 +307,8 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
         self.receiver.start()
     }
 
-    /// Hot path: no allocation; no system call but the receiver's.
+    /// Hot path: no allocation; no system call but the receiver's, and one for each request for what
+    /// is missing.
     fn poll(&mut self) -> usize {
         if !self.flush() {
             return 0;
@@ -295,6 +316,9 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
         match self.state {
             State::Running => {
                 let received = self.receive();
+                if received > 0 {
+                    self.send_requests(self.last_seen_ns);
+                }
                 self.polls_busy += 1;
                 if self.receiver.is_quiet() || self.polls_busy >= POLLS_BUSY_MAX {
                     self.polls_busy = 0;

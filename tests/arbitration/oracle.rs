@@ -30,6 +30,15 @@ enum Phase {
     Ended,
 }
 
+/// What a line has brought of the sequence that it is in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    epoch: u64,
+    top: u64,
+    /// Where a sequence would go on whose first packet was not number 1.
+    doubt: Option<u64>,
+}
+
 pub(crate) struct Oracle {
     start: Start,
     window: u64,
@@ -46,6 +55,12 @@ pub(crate) struct Oracle {
     end: Option<u64>,
     numbers: BTreeMap<u64, Number>,
     given_up: BTreeSet<u64>,
+    epoch: u64,
+    seen: [Seen; 2],
+    pub(crate) restarts: u64,
+    pub(crate) before_restart: u64,
+    /// Messages that came again, but shorter.
+    pub(crate) short_copies: u64,
     pub(crate) items: Vec<Item>,
     pub(crate) origins: BTreeMap<Origin, u64>,
     pub(crate) lost: BTreeMap<GapCause, u64>,
@@ -78,6 +93,11 @@ impl Oracle {
             end: None,
             numbers: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            epoch: 0,
+            seen: [Seen::default(); 2],
+            restarts: 0,
+            before_restart: 0,
+            short_copies: 0,
             items: vec![],
             origins: BTreeMap::new(),
             lost: BTreeMap::new(),
@@ -125,6 +145,7 @@ impl Oracle {
             None => self.start,
             Some(_) => Start::At(1),
         };
+        (self.epoch, self.seen) = (0, [Seen::default(); 2]);
         self.session = Some(session);
         self.sessions.push(session);
         self.numbers.clear();
@@ -136,6 +157,52 @@ impl Oracle {
             (self.first, self.next, self.known_end) = (first, first, first);
             self.start();
         }
+    }
+
+    /// Whether a packet is of the sequence that is followed, after following one that began again.
+    fn is_present(&mut self, line: usize, first: u64, count: u64) -> bool {
+        if self.phase == Phase::Ended {
+            return true;
+        }
+        let (window, epoch) = (self.window, self.epoch);
+        let seen = &mut self.seen[line];
+        let end = first + count;
+        let below = (first..end.max(first + 1)).any(|number| number < seen.top);
+        if !below {
+            (seen.top, seen.doubt) = (seen.top.max(end), None);
+        } else if seen.top - first > window {
+            if first > 1 && seen.doubt != Some(first) {
+                seen.doubt = Some(end);
+            } else {
+                let restarts = seen.epoch == epoch;
+                (self.epoch, seen.top, seen.doubt) = (epoch + u64::from(restarts), end, None);
+                seen.epoch = self.epoch;
+                if restarts {
+                    self.restart(end);
+                }
+                return true;
+            }
+        }
+        let present = self.seen[line].epoch == self.epoch;
+        self.before_restart += if present { 0 } else { count };
+        present
+    }
+
+    fn restart(&mut self, top: u64) {
+        for seen in &mut self.seen {
+            if seen.top <= self.window {
+                (seen.epoch, seen.top) = (self.epoch, seen.top.min(top));
+            }
+        }
+        self.close();
+        self.expected_before = self.expected();
+        self.numbers.clear();
+        self.given_up.clear();
+        self.end = None;
+        self.phase = Phase::Running;
+        (self.first, self.next, self.known_end) = (1, 1, 1);
+        self.restarts += 1;
+        self.items.push(Item::Restart(1));
     }
 
     pub(crate) fn expected(&self) -> u64 {
@@ -164,7 +231,7 @@ impl Oracle {
         if count == 0 {
             return self.heartbeat(session, line, first, now);
         }
-        if !self.follow(session) {
+        if !self.follow(session) || !self.is_present(line, first, u64::from(count)) {
             return;
         }
         self.step_to(now);
@@ -178,6 +245,11 @@ impl Oracle {
         }
         self.join(line, first, end, now);
         let passed_before = self.next;
+        if let Fault::Short(at) = fault {
+            let number = first + u64::from(at);
+            let copy = number < self.next || self.number(number).held_from.is_some();
+            self.short_copies += u64::from(copy && number < end && can_be_short(number));
+        }
         for number in first..end.min(self.next) {
             if number < self.first {
                 self.before_start += 1;
@@ -233,7 +305,7 @@ impl Oracle {
     }
 
     pub(crate) fn heartbeat(&mut self, session: u8, line: usize, next: u64, now: u64) {
-        if self.follow(session) {
+        if self.follow(session) && self.is_present(line, next, 0) {
             self.tell(line, next, now);
         }
     }
@@ -252,7 +324,7 @@ impl Oracle {
     }
 
     pub(crate) fn end_of_session(&mut self, session: u8, line: usize, end: u64, now: u64) {
-        if !self.follow(session) {
+        if !self.follow(session) || !self.is_present(line, end, 0) {
             return;
         }
         self.contradicting_ends += u64::from(end < self.known_end);

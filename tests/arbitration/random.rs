@@ -184,6 +184,10 @@ fn check(rig: &Rig, oracle: &Oracle) -> Result<(), TestCaseError> {
     prop_assert_eq!(ledger.malformed_messages, oracle.malformed_messages);
     prop_assert_eq!(ledger.cut_messages, oracle.cut_messages);
     prop_assert_eq!(ledger.messages, oracle.messages);
+    prop_assert_eq!(ledger.restarts, oracle.restarts);
+    prop_assert_eq!(ledger.before_restart, oracle.before_restart);
+    let mismatched: u64 = ledger.lines().iter().map(|line| line.mismatched).sum();
+    prop_assert!(mismatched <= oracle.short_copies);
 
     let gaps = rig
         .items
@@ -231,7 +235,8 @@ fn every_number_appears_once_in_order(items: &[Item]) -> Result<(), TestCaseErro
     let mut expected = None;
     for item in items {
         let (first, end) = match *item {
-            Item::Start(number) => {
+            Item::Silent | Item::Resumed => continue,
+            Item::Start(number) | Item::Restart(number) => {
                 expected = Some(number);
                 continue;
             }

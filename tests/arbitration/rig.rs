@@ -15,6 +15,9 @@ pub(crate) enum Item {
     Letter(u64),
     Gap(u64, u64, GapCause),
     End(u64),
+    Restart(u64),
+    Silent,
+    Resumed,
 }
 
 /// What a packet's bytes suffer on their way.
@@ -231,7 +234,11 @@ impl Rig {
                         self.started_ns.push(record.ts_recv_ns());
                         Item::Start(session.feed_sequence)
                     }
-                    _ => Item::End(session.feed_sequence),
+                    SessionMark::End => Item::End(session.feed_sequence),
+                    SessionMark::Restart => Item::Restart(session.feed_sequence),
+                    SessionMark::Silent => Item::Silent,
+                    SessionMark::Resumed => Item::Resumed,
+                    mark => panic!("{mark:?}"),
                 },
                 Content::Invalid => panic!("an invalid record: {record:?}"),
             };

@@ -107,10 +107,23 @@ struct FeedConfig {
     start: Start,
     hold_us: Option<u64>,
     window_messages: Option<usize>,
+    silence_ms: Option<u64>,
+    #[serde(default)]
+    rerequest: RerequestConfig,
     #[serde(default = "TradingDate::today")]
     trading_date: TradingDate,
     #[serde(default, rename = "line")]
     lines: Vec<LineConfig>,
+}
+
+/// `[feed.rerequest]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RerequestConfig {
+    servers: Vec<SocketAddrV4>,
+    retry_us: Option<u64>,
+    in_flight_max: Option<usize>,
+    count_max: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -345,20 +358,44 @@ impl FeedConfig {
                 Start::At(number) => feed::Start::At(number),
                 Start::FirstSeen => feed::Start::FirstSeen,
             },
-            hold_ns: match self.hold_us {
-                Some(us) => us.checked_mul(1_000).with_context(|| {
-                    format!(
-                        "feed {}: hold_us = {us} is longer than 584 years",
-                        self.name
-                    )
-                })?,
-                None => defaults.hold_ns,
-            },
+            hold_ns: self.ns("hold_us", self.hold_us, 1_000, defaults.hold_ns)?,
+            silence_ns: self.ns(
+                "silence_ms",
+                self.silence_ms,
+                1_000_000,
+                defaults.silence_ns,
+            )?,
+            rerequest: self.rerequest(defaults.rerequest)?,
             window_messages: self.window_messages.unwrap_or(defaults.window_messages),
             midnight_ns: self.trading_date.midnight_ns()?,
         };
         let lines = self.lines.iter().map(LineConfig::make).collect();
         Ok((NasdaqFeed::new(config)?, lines))
+    }
+}
+
+impl FeedConfig {
+    /// Returns nanoseconds, of a key in units of `unit_ns`.
+    fn ns(&self, key: &str, value: Option<u64>, unit_ns: u64, default_ns: u64) -> Result<u64> {
+        let Some(value) = value else {
+            return Ok(default_ns);
+        };
+        value.checked_mul(unit_ns).with_context(|| {
+            format!(
+                "feed {}: {key} = {value} is longer than 584 years",
+                self.name
+            )
+        })
+    }
+
+    fn rerequest(&self, defaults: feed::RerequestConfig) -> Result<feed::RerequestConfig> {
+        let asked = &self.rerequest;
+        Ok(feed::RerequestConfig {
+            servers: asked.servers.clone(),
+            retry_ns: self.ns("retry_us", asked.retry_us, 1_000, defaults.retry_ns)?,
+            in_flight_max: asked.in_flight_max.unwrap_or(defaults.in_flight_max),
+            count_max: asked.count_max.unwrap_or(defaults.count_max),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Owns what becomes of a number: delivered when its turn comes, or given up; and its count.
 
+use super::copies::Comparison;
 use super::past::Reveal;
 use super::{Arbiter, Decode, Origin, Outlet};
 use crate::feed::LineCounters;
@@ -19,6 +20,13 @@ impl Arbiter {
         let message = self.window.held(number);
         let decoded = to.decoder.decode(message, to.out);
         if decoded.is_ok() {
+            // What was kept in part cannot be compared with a whole copy.
+            if message.bytes.len() == usize::from(message.message_bytes) {
+                self.copies
+                    .note(number, message.bytes, line, message.ts_recv_ns);
+            } else {
+                self.copies.forget(number, number + 1);
+            }
             self.count_delivered(line, origin);
         } else {
             // A decoder that called sound what it cannot decode: still no silent loss.
@@ -85,6 +93,7 @@ impl Arbiter {
         };
         to.out.push_gap(to.ts_recv_ns, gap);
         self.given_up.push(first, end);
+        self.copies.forget(first, end);
         if let Some(lost) = self.counters.lost(cause) {
             lost.add(end - first);
         }
@@ -106,6 +115,9 @@ impl Arbiter {
     }
 
     pub(super) fn origin(&self, line: u8, number: u64) -> Origin {
+        if line >= self.market_lines {
+            return Origin::Rerequest;
+        }
         if number >= self.known_end {
             return Origin::First;
         }
@@ -128,11 +140,40 @@ impl Arbiter {
         counts.duplicates.add(to - from - before_start - late);
     }
 
+    /// Compares the messages of a packet, numbered from `first`, as far as they lie below `next`,
+    /// with what was delivered. What is late or was before the start was not, so it has nobody to
+    /// compare with.
+    pub(super) fn compare_passed<'m>(
+        &mut self,
+        line: u8,
+        first: u64,
+        messages: impl Iterator<Item = &'m [u8]>,
+        ts_recv_ns: u64,
+    ) {
+        let mut timed = false;
+        for (number, bytes) in (first..self.next).zip(messages) {
+            if !self.copies.remembers(number, self.next) {
+                continue;
+            }
+            match self.copies.compare(number, bytes, line) {
+                Comparison::Unknown => continue,
+                Comparison::Same => {}
+                Comparison::Different => self.line_counts(line).mismatched.add(1),
+            }
+            // Once for each packet: its messages came together.
+            if !timed {
+                self.copies.time(number, line, ts_recv_ns);
+                timed = true;
+            }
+        }
+    }
+
     pub(super) fn count_delivered(&self, line: u8, origin: Origin) {
         let by_origin = match origin {
             Origin::First => &self.counters.first_arrival,
             Origin::OtherLine => &self.counters.other_line,
             Origin::Reordered => &self.counters.reordered,
+            Origin::Rerequest => &self.counters.rerequested,
         };
         by_origin.add(1);
         self.line_counts(line).won.add(1);

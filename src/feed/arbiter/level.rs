@@ -27,7 +27,10 @@ impl Arbiter {
         {
             let message = message(next, bytes, to.ts_recv_ns);
             malformed = to.decoder.decode(message, to.out).is_err();
-            next += u64::from(!malformed);
+            if !malformed {
+                self.copies.note(next, bytes, line, to.ts_recv_ns);
+                next += 1;
+            }
         }
         (self.next, self.known_end) = (next, next);
         self.counters.first_arrival.add(next - first);

@@ -13,13 +13,17 @@
 //!
 //! Knows no framing and no message types: the caller brings numbers and bytes, and a [`Decode`].
 
+mod copies;
 mod fate;
 mod level;
 mod past;
+mod rerequest;
 mod window;
 
 use super::{FeedCounters, LINES_MAX};
+use crate::latency::Histogram;
 use crate::record::{Batch, Event, GapCause, Session, SessionMark};
+use copies::Copies;
 use past::{GivenUp, Reveal, Reveals};
 use std::sync::Arc;
 use window::{Blemish, Slot, Window};
@@ -110,6 +114,8 @@ enum Origin {
     OtherLine,
     /// This line itself had gone past it.
     Reordered,
+    /// A re-request server was asked for it.
+    Rerequest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,12 +136,28 @@ enum Phase {
     Ended,
 }
 
+/// How an [`Arbiter`] is to work.
+#[derive(Clone, Copy, Debug)]
+pub struct Arbitration {
+    /// The feed's number, which its records carry.
+    pub feed: u8,
+    /// The venue's lines; those with higher numbers bring what was asked for.
+    pub market_lines: u8,
+    /// How long a missing number is waited for.
+    pub hold_ns: u64,
+    /// How many numbers can wait behind a missing one, a power of two, at least 2.
+    pub window_messages: usize,
+    /// How many bytes of each are kept.
+    pub held_bytes: usize,
+}
+
 /// Takes each number of a session from whichever line brings it first.
 ///
 /// Owned and driven by one thread. Allocates only in [`Arbiter::new`].
 #[derive(Debug)]
 pub struct Arbiter {
     feed: u8,
+    market_lines: u8,
     hold_ns: u64,
     counters: Arc<FeedCounters>,
     session: [u8; 16],
@@ -154,28 +176,31 @@ pub struct Arbiter {
     window: Window,
     reveals: Reveals,
     given_up: GivenUp,
+    copies: Copies,
     /// For each line the number above the highest that it has brought in this session.
     tops: [u64; LINES_MAX],
 }
 
 impl Arbiter {
-    /// Makes an arbiter for feed `feed` that gives missing numbers up after `hold_ns` and holds
-    /// at most `window_messages`, a power of two and at least 2, with `held_bytes` of each.
+    /// Makes an arbiter that counts in `counters`.
     ///
     /// # Panics
     ///
-    /// When `window_messages` is not a power of two from 2 on.
+    /// When the window is not a power of two from 2 on.
     #[must_use]
-    pub fn new(
-        feed: u8,
-        hold_ns: u64,
-        window_messages: usize,
-        held_bytes: usize,
-        counters: Arc<FeedCounters>,
-    ) -> Self {
+    pub fn new(arbitration: Arbitration, counters: Arc<FeedCounters>) -> Self {
+        let Arbitration {
+            feed,
+            market_lines,
+            hold_ns,
+            window_messages,
+            held_bytes,
+        } = arbitration;
         assert!(window_messages >= 2, "a window has at least two numbers");
+        let lines = counters.by_line.len();
         Self {
             feed,
+            market_lines,
             hold_ns,
             counters,
             session: [0; 16],
@@ -189,6 +214,7 @@ impl Arbiter {
             // One more than numbers, for the one that is pushed before its number is known.
             reveals: Reveals::with_capacity(window_messages + 1),
             given_up: GivenUp::new(),
+            copies: Copies::new(window_messages, lines),
             tops: [0; LINES_MAX],
         }
     }
@@ -198,12 +224,13 @@ impl Arbiter {
     #[must_use]
     pub fn records_max(&self, records_per_message: usize) -> usize {
         // Of each number in the window either its message's records or a gap, one gap of what lies
-        // beyond the window, one of what the packet itself lacks, and a start and an end both of
-        // the session that the packet belongs to and of the one that it closes.
+        // beyond the window, one of what the packet itself lacks, a start and an end both of the
+        // session that the packet belongs to and of the one that it closes, and the marks of a
+        // restart and of silence.
         let window = usize::try_from(self.window.len()).unwrap_or(usize::MAX);
         window
             .saturating_mul(records_per_message.max(1))
-            .saturating_add(6)
+            .saturating_add(9)
     }
 
     /// Returns whether a session is followed or was.
@@ -224,9 +251,51 @@ impl Arbiter {
         self.end.is_some()
     }
 
+    /// Returns the lowest number that is not accounted for.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Returns whether numbers are delivered: a session was joined and has not ended.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Returns for each line how much earlier than another it brought what both brought, once for
+    /// each packet.
+    #[must_use]
+    pub fn ahead(&self) -> &[Histogram] {
+        self.copies.ahead()
+    }
+
     /// Follows a session from now on, after closing the one before.
     pub fn begin(&mut self, session: [u8; 16], start: Start, to: &mut Outlet<'_, impl Decode>) {
         self.close(to);
+        self.reset(session, start);
+        self.phase = Phase::Waiting;
+        if matches!(start, Start::At(_)) {
+            self.start(to);
+        }
+    }
+
+    /// Begins to number again, from 1, inside the session: what is missing of the numbers before is
+    /// given up.
+    pub fn restart(&mut self, to: &mut Outlet<'_, impl Decode>) {
+        self.close(to);
+        self.reset(self.session, Start::At(1));
+        self.phase = Phase::Running;
+        self.counters.restarts.add(1);
+        self.mark(SessionMark::Restart, to);
+    }
+
+    /// Publishes what happened to the session.
+    pub fn mark(&self, mark: SessionMark, to: &mut Outlet<'_, impl Decode>) {
+        self.mark_session(mark, to.ts_recv_ns, to);
+    }
+
+    fn reset(&mut self, session: [u8; 16], start: Start) {
         // Sums wrap rather than panic where venues' numbers leap through all 64 bits.
         self.expected_before = self
             .expected_before
@@ -240,11 +309,8 @@ impl Arbiter {
         self.window.clear();
         self.reveals.clear();
         self.given_up.clear();
+        self.copies.clear();
         self.tops = [0; LINES_MAX];
-        self.phase = Phase::Waiting;
-        if matches!(start, Start::At(_)) {
-            self.start(to);
-        }
     }
 
     /// Takes the messages of one packet.
@@ -437,6 +503,7 @@ impl Arbiter {
         self.join(run.line, run.first, end, to);
         if end <= self.next {
             self.count_passed(run.line, run.first, end);
+            self.compare_passed(run.line, run.first, run.messages, to.ts_recv_ns);
         } else {
             self.take_new(run, end, to);
         }
@@ -464,6 +531,7 @@ impl Arbiter {
                 self.make_room(number, number + 1, to);
             }
             if number < self.next {
+                self.compare_passed(line, number, std::iter::once(bytes), to.ts_recv_ns);
                 // Below `passed` it was counted already; above, the other line's copy was held.
                 let held_meanwhile = number >= passed;
                 self.line_counts(line)
@@ -495,6 +563,7 @@ impl Arbiter {
             self.refuse(line, number, to.seen_ns);
             return false;
         }
+        self.copies.note(number, bytes, line, to.ts_recv_ns);
         let in_order = number == self.known_end;
         if in_order {
             self.known_end += 1;
@@ -509,7 +578,11 @@ impl Arbiter {
     /// Keeps a message that cannot be delivered yet.
     fn hold(&mut self, line: u8, number: u64, bytes: &[u8], to: &mut Outlet<'_, impl Decode>) {
         if self.window.holds(number) {
-            self.line_counts(line).duplicates.add(1);
+            let counts = self.line_counts(line);
+            counts.duplicates.add(1);
+            counts
+                .mismatched
+                .add(u64::from(!self.window.is_copy(number, bytes)));
         } else if to.decoder.is_sound(bytes) {
             let origin = self.origin(line, number);
             let slot = Slot {

@@ -6,6 +6,7 @@ use crate::record::GapCause;
 const HELD: u8 = 1;
 const MALFORMED: u8 = 1 << 1;
 const TRUNCATED: u8 = 1 << 2;
+const ASKED: u8 = 1 << 3;
 
 /// Why a message that came cannot be used.
 #[derive(Clone, Copy, Debug)]
@@ -102,10 +103,26 @@ impl Window {
         }
     }
 
+    /// Whether `bytes` are those of the message that waits as `number`, as far as it was kept.
+    pub(super) fn is_copy(&self, number: u64, bytes: &[u8]) -> bool {
+        let held = self.held(number);
+        usize::from(held.message_bytes) == bytes.len() && bytes.starts_with(held.bytes)
+    }
+
     /// Returns which line brought what waits as `number`, and how.
     pub(super) fn brought(&self, number: u64) -> (u8, Origin) {
         let slot = &self.slots[self.index(number)];
         (slot.line, slot.origin)
+    }
+
+    /// Notes that `number`, which is missing, was asked for.
+    pub(super) fn ask(&mut self, number: u64) {
+        self.set(self.index(number), ASKED);
+    }
+
+    /// Whether `number` was asked for.
+    pub(super) fn was_asked(&self, number: u64) -> bool {
+        self.marks[self.index(number)] & ASKED != 0
     }
 
     pub(super) fn blemish(&mut self, number: u64, blemish: Blemish) {

@@ -1,6 +1,6 @@
 //! Owns the keys that scripts rely on.
 
-use super::{Replayed, Told, anomalies, hops, lines};
+use super::{Replayed, Told, anomalies, feed_lines, hops, lines};
 use ringtape::latency::Summary;
 use ringtape::net::ActiveBackend;
 use ringtape::pipeline::{FeedReport, Report, SubscriberReport};
@@ -45,6 +45,9 @@ struct LedgerJson {
     events: u64,
     instruments: u64,
     heartbeats: u64,
+    /// Requests for missing numbers, and how many numbers they asked for.
+    requests: u64,
+    requested: u64,
     /// What explains or accompanies a loss; only what happened.
     anomalies: BTreeMap<&'static str, u64>,
     lines: Vec<FeedLineJson>,
@@ -52,11 +55,17 @@ struct LedgerJson {
 
 #[derive(Debug, Serialize)]
 struct FeedLineJson {
+    name: String,
     packets: u64,
     won: u64,
     duplicates: u64,
     late: u64,
     went_back: u64,
+    mismatched: u64,
+    silences: u64,
+    longest_silence_ns: u64,
+    /// How much earlier than another line it brought what both brought, once for each packet.
+    ahead_ns: Option<SummaryJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -211,6 +220,11 @@ struct NetLineJson {
     rearms: u64,
     kernel_drops: u64,
     errors: u64,
+    /// Datagrams sent to a re-request server, those that could not be, and how often it told that
+    /// nobody listens.
+    sent: u64,
+    send_errors: u64,
+    refused: u64,
     receive_buffer_asked_bytes: usize,
     receive_buffer_granted_bytes: usize,
 }
@@ -261,6 +275,7 @@ impl From<&FeedReport> for LedgerJson {
                 ("first_arrival", ledger.first_arrival),
                 ("other_line", ledger.other_line),
                 ("reordered", ledger.reordered),
+                ("rerequested", ledger.rerequested),
             ]),
             lost: ledger.lost(),
             causes: causes.collect(),
@@ -269,16 +284,21 @@ impl From<&FeedReport> for LedgerJson {
             events: ledger.events,
             instruments: ledger.instruments,
             heartbeats: ledger.heartbeats,
+            requests: ledger.requests,
+            requested: ledger.requested,
             anomalies: anomalies(feed),
-            lines: ledger
-                .lines()
-                .iter()
-                .map(|line| FeedLineJson {
+            lines: feed_lines(feed)
+                .map(|(name, line, ahead)| FeedLineJson {
+                    name: name.to_owned(),
                     packets: line.packets,
                     won: line.won,
                     duplicates: line.duplicates,
                     late: line.late,
                     went_back: line.went_back,
+                    mismatched: line.mismatched,
+                    silences: line.silences,
+                    longest_silence_ns: line.longest_silence_ns,
+                    ahead_ns: ahead.map(|&ahead| ahead.into()),
                 })
                 .collect(),
         }
@@ -409,6 +429,9 @@ impl From<&Report> for NetJson {
                     rearms: counters.rearms(),
                     kernel_drops: counters.kernel_drops.get(),
                     errors: counters.errors(),
+                    sent: counters.sent.get(),
+                    send_errors: counters.send_errors.get(),
+                    refused: counters.refused.get(),
                     receive_buffer_asked_bytes: line.receive_buffer.asked_bytes,
                     receive_buffer_granted_bytes: line.receive_buffer.granted_bytes,
                 })

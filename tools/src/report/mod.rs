@@ -74,6 +74,7 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("malformed_messages", ledger.malformed_messages),
         ("truncated_datagrams", ledger.truncated_datagrams),
         ("cut_messages", ledger.cut_messages),
+        ("foreign", ledger.foreign),
         ("wrong_session", ledger.wrong_session),
         ("ended_session", ledger.ended_session),
         ("contradicting_ends", ledger.contradicting_ends),
@@ -83,10 +84,25 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("after_end", ledger.after_end),
         ("late", over_lines(|line| line.late)),
         ("went_back", over_lines(|line| line.went_back)),
+        ("mismatched", over_lines(|line| line.mismatched)),
+        ("restarts", ledger.restarts),
+        ("before_restart", ledger.before_restart),
+        ("silences", ledger.silences),
+        ("line_silences", over_lines(|line| line.silences)),
+        ("wrong_answers", ledger.wrong_answers),
+        ("unasked", ledger.unasked),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)
     .collect()
+}
+
+/// A feed's lines by name, with what they brought and how much earlier than another they were.
+fn feed_lines(feed: &FeedReport) -> impl Iterator<Item = (&str, &LineLedger, Option<&Summary>)> {
+    let names = feed.lines.iter().zip(feed.ledger.lines());
+    names
+        .enumerate()
+        .map(|(index, (name, line))| (name.as_str(), line, feed.ahead.get(index)))
 }
 
 fn lines(report: &Report) -> impl Iterator<Item = (&LineReport, &LineCounters)> {

@@ -1,6 +1,6 @@
 //! Owns the page for people.
 
-use super::{Told, anomalies, hops, lines};
+use super::{Told, anomalies, feed_lines, hops, lines};
 use crate::output::{Table, thousands};
 use ringtape::latency::Summary;
 use ringtape::pipeline::{CoreReport, FeedReport, ReceiverReport, Report, SubscriberReport};
@@ -98,6 +98,9 @@ fn feed_text(text: &mut String, feed: &FeedReport) {
     row("    first arrival", ledger.first_arrival);
     row("    healed by the other line", ledger.other_line);
     row("    reordered on its line", ledger.reordered);
+    if ledger.requests > 0 {
+        row("    healed by re-request", ledger.rerequested);
+    }
     row("+ lost", ledger.lost());
     for cause in GapCause::FEED
         .into_iter()
@@ -108,7 +111,46 @@ fn feed_text(text: &mut String, feed: &FeedReport) {
     for (name, count) in anomalies(feed) {
         row(&format!("beside: {}", name.replace('_', " ")), count);
     }
+    if ledger.requests > 0 {
+        row("beside: requests", ledger.requests);
+        row("beside: numbers asked for", ledger.requested);
+    }
     text.push_str(&table.render());
+    feed_lines_text(text, feed);
+}
+
+/// Who won, and by how much.
+fn feed_lines_text(text: &mut String, feed: &FeedReport) {
+    let mut table = Table::default();
+    table.row([
+        "line",
+        "datagrams",
+        "won",
+        "duplicates",
+        "late",
+        "differing",
+        "ahead p50, µs",
+        "p99",
+        "longest silence, ms",
+    ]);
+    for (name, line, ahead) in feed_lines(feed) {
+        let ahead = |value: fn(&Summary) -> u64| match ahead {
+            Some(ahead) if ahead.count > 0 => micros(value(ahead)),
+            _ => "-".to_owned(),
+        };
+        table.row([
+            name,
+            &thousands(line.packets),
+            &thousands(line.won),
+            &thousands(line.duplicates),
+            &thousands(line.late),
+            &thousands(line.mismatched),
+            &ahead(|ahead| ahead.p50),
+            &ahead(|ahead| ahead.p99),
+            &thousands(line.longest_silence_ns / 1_000_000),
+        ]);
+    }
+    _ = write!(text, "\n{}", table.render());
 }
 
 fn subscribers_text(text: &mut String, report: &Report) {
