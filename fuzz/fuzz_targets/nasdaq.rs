@@ -8,7 +8,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ringtape::feed::moldudp64::{self, HEADER_BYTES, PacketWriter};
-use ringtape::feed::{Arrival, Feed, FeedConfig, NasdaqFeed, Start};
+use ringtape::feed::{Arrival, Feed, FeedConfig, NasdaqFeed, RerequestConfig, Start};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Content, SessionMark};
 
@@ -65,6 +65,11 @@ impl Rig {
             seen_ns: self.now_ns,
         };
         self.feed.on_datagram(arrival, &mut self.batch);
+        self.feed.requests(self.now_ns, &mut |line, request| {
+            assert_eq!(line, 2);
+            let asked = moldudp64::read_request(request).expect("a request");
+            assert!((1..=5).contains(&asked.count));
+        });
         self.check();
     }
 
@@ -74,7 +79,7 @@ impl Rig {
                 Content::Gap(gap) => (gap.first, gap.last),
                 Content::DeadLetter(letter) => (letter.feed_sequence, letter.feed_sequence),
                 Content::Session(session) => {
-                    if session.mark == SessionMark::Start {
+                    if matches!(session.mark, SessionMark::Start | SessionMark::Restart) {
                         self.next = Some(session.feed_sequence);
                     }
                     assert!(self.next.is_some_and(|next| next <= session.feed_sequence));
@@ -101,6 +106,13 @@ fn run(input: &mut Input<'_>) -> Option<()> {
         },
         hold_ns: u64::from(options >> 1 & 3) * 5,
         window_messages: if options & 8 == 0 { 8 } else { 64 },
+        silence_ns: 40,
+        rerequest: RerequestConfig {
+            servers: vec!["127.0.0.1:1".parse().expect("an address")],
+            retry_ns: 3,
+            in_flight_max: 2,
+            count_max: 5,
+        },
         ..FeedConfig::default()
     };
     let feed = NasdaqFeed::new(config).expect("a good configuration");
@@ -122,7 +134,11 @@ fn run(input: &mut Input<'_>) -> Option<()> {
 fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
     loop {
         let operation = input.byte()?;
-        let line = usize::from(operation >> 7);
+        // Two lines, and now and then the server.
+        let line = match operation >> 3 & 15 {
+            3 => 2,
+            _ => usize::from(operation >> 7),
+        };
         let session = SESSIONS[usize::from(operation >> 5 & 3)];
         let mut buffer = [0; 4_096];
         match operation & 7 {

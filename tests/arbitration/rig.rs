@@ -193,6 +193,23 @@ impl Rig {
         self.read();
     }
 
+    /// Returns what the feed asks for now: the line, the first number and how many.
+    pub(crate) fn requests(&mut self, now_ns: u64) -> Vec<(usize, u64, u16)> {
+        let mut requests = vec![];
+        self.feed.requests(now_ns, &mut |line, bytes| {
+            let asked = moldudp64::read_request(bytes).expect("a request");
+            assert_eq!(asked.session, SESSION);
+            requests.push((line, asked.sequence, asked.count));
+        });
+        requests
+    }
+
+    /// Returns for each line in how many packets it was ahead of another, and by how much at most.
+    pub(crate) fn ahead(&self) -> Vec<(u64, u64)> {
+        let ahead = self.feed.ahead();
+        ahead.iter().map(|line| (line.count, line.max)).collect()
+    }
+
     pub(crate) fn close(&mut self, now_ns: u64) {
         self.feed.close(now_ns, &mut self.batch);
         self.read();

@@ -60,6 +60,8 @@ pub(super) struct SessionRecorded {
     /// Runs of numbers that the feed lost, and the numbers in them.
     pub(super) gaps: u64,
     pub(super) missing: u64,
+    /// How often the venue began to number again.
+    pub(super) restarts: u64,
     pub(super) events: u64,
     pub(super) first_event_ns: Option<u64>,
     pub(super) last_event_ns: Option<u64>,
@@ -211,10 +213,21 @@ impl Recorded {
     }
 
     fn mark(&mut self, mark: &Session) {
-        if mark.mark == SessionMark::End {
-            self.session_of(mark.feed).ended = true;
-            self.current.remove(&mark.feed);
-            return;
+        match mark.mark {
+            SessionMark::End => {
+                self.session_of(mark.feed).ended = true;
+                self.current.remove(&mark.feed);
+                return;
+            }
+            SessionMark::Restart => {
+                let session = self.session_of(mark.feed);
+                session.restarts += 1;
+                session.next = Some(mark.feed_sequence);
+                session.gap_end = None;
+                return;
+            }
+            SessionMark::Silent | SessionMark::Resumed => return,
+            _ => {}
         }
         let name = mark.id.split(|byte| *byte == 0).next().unwrap_or_default();
         self.current.insert(mark.feed, self.sessions.len());

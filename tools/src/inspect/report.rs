@@ -62,7 +62,7 @@ struct SessionReport {
     gaps: u64,
     /// Numbers in them.
     missing: u64,
-    restarts: Option<u64>,
+    restarts: u64,
     events: u64,
     digest: Option<String>,
     /// The number of its feed in a journal.
@@ -253,7 +253,7 @@ impl Report {
                     &thousands(session.messages),
                     &thousands(session.gaps),
                     &thousands(session.missing),
-                    &number(session.restarts),
+                    &thousands(session.restarts),
                 ]);
             }
             _ = write!(text, "\n{}", sessions.render());
@@ -281,7 +281,7 @@ impl SessionReport {
             messages: tally.messages,
             gaps: tally.gaps(),
             missing: tally.missing(),
-            restarts: Some(tally.restarts),
+            restarts: tally.restarts,
             events: given.events,
             digest: Some(given.digest.to_string()),
             feed: None,
@@ -297,7 +297,7 @@ impl SessionReport {
             messages: session.messages,
             gaps: session.gaps,
             missing: session.missing,
-            restarts: None,
+            restarts: session.restarts,
             events: session.events,
             digest: None,
             feed: Some(session.feed),

@@ -188,11 +188,20 @@ impl Messages {
     }
 
     fn mark(&mut self, mark: &Session, tally: &mut Tally) -> Option<(usize, u64, Encoded)> {
-        if mark.mark == SessionMark::End {
-            let session = self.current(tally).session;
-            tally.sessions[session].announce(mark.feed_sequence);
-            self.ended.insert(session);
-            return None;
+        match mark.mark {
+            SessionMark::End => {
+                let session = self.current(tally).session;
+                tally.sessions[session].announce(mark.feed_sequence);
+                self.ended.insert(session);
+                return None;
+            }
+            // Numbers that come again mean other messages: as if it were a session of its own.
+            SessionMark::Restart => {
+                let session = self.current(tally).session;
+                self.ended.insert(session);
+            }
+            SessionMark::Silent | SessionMark::Resumed => return None,
+            _ => {}
         }
         self.settle_groups();
         let name = wire_name(&mark.id);
