@@ -7,6 +7,8 @@
 //!   subscriber) over receiving alone. A fall means that decoding or publishing became dearer.
 //!   With passages, for orientation: they buy a latency report's hops with a reading of the clock
 //!   for each datagram and a second ring.
+//! * `two lines`: the same with every datagram on two lines, twice as many in all, over receiving them
+//!   on one. A fall means that arbitration, or comparing the copies, became dearer.
 //!
 //! One thread sends, untimed, until 2048 datagrams of 1 to 13 messages wait in the socket (fewer where
 //! `net.core.rmem_max` is too small for them), then empties it, timed. Every pass checks that each datagram came, in order; those of the stage,
@@ -70,8 +72,9 @@ fn compare_backend(backend: Backend, name: &str) {
     let mut bare = Bare::open();
     let mut alone = Receiving::open(backend, Stamps::Batch);
     let mut stamped = Receiving::open(backend, Stamps::Kernel);
-    let mut stage = Ingesting::open(backend, false);
-    let mut timed_stage = Ingesting::open(backend, true);
+    let mut stage = Ingesting::open(backend, false, 1);
+    let mut timed_stage = Ingesting::open(backend, true, 1);
+    let mut two_lines = Ingesting::open(backend, false, 2);
     compare_short(
         &format!("receive: {name} / bare recvmmsg(64)"),
         Goal::ThroughputAtLeast(0.95),
@@ -96,17 +99,23 @@ fn compare_backend(backend: Backend, name: &str) {
         || alone.pass(),
         || timed_stage.pass(),
     );
+    compare_short(
+        &format!("two lines: ingest of 2 N, {name} / 2 x receive of N"),
+        Goal::ThroughputAtLeast(0.9),
+        || alone.pass(),
+        || two_lines.pass(),
+    );
 }
 
 /// A venue that sends the same packets again and again, with numbers that go on.
 struct Venue {
-    sender: Sender,
+    senders: Vec<Sender>,
     packets: Vec<Vec<Vec<u8>>>,
     next: u64,
 }
 
 impl Venue {
-    fn open(target: SocketAddrV4) -> Self {
+    fn open(targets: &[SocketAddrV4]) -> Self {
         let mut flow = OrderFlow::new(1);
         let packets = (0..datagrams())
             .map(|_| {
@@ -115,17 +124,20 @@ impl Venue {
             })
             .collect();
         Self {
-            sender: Sender::open(target, None).expect("loopback"),
+            senders: targets
+                .iter()
+                .map(|&target| Sender::open(target, None).expect("loopback"))
+                .collect(),
             packets,
             next: 1,
         }
     }
 
-    /// Fills the queue; returns what is to come out of it.
+    /// Fills the queue of every line; returns what is to come out of it.
     fn fill(&mut self) -> Check {
         let check = Check {
             next: self.next,
-            expected: self.packets.len(),
+            expected: self.packets.len() * self.senders.len(),
         };
         for messages in &self.packets {
             let mut buffer = [0; PACKET_BYTES_MAX];
@@ -134,7 +146,10 @@ impl Venue {
                 assert!(packet.push(message), "13 messages fit");
             }
             self.next += u64::from(packet.count());
-            self.sender.send(packet.finish()).expect("sent");
+            let packet = packet.finish();
+            for sender in &self.senders {
+                sender.send(packet).expect("sent");
+            }
         }
         check
     }
@@ -211,7 +226,7 @@ impl Bare {
         Self {
             socket,
             receive: BareRecvmmsg::new(),
-            venue: Venue::open(address),
+            venue: Venue::open(&[address]),
         }
     }
 
@@ -225,12 +240,16 @@ impl Bare {
 }
 
 fn open(backend: Backend, stamps: Stamps) -> Result<Receiver, Error> {
+    open_lines(backend, stamps, 1)
+}
+
+fn open_lines(backend: Backend, stamps: Stamps, lines: usize) -> Result<Receiver, Error> {
     let config = Config {
         backend,
         stamps,
         ..Config::default()
     };
-    Receiver::open(&config, &[Line::new("A", HERE)])
+    Receiver::open(&config, &vec![Line::new("A", HERE); lines])
 }
 
 /// Our receive loop.
@@ -244,7 +263,7 @@ impl Receiving {
         let mut receiver = open(backend, stamps).expect("opened before");
         receiver.start().expect("enabled");
         Self {
-            venue: Venue::open(receiver.local_address(0)),
+            venue: Venue::open(&[receiver.local_address(0)]),
             receiver,
         }
     }
@@ -268,11 +287,17 @@ struct Ingesting {
 }
 
 impl Ingesting {
-    fn open(backend: Backend, passages: bool) -> Self {
-        let receiver = open(backend, Stamps::Batch).expect("opened before");
-        let venue = Venue::open(receiver.local_address(0));
+    fn open(backend: Backend, passages: bool, lines: usize) -> Self {
+        let receiver = open_lines(backend, Stamps::Batch, lines).expect("opened before");
+        let targets: Vec<_> = (0..lines)
+            .map(|line| receiver.local_address(line))
+            .collect();
+        let venue = Venue::open(&targets);
         let feed = NasdaqFeed::new(FeedConfig {
-            lines: vec!["A".to_owned()],
+            lines: vec!["A".to_owned(); lines],
+            // The lines are read one after the other, and nothing is lost.
+            window_messages: 1 << 16,
+            hold_ns: u64::MAX,
             ..FeedConfig::default()
         })
         .expect("a valid configuration");
@@ -283,7 +308,7 @@ impl Ingesting {
                 ..Subscription::default()
             })
             .expect("a valid ring");
-        let routes = vec![Route { feed: 0, line: 0 }];
+        let routes = (0..lines).map(|line| Route { feed: 0, line }).collect();
         let feeds: Vec<Box<dyn Feed<MarketEvent>>> = vec![Box::new(feed)];
         let mut stage = IngestStage::new("ingest", receiver, routes, feeds, publisher, SystemClock);
         stage.start().expect("enabled");
