@@ -1,5 +1,5 @@
 //! After the start, nothing on the way from the sockets to the handlers and the tape allocates: not
-//! for good packets, not for holes, duplicates and garbage, not with either backend.
+//! for good packets, not for holes, requests, answers, duplicates and garbage, not with either backend.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,14 +15,18 @@ mod support;
 
 use counting_allocator::Counting;
 use ringtape::bus::{Contract, Subscription};
+use ringtape::feed::moldudp64::{self, Packet, PacketWriter};
+use ringtape::feed::{FeedConfig, NasdaqFeed, RerequestConfig, Start};
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Backend, Stamps};
 use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Settings};
 use ringtape::record::Gap;
 use ringtape::wait::WaitStrategy;
+use std::net::{SocketAddr, UdpSocket};
 use support::{
-    Folder, end_of_session, feed, heartbeat, lines, packets, senders, wait_received, wait_until,
+    Folder, SESSION, anywhere, end_of_session, heartbeat, lines, packets, senders, wait_received,
+    wait_until,
 };
 
 #[global_allocator]
@@ -62,6 +66,43 @@ fn traffic() -> Vec<(usize, Vec<u8>)> {
     traffic
 }
 
+/// Answers each request with one message.
+struct Server {
+    socket: UdpSocket,
+    /// By number, from 1.
+    answers: Vec<Vec<u8>>,
+}
+
+impl Server {
+    fn open() -> Self {
+        let socket = UdpSocket::bind(anywhere()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let good = packets(3_000);
+        let messages = good
+            .iter()
+            .flat_map(|bytes| Packet::parse(bytes, bytes.len()).unwrap().messages());
+        let answers = messages.zip(1..).map(|(message, number)| {
+            let mut buffer = [0; 100];
+            let mut answer = PacketWriter::new(&mut buffer, SESSION, number);
+            assert!(answer.push(message));
+            answer.finish().to_vec()
+        });
+        Self {
+            socket,
+            answers: answers.collect(),
+        }
+    }
+
+    fn serve(&self) {
+        let mut request = [0; 64];
+        while let Ok((bytes, client)) = self.socket.recv_from(&mut request) {
+            let asked = moldudp64::read_request(&request[..bytes]).unwrap();
+            let index = usize::try_from(asked.sequence - 1).unwrap();
+            self.socket.send_to(&self.answers[index], client).unwrap();
+        }
+    }
+}
+
 #[test]
 fn nothing_allocates_between_the_start_and_the_stop() {
     for backend in [Backend::Uring, Backend::Mmsg] {
@@ -84,9 +125,20 @@ fn check(backend: Backend, stamps: Stamps, wait: WaitStrategy) {
         wait,
         ingest_core: None,
     });
-    pipeline
-        .feed(feed(["A", "B"], 1_000), lines(["A", "B"]))
-        .unwrap();
+    let server = Server::open();
+    let SocketAddr::V4(address) = server.socket.local_addr().unwrap() else {
+        unreachable!("bound to IPv4");
+    };
+    let feed = NasdaqFeed::new(FeedConfig {
+        start: Start::At(1),
+        hold_ns: 1_000,
+        rerequest: RerequestConfig {
+            servers: vec![address],
+            ..RerequestConfig::default()
+        },
+        ..FeedConfig::default()
+    });
+    pipeline.feed(feed.unwrap(), lines(["A", "B"])).unwrap();
     for (contract, capacity) in [(Contract::Lossy, 64), (Contract::Lossless, 64)] {
         let subscription = Subscription {
             contract,
@@ -115,6 +167,7 @@ fn check(backend: Backend, stamps: Stamps, wait: WaitStrategy) {
     let allocations = ALLOCATOR.during(|| {
         for (sent, (line, bytes)) in traffic.iter().enumerate() {
             senders[*line].send(bytes).unwrap();
+            server.serve();
             // Never more in flight than the sockets hold.
             wait_received(&running, (sent as u64 + 2).saturating_sub(100));
         }
@@ -132,4 +185,5 @@ fn check(backend: Backend, stamps: Stamps, wait: WaitStrategy) {
     assert_eq!(ledger.expected, 3_000);
     assert!(ledger.lost() > 0 && ledger.lines()[1].won > 0 && ledger.malformed_datagrams() > 0);
     assert!(ledger.truncated_datagrams > 0);
+    assert!(ledger.requests > 0 && ledger.lines()[2].packets > 0);
 }
