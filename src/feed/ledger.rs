@@ -147,6 +147,8 @@ counts! {
         ended_session,
         /// Delivered messages of a type that the decoder does not know: dead letters.
         unknown_messages,
+        /// Delivered messages of an instrument for which the feed had no number left: dead letters.
+        unnumbered_messages,
         /// Delivered messages without a byte: they spend a number and say nothing.
         empty_messages,
         /// Events.

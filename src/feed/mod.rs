@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! line A ─► framing ─┐                                  ┌─► events
-//!           moldudp64 ├─► arbiter ─► decoder (itch) ────┼─► gaps
+//!         moldudp64,  ├─► arbiter ─► decoder ───────────┼─► gaps
+//!         iextp       │              itch, iex          │
 //! line B ─► framing ─┘   (one number at a time)         └─► session marks, dead letters
 //! ```
 //!
@@ -10,12 +11,16 @@
 //! and does not panic on any bytes. What was not delivered is counted and shown as a
 //! [`Gap`](crate::record::Gap); the [`Ledger`] says whether the sums close.
 //!
-//! [`NasdaqFeed`] is ready-made. A venue of your own brings a [`Protocol`] to an
+//! [`NasdaqFeed`] and [`IexFeed`] are ready-made. A venue of your own brings a [`Protocol`] to an
 //! [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
 
 mod arbiter;
 mod arbitrated;
+mod blocks;
 mod config;
+pub mod iex;
+mod iex_feed;
+pub mod iextp;
 pub mod itch;
 mod ledger;
 pub mod moldudp64;
@@ -33,6 +38,7 @@ use std::sync::Arc;
 pub use arbiter::{Arbiter, Arbitration, Decode, MalformedMessage, Message, Outlet, Run, Start};
 pub use arbitrated::ArbitratedFeed;
 pub use config::FeedConfig;
+pub use iex_feed::{Iex, IexFeed};
 pub use ledger::{FeedCounters, Ledger, LineCounters, LineLedger, LineLedgers};
 pub use nasdaq::{Nasdaq, NasdaqFeed};
 pub use protocol::{

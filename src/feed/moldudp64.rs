@@ -18,14 +18,16 @@
 //!
 //! Knows nothing of what the messages say.
 
+use super::blocks;
 use super::protocol::{self, Fault, PacketKind, session_name};
+use zerocopy::byteorder::BigEndian;
 use zerocopy::byteorder::big_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Bytes of a packet's header.
 pub const HEADER_BYTES: usize = size_of::<Header>();
 /// Bytes of the length before each message.
-pub const LENGTH_BYTES: usize = 2;
+pub const LENGTH_BYTES: usize = blocks::LENGTH_BYTES;
 /// The count that says end of session.
 const END_OF_SESSION: u16 = 0xffff;
 
@@ -110,7 +112,7 @@ impl<'a> Packet<'a> {
             return Err(malformed(Fault::SequenceOverflow));
         }
         let blocks_bytes = datagram_bytes.max(bytes.len()) - HEADER_BYTES;
-        let whole = walk(blocks, blocks_bytes, count).map_err(malformed)?;
+        let whole = blocks::walk::<BigEndian>(blocks, blocks_bytes, count).map_err(malformed)?;
         Ok(Self {
             session,
             sequence,
@@ -155,10 +157,7 @@ impl<'a> Packet<'a> {
     /// Returns the messages that are there as a whole, in order.
     #[must_use]
     pub const fn messages(&self) -> Messages<'a> {
-        Messages {
-            left: self.whole,
-            blocks: self.blocks,
-        }
+        Messages::new(self.whole, self.blocks)
     }
 }
 
@@ -189,64 +188,8 @@ impl From<MalformedPacket> for protocol::Malformed {
     }
 }
 
-/// Returns how many of `count` messages are whole in `blocks`, which is `blocks_bytes` long, or was
-/// before it was cut.
-fn walk(blocks: &[u8], blocks_bytes: usize, count: u16) -> Result<u16, Fault> {
-    let mut at = 0;
-    for whole in 0..count {
-        let Some(length) = blocks.get(at..at + LENGTH_BYTES) else {
-            // Cut before this message's length: it and each one after it needs at least a length.
-            let needed = usize::from(count - whole) * LENGTH_BYTES;
-            let fits = blocks.len() < blocks_bytes && at + needed <= blocks_bytes;
-            return if fits {
-                Ok(whole)
-            } else {
-                Err(Fault::BlockPastEnd)
-            };
-        };
-        let next = at + LENGTH_BYTES + usize::from(u16::from_be_bytes([length[0], length[1]]));
-        if next > blocks.len() {
-            let needed = usize::from(count - whole - 1) * LENGTH_BYTES;
-            let fits = next + needed <= blocks_bytes;
-            return if fits {
-                Ok(whole)
-            } else {
-                Err(Fault::BlockPastEnd)
-            };
-        }
-        at = next;
-    }
-    if at == blocks_bytes {
-        Ok(count)
-    } else {
-        Err(Fault::TrailingBytes)
-    }
-}
-
 /// The messages of a packet, in order.
-#[derive(Clone, Debug)]
-pub struct Messages<'a> {
-    left: u16,
-    blocks: &'a [u8],
-}
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        self.left = self.left.checked_sub(1)?;
-        let (length, rest) = self.blocks.split_first_chunk::<LENGTH_BYTES>()?;
-        let (message, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        self.blocks = rest;
-        Some(message)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (usize::from(self.left), Some(usize::from(self.left)))
-    }
-}
-
-impl ExactSizeIterator for Messages<'_> {}
+pub type Messages<'a> = blocks::Messages<'a, BigEndian>;
 
 /// Writes one packet into a buffer of the caller's.
 ///
@@ -298,16 +241,12 @@ impl<'a> PacketWriter<'a> {
     /// longer than its length field can say.
     #[must_use]
     pub fn push(&mut self, message: &[u8]) -> bool {
-        let Ok(length) = u16::try_from(message.len()) else {
-            return false;
-        };
-        let end = self.used + LENGTH_BYTES + message.len();
-        if end > self.buffer.len() || self.header.count == END_OF_SESSION - 1 {
+        if self.header.count == END_OF_SESSION - 1 {
             return false;
         }
-        let (head, body) = self.buffer[self.used..end].split_at_mut(LENGTH_BYTES);
-        head.copy_from_slice(&length.to_be_bytes());
-        body.copy_from_slice(message);
+        let Some(end) = blocks::put::<BigEndian>(self.buffer, self.used, message) else {
+            return false;
+        };
         self.used = end;
         self.header.count += 1;
         true

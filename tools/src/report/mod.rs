@@ -79,6 +79,7 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("ended_session", ledger.ended_session),
         ("contradicting_ends", ledger.contradicting_ends),
         ("unknown_messages", ledger.unknown_messages),
+        ("unnumbered_messages", ledger.unnumbered_messages),
         ("empty_messages", ledger.empty_messages),
         ("before_start", ledger.before_start),
         ("after_end", ledger.after_end),
