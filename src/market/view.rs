@@ -282,7 +282,7 @@ views! {
         short_sale_threshold: u8,
         /// `Y` for a new issue that an IPO brings.
         ipo: u8,
-        /// Tier of the limit-up limit-down bands.
+        /// Tier of the limit-up limit-down bands: the digit, from IEX the number.
         price_band_tier: u8,
         /// `Y` for an exchange-traded product.
         etp: u8,
@@ -293,7 +293,7 @@ views! {
     /// The venue's day moved on.
     System = 15, SYSTEM, "system" {
         /// The venue's letter (NASDAQ: `O` first message, `S` system open, `Q` market open, `M`
-        /// market closed, `E` system closed, `C` last message).
+        /// market closed, `E` system closed, `C` last message; IEX sends `R` for `Q`).
         code: u8,
         /// Zero.
         reserved: [u8; 27],
@@ -345,9 +345,10 @@ views! {
 
     /// One market of the venue's operator stopped or resumed an instrument.
     OperationalHalt = 20, OPERATIONAL_HALT, "operational_halt" {
-        /// The market's letter (NASDAQ: `Q` Nasdaq, `B` BX, `X` PSX).
+        /// The market's letter (NASDAQ: `Q` Nasdaq, `B` BX, `X` PSX); 0 where the venue has but one
+        /// (IEX).
         market: u8,
-        /// `H` halted, `T` resumed.
+        /// The venue's letter (NASDAQ: `H` halted, `T` resumed; IEX: `O` halted, `N` not).
         action: u8,
         /// Zero.
         reserved: [u8; 26],
@@ -355,8 +356,8 @@ views! {
 
     /// Retail orders that want to trade inside the spread.
     RetailInterest = 21, RETAIL_INTEREST, "retail_interest" {
-        /// The venue's letter (NASDAQ: `B` buy, `S` sell, `A` both, `N` none). `head.side` has it
-        /// where it is a side.
+        /// The venue's letter (NASDAQ: `B` buy, `S` sell, `A` both, `N` none; IEX: `A` buy, `B` sell,
+        /// `C` both, a space for none). `head.side` has it where it is a side.
         interest: u8,
         /// Zero.
         reserved: [u8; 27],
