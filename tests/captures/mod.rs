@@ -1,6 +1,7 @@
 //! Where the real market data lies, and readers of its two file formats, written apart from those
 //! of the command line so that a mistake in one shows against the other.
 
+use std::io::Read;
 use std::path::PathBuf;
 
 /// Returns a file or folder of the market data. Without the data it says so, and fails where the
@@ -24,7 +25,18 @@ pub(crate) fn market_data(path: &str) -> Option<PathBuf> {
     None
 }
 
+/// Returns what a gzip file holds.
+#[allow(dead_code, reason = "not every test reads compressed captures")]
+pub(crate) fn gunzip(file: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![];
+    flate2::read::MultiGzDecoder::new(file)
+        .read_to_end(&mut bytes)
+        .expect("a whole gzip file");
+    bytes
+}
+
 /// Splits a BinaryFILE into its messages and what is behind the last whole one.
+#[allow(dead_code, reason = "not every test reads it")]
 pub(crate) fn binaryfile(mut bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
     let mut messages = vec![];
     while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
