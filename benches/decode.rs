@@ -4,6 +4,8 @@
 //!   that the type's own path became dearer.
 //! * `flow`: the same on order flow, real and synthetic, where types alternate and branches are
 //!   guessed wrong.
+//! * `venue`: a whole protocol's decoding, counts included, beside that of ITCH in the same run, on
+//!   synthetic flow. A rise means that the venue's types became dearer than ITCH's.
 //! * `feed`: a whole [`NasdaqFeed`] on packets of 1 to 13 messages: framing, arbitration and
 //!   counting on top.
 //!
@@ -20,13 +22,18 @@ mod support;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringtape::feed::itch::{self, Decoded, Decoder};
 use ringtape::feed::moldudp64::PacketWriter;
-use ringtape::feed::{Arrival, Feed, FeedConfig, Message, NasdaqFeed};
+use ringtape::feed::{
+    Arrival, Feed, FeedConfig, FeedCounters, Iex, Message, Nasdaq, NasdaqFeed, Protocol,
+};
 use ringtape::market::{Flags, MarketEvent};
 use ringtape::record::{Batch, Content};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use support::iex_flow::{DEEP, IexFlow, TOPS};
 use support::market_data::{ORDER_FLOW, binary_file, read};
 use support::order_flow::OrderFlow;
+use support::{Goal, Took, compare_short};
 
 /// All types of ITCH 5.0, the most frequent first.
 const TYPES: &[u8; 23] = b"ADUEXFCPIQBSRHYLVWKJhNO";
@@ -36,7 +43,7 @@ const BATCH: usize = 64;
 const SYNTHETIC: usize = 50_000;
 const LOCATE: u16 = 13;
 
-criterion_group!(benches, types, flows, feed);
+criterion_group!(benches, types, flows, venues, feed);
 criterion_main!(benches);
 
 fn types(criterion: &mut Criterion) {
@@ -67,6 +74,21 @@ fn flows(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// Ratios are not criterion's: both sides run in turn.
+fn venues(_: &mut Criterion) {
+    let flow = |types| IexFlow::new(1, types).take(SYNTHETIC).collect();
+    let mut itch = Venue::<Nasdaq>::new(OrderFlow::new(1).take(SYNTHETIC).collect());
+    for (name, types) in [("tops", TOPS), ("deep", DEEP)] {
+        let mut iex = Venue::<Iex>::new(flow(types));
+        compare_short(
+            &format!("decode/venue {name} / itch"),
+            Goal::None,
+            || itch.pass(),
+            || iex.pass(),
+        );
+    }
 }
 
 fn feed(criterion: &mut Criterion) {
@@ -163,6 +185,62 @@ impl Decoding {
         }
         black_box(self.batch.records());
         begin.elapsed()
+    }
+}
+
+/// A protocol's decoding of messages again and again.
+struct Venue<P: Protocol> {
+    protocol: P,
+    counters: Arc<FeedCounters>,
+    messages: Vec<Vec<u8>>,
+    batch: Batch<P::Event>,
+}
+
+impl<P: Protocol<Event = MarketEvent>> Venue<P> {
+    /// Sees that each message becomes an event with its own number.
+    fn new(messages: Vec<Vec<u8>>) -> Self {
+        let counters = Arc::new(FeedCounters::new(1));
+        let protocol = P::open(&FeedConfig::default(), Arc::clone(&counters));
+        let mut venue = Self {
+            protocol: protocol.expect("a valid configuration"),
+            counters,
+            messages,
+            batch: Batch::with_capacity(BATCH),
+        };
+        for (bytes, number) in venue.messages.iter().zip(1..) {
+            let decoded = venue
+                .protocol
+                .decode(message(number, bytes), &mut venue.batch);
+            assert_eq!(decoded, Ok(()));
+            let last = events(&venue.batch).last().expect("an event");
+            assert_eq!(u64::from(last.message), number);
+            venue.batch.clear();
+        }
+        venue
+    }
+
+    /// Decodes every message once.
+    fn pass(&mut self) -> Took {
+        let unknown = self.counters.unknown_messages.get();
+        let room = P::message_records_max(P::HELD_BYTES);
+        let begin = Instant::now();
+        for (bytes, number) in self.messages.iter().zip(1..) {
+            if self.batch.room() < room {
+                black_box(self.batch.records());
+                self.batch.clear();
+            }
+            let decoded = self
+                .protocol
+                .decode(message(number, bytes), &mut self.batch);
+            assert_eq!(decoded, Ok(()));
+        }
+        black_box(self.batch.records());
+        let elapsed = begin.elapsed();
+        assert_eq!(self.counters.unknown_messages.get(), unknown);
+        Took {
+            elapsed,
+            items: self.messages.len() as u64,
+        }
     }
 }
 

@@ -11,8 +11,10 @@
 )]
 #![allow(dead_code, reason = "each bench uses its own part of this module")]
 
+pub mod iex_flow;
 pub mod market_data;
 pub mod order_flow;
+pub mod random;
 
 use std::time::Duration;
 

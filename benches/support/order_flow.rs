@@ -1,5 +1,6 @@
 //! Owns a synthetic order flow: seeded, with the message types and packet sizes of NASDAQ's open.
 
+use super::random::Random;
 use ringtape::feed::itch::encode::{self, Head, Order};
 use ringtape::market::Symbol;
 
@@ -35,7 +36,7 @@ const STOCKS: u64 = 500;
 
 /// Messages whose references are to orders that live, but for a trade's, which is hidden.
 pub struct OrderFlow {
-    random: u64,
+    random: Random,
     live: Vec<(u64, u16)>,
     order_id: u64,
     now_ns: u64,
@@ -44,7 +45,7 @@ pub struct OrderFlow {
 impl OrderFlow {
     pub fn new(seed: u64) -> Self {
         Self {
-            random: seed,
+            random: Random::new(seed),
             live: Vec::new(),
             order_id: 1,
             now_ns: 34_200_000_000_000,
@@ -53,35 +54,11 @@ impl OrderFlow {
 
     /// Draws how many messages the next packet has.
     pub fn packet_messages(&mut self) -> usize {
-        self.weighted(&PACKETS)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        // SplitMix64 (Steele, Lea, Flood 2014).
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn below_u32(&mut self, bound: u32) -> u32 {
-        u32::try_from(self.below(u64::from(bound))).expect("below a u32")
-    }
-
-    fn weighted<T: Copy>(&mut self, choices: &[(T, u64)]) -> T {
-        let mut left = self.below(choices.iter().map(|choice| choice.1).sum());
-        for &(choice, weight) in choices {
-            match left.checked_sub(weight) {
-                Some(rest) => left = rest,
-                None => return choice,
-            }
-        }
-        unreachable!("the draw is below the sum of the weights")
+        self.random.weighted(&PACKETS)
     }
 
     fn head(&mut self, locate: u16) -> Head {
-        self.now_ns += self.below(20_000);
+        self.now_ns += self.random.below(20_000);
         Head {
             locate,
             tracking: 0,
@@ -90,22 +67,26 @@ impl OrderFlow {
     }
 
     fn new_id(&mut self) -> u64 {
-        self.order_id += 1 + self.below(8);
+        self.order_id += 1 + self.random.below(8);
         self.order_id
     }
 
     fn order(&mut self, order_id: u64, locate: u16) -> Order {
         Order {
             order_id,
-            side: if self.below(2) == 0 { b'B' } else { b'S' },
-            shares: 100 * (1 + self.below_u32(50)),
+            side: if self.random.below(2) == 0 {
+                b'B'
+            } else {
+                b'S'
+            },
+            shares: 100 * (1 + self.random.below_u32(50)),
             stock: stock(locate),
-            price_e4: 100 * (1 + self.below_u32(50_000)),
+            price_e4: 100 * (1 + self.random.below_u32(50_000)),
         }
     }
 
     fn new_order(&mut self) -> (Head, Order) {
-        let locate = u16::try_from(1 + self.below(STOCKS)).expect("there are few stocks");
+        let locate = u16::try_from(1 + self.random.below(STOCKS)).expect("there are few stocks");
         let order_id = self.new_id();
         self.live.push((order_id, locate));
         (self.head(locate), self.order(order_id, locate))
@@ -113,7 +94,7 @@ impl OrderFlow {
 
     fn any_live(&mut self) -> usize {
         let bound = u64::try_from(self.live.len()).expect("fits");
-        usize::try_from(self.below(bound)).expect("an index")
+        usize::try_from(self.random.below(bound)).expect("an index")
     }
 }
 
@@ -121,7 +102,7 @@ impl Iterator for OrderFlow {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let message_type = match self.weighted(&TYPES) {
+        let message_type = match self.random.weighted(&TYPES) {
             _ if self.live.is_empty() => b'A',
             drawn => drawn,
         };
@@ -135,12 +116,12 @@ impl Iterator for OrderFlow {
         let index = self.any_live();
         let (order_id, locate) = self.live[index];
         let head = self.head(locate);
-        let shares = 1 + self.below_u32(100);
+        let shares = 1 + self.random.below_u32(100);
         let new_id = self.new_id();
         Some(match message_type {
             b'U' => {
                 self.live[index].0 = new_id;
-                let price_e4 = 100 * (1 + self.below_u32(50_000));
+                let price_e4 = 100 * (1 + self.random.below_u32(50_000));
                 encode::replace(head, order_id, new_id, shares, price_e4).to_vec()
             }
             b'D' => {
