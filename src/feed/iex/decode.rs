@@ -24,6 +24,11 @@ pub enum Decoded {
     Empty,
 }
 
+/// The type of a level of the buyers' side.
+const BUY_LEVEL: u8 = b'8';
+/// The type of a level of the sellers' side.
+const SELL_LEVEL: u8 = b'5';
+
 /// Decodes the messages of one feed, and numbers its instruments.
 ///
 /// # Examples
@@ -102,8 +107,10 @@ impl Decoder {
     ) -> Result<Decoded, MalformedMessage> {
         let done = match message.bytes.first() {
             Some(b'Q') => self.quote(message, out),
-            Some(b'8') => self.level(message, Side::BUY, out),
-            Some(b'5') => self.level(message, Side::SELL, out),
+            // One arm for both: which side comes next cannot be guessed.
+            Some(&message_type @ (BUY_LEVEL | SELL_LEVEL)) => {
+                self.level(message, message_type, out)
+            }
             Some(b'T') => self.last_sale(message, out),
             Some(_) => self.rare(message, out),
             None => return Ok(Decoded::Empty),
@@ -158,12 +165,17 @@ impl Decoder {
     }
 
     #[inline]
-    fn level(&mut self, message: Message<'_>, side: Side, out: Out<'_>) -> Done {
+    fn level(&mut self, message: Message<'_>, message_type: u8, out: Out<'_>) -> Done {
         let level: &wire::Level = read(message.bytes)?;
         let price_e9 = level.price.e9()?;
         let kind = EventKind::LEVEL;
         let head = self.head(&level.header, level.symbol, kind, message, out)?;
         let quantity = level.size.get();
+        let side = if message_type == BUY_LEVEL {
+            Side::BUY
+        } else {
+            Side::SELL
+        };
         let event = Level {
             head: Head { side, ..head },
             price_e9,
@@ -177,7 +189,7 @@ impl Decoder {
             } else {
                 LevelAction::SET
             },
-            entry_type: level.header.message_type,
+            entry_type: message_type,
             venue_flags: level.header.flags,
             message: low(message.number),
         };
