@@ -294,6 +294,36 @@ fn a_feed_over_the_tops_capture_delivers_every_message_once_and_its_ledger_close
     assert!(mark.eq([(SessionMark::Start, session, 1)]));
 }
 
+#[test]
+fn a_feed_over_the_deep_capture_follows_its_three_restarts_and_loses_nothing() {
+    let Some(file) = capture(DEEP) else { return };
+    let payloads = pcap_udp_payloads(&file);
+    let mut both = Rig::new();
+    let mut one = Rig::new();
+    for payload in &payloads {
+        one.datagram(0, payload);
+        both.datagram(0, payload);
+        both.datagram(1, payload);
+    }
+    for rig in [&mut one, &mut both] {
+        let ledger = rig.close();
+        assert_eq!(
+            (ledger.expected, ledger.delivered(), rig.gaps.len()),
+            (82_627, 82_627, 0)
+        );
+        let session = session_name(b"D1-1132527616");
+        assert!(rig.sessions.iter().all(|mark| mark.id == session));
+        let marks: Vec<_> = rig
+            .sessions
+            .iter()
+            .map(|s| (s.mark, s.feed_sequence))
+            .collect();
+        let restart = (SessionMark::Restart, 1);
+        assert_eq!(marks, [(SessionMark::Start, 1), restart, restart, restart]);
+    }
+    assert_eq!(one.events, both.events);
+}
+
 /// The capture's messages in other packets, as a second line may have them.
 fn repacked(payloads: &[&[u8]], per_packet: &[u16]) -> Vec<Vec<u8>> {
     let mut all: Vec<(u64, &[u8])> = vec![];
