@@ -193,3 +193,25 @@ fn unknown_and_empty_messages_spend_their_numbers_and_are_counted() {
         (4, 1)
     );
 }
+
+#[test]
+fn a_later_session_takes_the_place_of_one_whose_end_nobody_tells() {
+    let mut rig = Rig::new(FeedConfig::default());
+    let event = b"SO\x05\0\0\0\0\0\0\0".to_vec();
+    let next = SessionId { session: 8, ..TOPS };
+    rig.whole(0, &packet(TOPS, 1, &[event.clone(), event.clone()]));
+    rig.whole(0, &packet(TOPS, 4, std::slice::from_ref(&event)));
+    // Sent before the last packet of the present session: from nobody knows where.
+    rig.whole(1, &packet(next, 1, std::slice::from_ref(&event)));
+    assert_eq!(rig.numbers(), [1, 2]);
+    // Numbers say when a packet of this test was sent.
+    rig.whole(1, &packet(DEEP, 9, std::slice::from_ref(&event)));
+    assert_eq!(rig.feed.ledger().wrong_session, 2);
+    rig.whole(1, &packet(next, 6, std::slice::from_ref(&event)));
+    rig.whole(0, &packet(TOPS, 3, std::slice::from_ref(&event)));
+    let ledger = rig.close();
+    assert_eq!(rig.numbers(), [1, 2, 4, 6]);
+    assert_eq!(ledger.ended_session, 1);
+    let gaps: Vec<_> = rig.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
+    assert_eq!(gaps, [(3, 3), (1, 5)]);
+}

@@ -79,7 +79,13 @@ impl<P: Protocol> ArbitratedFeed<P> {
 
     /// Returns whether a packet of `session` is to be used, after beginning it where it is new.
     /// Counts one that is not.
-    fn follow(&mut self, session: SessionName, times: Times, out: &mut Batch<P::Event>) -> bool {
+    fn follow(
+        &mut self,
+        session: SessionName,
+        sent_ns: u64,
+        times: Times,
+        out: &mut Batch<P::Event>,
+    ) -> bool {
         if self.session == Some(session) {
             return true;
         }
@@ -88,7 +94,10 @@ impl<P: Protocol> ArbitratedFeed<P> {
             return false;
         }
         let wanted = self.config.session.is_none_or(|pinned| pinned == session);
-        let free = self.session.is_none() || self.arbiter.end_is_known();
+        let free = self.arbiter.end_is_known()
+            || self.session.is_none_or(|present| {
+                P::succeeds(session, present) && self.restarts.is_latest(sent_ns)
+            });
         if !wanted || !free || !is_printable(&session) {
             self.counters.wrong_session.add(1);
             return false;
@@ -190,7 +199,7 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
             Err(malformed) => return self.refuse(malformed, truncated),
         };
         let times = Times::of(&arrival);
-        if !self.follow(packet.session, times, out) {
+        if !self.follow(packet.session, packet.sent_ns, times, out) {
             return;
         }
         let place = Place {

@@ -72,6 +72,11 @@ impl Protocol for Iex {
 
     const HELD_BYTES: usize = 116;
 
+    /// There is no end of session on the wire. TOPS and DEEP do not take each other's place.
+    fn succeeds(next: SessionName, present: SessionName) -> bool {
+        next[0] == present[0]
+    }
+
     fn open(config: &FeedConfig, counters: Arc<FeedCounters>) -> Result<Self> {
         Ok(Self {
             decoder: iex::Decoder::new(config.id),

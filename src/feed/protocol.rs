@@ -103,6 +103,12 @@ pub trait Protocol: Decode + Send + Sized + 'static {
     /// and some more for what the venue adds at its tail.
     const HELD_BYTES: usize;
 
+    /// Returns whether session `next` can take the place of `present` although nobody told the end of
+    /// that: where the protocol has no end of session, what was sent later is of the later session.
+    fn succeeds(_next: SessionName, _present: SessionName) -> bool {
+        false
+    }
+
     /// Whether there are servers that can be asked for missing numbers.
     const REREQUESTS: bool = false;
 

@@ -77,6 +77,11 @@ impl Restarts {
         self.lines = [Line::default(); LINES_MAX];
     }
 
+    /// Returns whether a packet was sent later than all that the lines brought of the session.
+    pub(super) fn is_latest(&self, sent_ns: u64) -> bool {
+        self.lines.iter().all(|line| line.sent_ns < sent_ns)
+    }
+
     /// Says what a packet is of, and remembers it.
     pub(super) fn judge(&mut self, place: Place) -> Epoch {
         let line = &mut self.lines[place.line];

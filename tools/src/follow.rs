@@ -86,6 +86,8 @@ impl Follower {
         let feed = NasdaqFeed::new(FeedConfig {
             name: "file".to_owned(),
             lines: vec!["A".to_owned()],
+            // Where a capture is silent, `play` sends heartbeats.
+            silence_ns: 0,
             midnight_ns,
             ..FeedConfig::default()
         })

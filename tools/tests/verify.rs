@@ -352,12 +352,12 @@ fn gaps_and_sessions_of_a_journal_are_counted_by_feed_and_cause() {
                 {
                     "session": null, "feed": 1, "ended": false, "first_sequence": 1,
                     "last_sequence": 7, "messages": 2, "gaps": 0, "missing": 0, "events": 2,
-                    "restarts": null, "digest": null,
+                    "restarts": 0, "digest": null,
                 },
                 {
                     "session": "000000001A", "feed": 2, "ended": true, "first_sequence": null,
                     "last_sequence": null, "messages": 0, "gaps": 2, "missing": 6, "events": 0,
-                    "restarts": null, "digest": null,
+                    "restarts": 0, "digest": null,
                 },
             ]),
         ),
