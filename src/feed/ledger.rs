@@ -155,6 +155,11 @@ counts! {
         events,
         /// Instruments whose name is known.
         instruments,
+        /// Updates of an instrument that did not follow its last one (CME RptSeq): each leaves a
+        /// book stale.
+        book_breaks,
+        /// Updates of instruments for which a table of books had no room: their books are stale.
+        untracked_updates,
     } and {
         /// Delivered messages by their first byte.
         messages_by_type: [Counter; 256] => [u64; 256] = read_types,

@@ -11,18 +11,20 @@
 //! and does not panic on any bytes. What was not delivered is counted and shown as a
 //! [`Gap`](crate::record::Gap); the [`Ledger`] says whether the sums close.
 //!
-//! [`NasdaqFeed`] and [`IexFeed`] are ready-made. A venue of your own brings a [`Protocol`] to an
-//! [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
+//! [`NasdaqFeed`], [`IexFeed`] and [`CmeFeed`] are ready-made. A venue of your own brings a
+//! [`Protocol`] to an [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
 
 mod arbiter;
 mod arbitrated;
 mod blocks;
+pub mod cme;
 mod config;
 pub mod iex;
 mod iex_feed;
 pub mod iextp;
 pub mod itch;
 mod ledger;
+pub mod mdp3;
 pub mod moldudp64;
 mod nasdaq;
 mod protocol;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 
 pub use arbiter::{Arbiter, Arbitration, Decode, MalformedMessage, Message, Outlet, Run, Start};
 pub use arbitrated::ArbitratedFeed;
+pub use cme::{Cme, CmeFeed};
 pub use config::FeedConfig;
 pub use iex_feed::{Iex, IexFeed};
 pub use ledger::{FeedCounters, Ledger, LineCounters, LineLedger, LineLedgers};

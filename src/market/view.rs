@@ -441,7 +441,7 @@ views! {
     LastSale = 26, LAST_SALE, "last_sale" {
         /// Price × 10⁹.
         price_e9: i64,
-        /// The venue's number of the trade.
+        /// The venue's number of the trade; 0 where it gave none.
         trade_id: u64,
         /// Shares or contracts.
         quantity: u32,
@@ -462,26 +462,32 @@ views! {
         order_id: u64,
         /// What of it traded.
         quantity: u32,
+        /// The venue's count of updates of this instrument, as of the trade (CME RptSeq).
+        report: u32,
         /// Zero.
-        reserved: [u8; 16],
+        reserved: [u8; 12],
     }
 
     /// An order of a book that the venue shows order by order was entered, changed or removed, as
-    /// `action` says. `head.side` is its side.
+    /// `action` says. `head.side` is its side. It stands alone, or tells of an order at one of the
+    /// [`Level`]s before it, one group.
     BookOrder = 28, BOOK_ORDER, "book_order" {
-        /// The order.
+        /// The order; 0 where the venue gave none.
         order_id: u64,
-        /// Price × 10⁹; [`NO_PRICE`](super::NO_PRICE) where it stands in the [`Level`] before it, one
-        /// group.
+        /// Price × 10⁹, of the level where it stands at one; [`NO_PRICE`](super::NO_PRICE) where the
+        /// venue gave none.
         price_e9: i64,
-        /// Contracts shown.
+        /// Contracts shown; [`NO_QUANTITY`](super::NO_QUANTITY) where the venue gave none.
         quantity: u32,
         /// What becomes of it.
         action: LevelAction,
-        /// As in [`Level`].
+        /// As in [`Level`]; 0 where the venue does not say at which level it stands. `head.instrument`
+        /// is 0 then, too.
         entry_type: u8,
+        /// The venue's bits (CME: match event indicator).
+        venue_flags: u8,
         /// Zero.
-        reserved: [u8; 6],
+        reserved: [u8; 5],
     }
 
     /// The priority of the [`BookOrder`] before it, one group.
@@ -524,8 +530,14 @@ views! {
         open_close: u8,
         /// The venue's bits (CME: match event indicator).
         venue_flags: u8,
+        /// Days since the UNIX epoch of the day that the figure is of; 65,535 where the venue gave
+        /// none.
+        reference_date: u16,
+        /// The venue's bits for a settlement price (CME: 1 final, 2 actual, 4 rounded, 8 intraday;
+        /// 255, or `0x80` set, for none).
+        settlement: u8,
         /// Zero.
-        reserved: [u8; 8],
+        reserved: [u8; 5],
     }
 
     /// The state of an instrument, or of a group of them where `head.instrument` is 0 (CME).
@@ -567,7 +579,8 @@ views! {
         reserved: [u8; 5],
     }
 
-    /// Between which prices an instrument may trade.
+    /// Between which prices an instrument may trade. With [`Flags::SNAPSHOT`](super::Flags::SNAPSHOT)
+    /// it belongs to the [`SnapshotStart`] before it, one group.
     PriceLimits = 34, PRICE_LIMITS, "price_limits" {
         /// Highest price × 10⁹; [`NO_PRICE`](super::NO_PRICE) for none.
         high_price_e9: i64,
@@ -575,18 +588,20 @@ views! {
         low_price_e9: i64,
         /// How far a price may move × 10⁹; [`NO_PRICE`](super::NO_PRICE) for none.
         max_variation_e9: i64,
-        /// Zero.
-        reserved: [u8; 4],
+        /// The venue's count of updates of this instrument.
+        report: u32,
     }
 
     /// Every book of the feed is empty from now on, and complete.
     ChannelReset = 35, CHANNEL_RESET, "channel_reset" {
-        /// The venue's number of the channel.
+        /// The venue's number of the channel: the first that the message names, 0 where it names none.
         channel: i16,
+        /// How many channels the message names; 1 wherever a feed is one channel.
+        channels: u8,
         /// The venue's bits (CME: match event indicator).
         venue_flags: u8,
         /// Zero.
-        reserved: [u8; 25],
+        reserved: [u8; 24],
     }
 
     /// A price that the venue made official.
