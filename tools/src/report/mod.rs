@@ -81,6 +81,8 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("unknown_messages", ledger.unknown_messages),
         ("unnumbered_messages", ledger.unnumbered_messages),
         ("empty_messages", ledger.empty_messages),
+        ("book_breaks", ledger.book_breaks),
+        ("untracked_updates", ledger.untracked_updates),
         ("before_start", ledger.before_start),
         ("after_end", ledger.after_end),
         ("late", over_lines(|line| line.late)),
