@@ -8,6 +8,8 @@
 //!   synthetic flow. A rise means that the venue's types became dearer than ITCH's.
 //! * `feed`: a whole [`NasdaqFeed`] on packets of 1 to 13 messages: framing, arbitration and
 //!   counting on top.
+//! * `cme`: a whole [`CmeFeed`] on packets of one book message with 1 to 8 levels: nanoseconds for
+//!   each packet and for each level.
 //!
 //! Each checks what it decodes before it times it. `benches/peers` measures other decoders.
 
@@ -23,7 +25,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use ringtape::feed::itch::{self, Decoded, Decoder};
 use ringtape::feed::moldudp64::PacketWriter;
 use ringtape::feed::{
-    Arrival, Feed, FeedConfig, FeedCounters, Iex, Message, Nasdaq, NasdaqFeed, Protocol,
+    Arrival, CmeFeed, Feed, FeedConfig, FeedCounters, Iex, Message, Nasdaq, NasdaqFeed, Protocol,
+    mdp3,
 };
 use ringtape::market::{Flags, MarketEvent};
 use ringtape::record::{Batch, Content};
@@ -43,7 +46,7 @@ const BATCH: usize = 64;
 const SYNTHETIC: usize = 50_000;
 const LOCATE: u16 = 13;
 
-criterion_group!(benches, types, flows, venues, feed);
+criterion_group!(benches, types, flows, venues, feed, cme);
 criterion_main!(benches);
 
 fn types(criterion: &mut Criterion) {
@@ -297,4 +300,88 @@ fn datagrams(packets: &[Vec<Vec<u8>>], mut next: u64) -> (Vec<Vec<u8>>, u64) {
         })
         .collect();
     (datagrams, next)
+}
+
+fn cme(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode/cme");
+    group.bench_function("packet", |bencher| {
+        bencher.iter_custom(|packets| time_cme(packets).0);
+    });
+    group.bench_function("level", |bencher| {
+        // Eight packets have 36 levels.
+        bencher.iter_custom(|levels| {
+            let (elapsed, fed) = time_cme(levels.div_ceil(36) * 8);
+            let elapsed_ns = elapsed.as_nanos() * u128::from(levels) / u128::from(fed);
+            Duration::from_nanos(u64::try_from(elapsed_ns).expect("fits"))
+        });
+    });
+    group.finish();
+}
+
+/// Feeds `packets` packets; returns the time that took, and how many levels they had.
+fn time_cme(packets: u64) -> (Duration, u64) {
+    let mut feed = CmeFeed::new(FeedConfig::default()).expect("a valid configuration");
+    let mut batch = Batch::with_capacity(feed.records_max(1500));
+    let mut book = CmeBook {
+        reports: [0; 64],
+        levels: 0,
+    };
+    let (mut number, mut elapsed) = (1, Duration::ZERO);
+    while u64::from(number) <= packets {
+        let left = packets + 1 - u64::from(number);
+        let datagrams: Vec<_> = (number..)
+            .take(usize::try_from(left).expect("fits").min(SYNTHETIC))
+            .map(|number| book.packet(number))
+            .collect();
+        let begin = Instant::now();
+        for bytes in &datagrams {
+            let arrival = Arrival {
+                line: 0,
+                bytes,
+                datagram_bytes: bytes.len(),
+                ts_recv_ns: 1,
+                seen_ns: 1,
+            };
+            feed.on_datagram(arrival, &mut batch);
+            black_box(batch.records());
+            batch.clear();
+        }
+        elapsed += begin.elapsed();
+        number += u32::try_from(datagrams.len()).expect("fits");
+    }
+    let ledger = feed.ledger();
+    assert!(ledger.closes() && ledger.delivered() == packets && ledger.events == book.levels);
+    assert_eq!((ledger.book_breaks, ledger.malformed_messages), (0, 0));
+    (elapsed, book.levels)
+}
+
+/// Updates of the books of 64 securities, each numbered after its last.
+struct CmeBook {
+    reports: [u32; 64],
+    levels: u64,
+}
+
+impl CmeBook {
+    fn packet(&mut self, number: u32) -> Vec<u8> {
+        let count = number % 8 + 1;
+        let mut body = vec![0; 11];
+        body.extend([32, 0, u8::try_from(count).expect("a few")]);
+        for entry in 0..count {
+            let security = number.wrapping_mul(0x9e37_79b1).rotate_left(entry) % 64;
+            let report = &mut self.reports[security as usize];
+            *report += 1;
+            body.extend(i64::from(1_000 + number % 100).to_le_bytes());
+            for word in [number % 50, security, *report, 1 + entry] {
+                body.extend(word.to_le_bytes());
+            }
+            let side = if number & 1 == 0 { b'0' } else { b'1' };
+            let level = u8::try_from(1 + number % 10).expect("a few");
+            body.extend([level, 1, side, 0, 0, 0, 0, 0]);
+        }
+        self.levels += u64::from(count);
+        let mut buffer = [0; 1_400];
+        let mut packet = mdp3::PacketWriter::new(&mut buffer, number, 0);
+        assert!(packet.push(46, 9, 11, &body), "8 levels fit");
+        packet.finish().to_vec()
+    }
 }

@@ -52,10 +52,7 @@ impl Data {
             .into_iter()
             .map(|datagram| {
                 let is_its = |line: &([u8; 4], u16)| *line == datagram.destination;
-                (
-                    LINES.iter().position(|line| is_its(line)).unwrap(),
-                    datagram,
-                )
+                (LINES.iter().position(is_its).unwrap(), datagram)
             })
             .collect()
     }
@@ -224,7 +221,7 @@ fn arbitration_delivers_each_packet_once_and_5299_messages() {
     assert_eq!((ledger.unknown_messages, ledger.malformed_messages), (0, 0));
     assert_eq!((ledger.book_breaks, ledger.untracked_updates), (0, 0));
     assert_eq!(ledger.events, rig.events.len() as u64);
-    println!("{} events of 5,000 packets", rig.events.len());
+    eprintln!("{} events of 5,000 packets", rig.events.len());
 }
 
 /// What the events of a packet have to be.
@@ -425,7 +422,7 @@ fn every_field_of_every_message_is_what_the_template_file_says() {
     assert_eq!((messages, got.next()), (5_299, None));
     // The capture begins in the middle of the day: no book is complete.
     assert!(oracle.securities.values().all(|&(_, fresh)| !fresh));
-    println!(
+    eprintln!(
         "{} securities, {} transitions of RptSeq",
         oracle.securities.len(),
         oracle.transitions
@@ -498,7 +495,7 @@ fn whatever_one_line_loses_the_events_are_byte_for_byte_those_of_the_lossless_ru
         assert_eq!(ledger.book_breaks, 0, "seed {seed}");
         healed += ledger.other_line;
     }
-    println!("{PATTERNS} patterns, {healed} packets healed by the other line");
+    eprintln!("{PATTERNS} patterns, {healed} packets healed by the other line");
     assert!(healed > 10_000, "{healed}");
 }
 
@@ -614,7 +611,7 @@ fn what_both_lines_lose_is_a_gap_and_exactly_the_books_that_missed_an_update_are
         stale_events += got.iter().filter(|(_, stale)| *stale).count();
         never_stale.extend(before.keys().filter(|security| !missed.contains(security)));
     }
-    println!("{gaps} gaps, {stale_events} events of stale books");
+    eprintln!("{gaps} gaps, {stale_events} events of stale books");
     assert!(gaps > 500 && stale_events > 10_000 && !never_stale.is_empty());
 }
 
