@@ -151,10 +151,12 @@ impl Rig {
                     assert!(self.done.is_none_or(|done| done < gap.first));
                     self.done = Some(gap.last);
                 }
-                Content::Session(session) => {
-                    assert_eq!((session.mark, self.done), (SessionMark::Start, None));
-                    self.done = session.feed_sequence.checked_sub(1);
-                }
+                Content::Session(session) => match session.mark {
+                    SessionMark::Start | SessionMark::Restart => {
+                        self.done = session.feed_sequence.checked_sub(1);
+                    }
+                    mark => assert_eq!(mark, SessionMark::Silent, "there is no end on the wire"),
+                },
                 Content::DeadLetter(letter) => at(&mut self.done, letter.feed_sequence),
                 Content::Event(event) => {
                     at(&mut self.done, event.message.into());
@@ -184,6 +186,7 @@ fn run(input: &mut Input<'_>) -> Option<()> {
         },
         hold_ns: u64::from(options >> 1 & 3) * 5,
         window_messages: if options & 8 == 0 { 8 } else { 64 },
+        silence_ns: 40,
         ..FeedConfig::default()
     };
     let feed = CmeFeed::new(config).expect("a good configuration");

@@ -27,7 +27,8 @@ pub struct FeedConfig {
     /// strategy can bear to stand still. 0 gives up at once.
     pub hold_ns: u64,
     /// How many numbers can be held behind a missing one: a power of two; each takes as many bytes
-    /// as the protocol's longest message, 128 for ITCH and IEX.
+    /// as the protocol's longest message, 128 for ITCH and IEX; for CME, where the numbers are
+    /// packets, 1,500.
     pub window_messages: usize,
     /// After which time without a packet a line counts as silent, and when all are, the feed
     /// ([`SessionMark::Silent`](crate::record::SessionMark::Silent) on the bus). Venues send a

@@ -33,6 +33,9 @@
 //! `messages_by_type`, which counts templates below 256, `unknown_messages` and `events` count what
 //! is in them. Several dead letters can have the number of one packet.
 //!
+//! A channel that has nothing to say sends a heartbeat every 30 seconds, so
+//! [`FeedConfig::silence_ns`] has to be longer than that here, or 0.
+//!
 //! # Stale books
 //!
 //! Nothing can be asked for again here. The venue counts the updates of each security (RptSeq), and
