@@ -226,15 +226,17 @@ fn a_book_becomes_its_levels_then_its_orders_where_they_stand() {
 
 #[test]
 fn what_can_trade_now_is_read_where_version_and_length_have_it() {
-    let tradeable = |version, tail: Block| {
+    let tradeable_of = |template, version, tail: Block| {
         let entry = block().ascii(&book_entry(5, 100, 1, b'0').0).ascii(&tail.0);
-        let got = events(&[Sbe::new(46, version, root()).group(&[entry])]).unwrap();
+        let got = events(&[Sbe::new(template, version, root()).group(&[entry])]).unwrap();
         let ringtape::market::View::Level(level) = got[0].view() else {
             panic!("a level")
         };
         assert!(level.head.flags.contains(Flags::LAST));
         level.tradeable_quantity
     };
+    let tradeable = |version, tail| tradeable_of(46, version, tail);
+    assert_eq!(tradeable_of(32, 10, block().i32(8)), NO_QUANTITY);
     assert_eq!(tradeable(10, block().i32(8)), 8);
     assert_eq!(tradeable(13, block().i32(8).u8(0)), 8);
     assert_eq!(tradeable(10, block().i32(NULL_QUANTITY)), NO_QUANTITY);

@@ -149,7 +149,8 @@ impl Visit {
         for block in levels.entries() {
             left -= 1;
             let entry: &wire::Book = read(block)?;
-            let tail: Option<&wire::BookTail> = read_tail(block, self.version >= 10);
+            let tail: Option<&wire::BookTail> =
+                read_tail(block, self.template == 46 && self.version >= 10);
             let security = entry.security.get();
             let side = side(entry.entry_type);
             let flags = sink
