@@ -3,7 +3,7 @@
 //! ```text
 //! line A ─► framing ─┐                                  ┌─► events
 //!         moldudp64,  ├─► arbiter ─► decoder ───────────┼─► gaps
-//!         iextp       │              itch, iex          │
+//!         iextp, mdp3 │              itch, iex, cme     │
 //! line B ─► framing ─┘   (one number at a time)         └─► session marks, dead letters
 //! ```
 //!
