@@ -155,7 +155,8 @@ impl Rig {
                     SessionMark::Start | SessionMark::Restart => {
                         self.done = session.feed_sequence.checked_sub(1);
                     }
-                    mark => assert_eq!(mark, SessionMark::Silent, "there is no end on the wire"),
+                    SessionMark::Silent | SessionMark::Resumed => {}
+                    mark => panic!("{mark:?}: there is no end on the wire"),
                 },
                 Content::DeadLetter(letter) => at(&mut self.done, letter.feed_sequence),
                 Content::Event(event) => {
