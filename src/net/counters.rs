@@ -67,6 +67,18 @@ pub struct LineCounters {
 }
 
 impl LineCounters {
+    /// Counts a datagram of which `bytes` were kept.
+    pub(crate) fn arrived(&self, bytes: usize, datagram_bytes: usize) {
+        self.datagrams.add(1);
+        self.bytes.add(datagram_bytes as u64);
+        if datagram_bytes == 0 {
+            self.empty.add(1);
+        }
+        if datagram_bytes > bytes {
+            self.truncated.add(1);
+        }
+    }
+
     /// Returns how often a multishot receive was armed again, for whatever reason.
     #[must_use]
     pub fn rearms(&self) -> u64 {
@@ -81,7 +93,7 @@ impl LineCounters {
 }
 
 impl NetCounters {
-    fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let line = |name: &str| LineCounters {
             name: name.to_owned(),
             ..Default::default()
@@ -188,14 +200,7 @@ impl Tally {
             ancillary,
         } = arrival;
         let counts = &self.counters.lines[line];
-        counts.datagrams.add(1);
-        counts.bytes.add(datagram_bytes as u64);
-        if datagram_bytes == 0 {
-            counts.empty.add(1);
-        }
-        if datagram_bytes > bytes.len() {
-            counts.truncated.add(1);
-        }
+        counts.arrived(bytes.len(), datagram_bytes);
         let mut ts_recv_ns = seen_ns;
         if let Some(Ancillary { stamp_ns, drops }) = ancillary {
             match stamp_ns {

@@ -231,6 +231,8 @@ pub enum ActiveBackend {
         /// Why [`Backend::Auto`] did not get `io_uring`; `None` where `recvmmsg` was asked for.
         uring_refused: Option<String>,
     },
+    /// Nothing is received: datagrams come from a capture.
+    Offline,
 }
 
 impl ActiveBackend {
@@ -240,6 +242,7 @@ impl ActiveBackend {
         match self {
             Self::Uring => "io_uring",
             Self::Mmsg { .. } => "recvmmsg",
+            Self::Offline => "capture",
         }
     }
 }
@@ -254,7 +257,8 @@ impl fmt::Display for ActiveBackend {
             Self::Mmsg {
                 uring_refused: None,
             }
-            | Self::Uring => Ok(()),
+            | Self::Uring
+            | Self::Offline => Ok(()),
         }
     }
 }

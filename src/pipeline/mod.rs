@@ -1,8 +1,10 @@
 //! Owns the wiring: lines to feeds to a bus to handlers and a journal, on cores; and the report at
 //! the end.
 //!
-//! One pipeline has one ingest stage and so one bus and one total order.
+//! One pipeline has one ingest stage and so one bus and one total order. It runs on threads that
+//! receive from sockets, or, [`Offline`], on the caller's from what was captured.
 
+mod offline;
 mod report;
 mod running;
 
@@ -24,6 +26,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
+pub use offline::Offline;
 pub use report::{CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport};
 pub use running::Running;
 
@@ -305,37 +308,13 @@ impl<E: Event> Pipeline<E> {
             .map(|feed| feed.records_max(settings.net.datagram_bytes_max))
             .max()
             .ok_or_else(|| Error::config("a pipeline without a feed", "add one"))?;
-        // Opening a tape cuts what a crash tore off and says how much, so it is opened last.
-        for planned in &subscribers {
-            planned.settings.subscription.check()?;
-        }
-        let (first, writer) = match &journal {
-            None => (Sequence::FIRST, None),
-            Some(journal) => {
-                journal.subscription().check()?;
-                journal.framing.check()?;
-                let writer = Writer::open(journal.tape.clone(), SystemClock.now_ns())?;
-                (writer.next_sequence(), Some(writer))
-            }
-        };
-        let mut publisher = Publisher::starting_at(first, batch_records);
-
-        let mut collectors = Vec::with_capacity(subscribers.len());
-        let mut handle_stages = Vec::with_capacity(subscribers.len());
-        for planned in subscribers {
-            let Planned {
-                name,
-                settings,
-                attach,
-                collect,
-            } = planned;
-            handle_stages.push(attach(&name, settings, &mut publisher)?);
-            collectors.push(collect);
-        }
-        let record = journal
-            .zip(writer)
-            .map(|(journal, writer)| record_stage(&journal, writer, &mut publisher))
-            .transpose()?;
+        let Attached {
+            publisher,
+            first,
+            handle_stages,
+            collectors,
+            record,
+        } = attach(subscribers, journal.as_ref(), batch_records)?;
         let journal_counters = record.as_ref().map(RecordStage::counters);
         let ingest = IngestStage::new("ingest", receiver, routes, feeds, publisher, SystemClock);
         let (ingest_counters, net) = (ingest.counters(), ingest.net_counters());
@@ -408,6 +387,62 @@ impl<E: Event> fmt::Debug for Pipeline<E> {
             .field("subscribers", &subscribers)
             .finish_non_exhaustive()
     }
+}
+
+/// A bus with all who listen to it.
+struct Attached<E: Event> {
+    publisher: Publisher<E>,
+    /// The number of the first record.
+    first: Sequence,
+    handle_stages: Vec<Box<dyn Stage>>,
+    collectors: Vec<Collect>,
+    record: Option<RecordStage<E, SystemClock>>,
+}
+
+/// Opens the journal and attaches everybody to a new bus.
+fn attach<E: Event>(
+    subscribers: Vec<Planned<E>>,
+    journal: Option<&JournalSettings>,
+    batch_records: usize,
+) -> Result<Attached<E>> {
+    // Opening a tape cuts what a crash tore off and says how much, so it is opened last.
+    for planned in &subscribers {
+        planned.settings.subscription.check()?;
+    }
+    let (first, writer) = match journal {
+        None => (Sequence::FIRST, None),
+        Some(journal) => {
+            journal.subscription().check()?;
+            journal.framing.check()?;
+            let writer = Writer::open(journal.tape.clone(), SystemClock.now_ns())?;
+            (writer.next_sequence(), Some(writer))
+        }
+    };
+    let mut publisher = Publisher::starting_at(first, batch_records);
+
+    let mut collectors = Vec::with_capacity(subscribers.len());
+    let mut handle_stages = Vec::with_capacity(subscribers.len());
+    for planned in subscribers {
+        let Planned {
+            name,
+            settings,
+            attach,
+            collect,
+        } = planned;
+        handle_stages.push(attach(&name, settings, &mut publisher)?);
+        collectors.push(collect);
+    }
+    let record = journal
+        .zip(writer)
+        .map(|(journal, writer)| record_stage(journal, writer, &mut publisher))
+        .transpose()?;
+    Ok(Attached {
+        publisher,
+        first,
+        handle_stages,
+        collectors,
+        record,
+    })
 }
 
 fn record_stage<E: Event>(

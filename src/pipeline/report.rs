@@ -3,7 +3,7 @@
 use super::{Handback, Ticket};
 use crate::bus::Account;
 use crate::error::Error;
-use crate::feed::Ledger;
+use crate::feed::{Feed, Ledger};
 use crate::handler::Tally;
 use crate::latency::{Latency, Summary};
 use crate::net::{self, Line, NetCounters, ReceiveBuffer, Receiver};
@@ -96,20 +96,45 @@ impl Report {
         self.feeds.iter().map(other).sum::<u64>() + open.map(unread).sum::<u64>() + dropped
     }
 
+    pub(super) fn new(
+        net: Arc<NetCounters>,
+        receiver: ReceiverReport,
+        cores: Vec<CoreReport>,
+    ) -> Self {
+        Self {
+            feeds: Vec::new(),
+            subscribers: Vec::new(),
+            journal: None,
+            net,
+            receiver,
+            waits: 0,
+            waited_ns: 0,
+            cores,
+            errors: Vec::new(),
+            handlers: Vec::new(),
+        }
+    }
+
     pub(super) fn take_ingest<E: Event>(&mut self, outcome: &IngestOutcome<E>) {
         self.waits = outcome.counters.waits.get();
         self.waited_ns = outcome.counters.waited_ns.get();
-        self.feeds = outcome
-            .feeds
-            .iter()
-            .map(|feed| FeedReport {
-                name: feed.name().to_owned(),
-                ledger: feed.ledger(),
-                lines: feed.lines().to_vec(),
-                ahead: feed.ahead(),
-                ended: feed.ended(),
-            })
-            .collect();
+        self.take_feeds(&outcome.feeds);
+    }
+
+    pub(super) fn take_feeds<E: Event>(&mut self, feeds: &[Box<dyn Feed<E>>]) {
+        let feeds = feeds.iter().map(|feed| FeedReport {
+            name: feed.name().to_owned(),
+            ledger: feed.ledger(),
+            lines: feed.lines().to_vec(),
+            ahead: feed.ahead(),
+            ended: feed.ended(),
+        });
+        self.feeds = feeds.collect();
+    }
+
+    pub(super) fn take_handler(&mut self, (report, handler): (SubscriberReport, Handback)) {
+        self.subscribers.push(report);
+        self.handlers.push(handler);
     }
 }
 
@@ -165,6 +190,22 @@ impl ReceiverReport {
         Self {
             backend: receiver.active_backend().clone(),
             lines: lines.iter().enumerate().map(line).collect(),
+        }
+    }
+
+    /// Of lines that are not listened on.
+    pub(super) fn offline(lines: &[Line]) -> Self {
+        let line = |line: &Line| LineReport {
+            name: line.name.clone(),
+            address: line.address,
+            receive_buffer: ReceiveBuffer {
+                asked_bytes: 0,
+                granted_bytes: 0,
+            },
+        };
+        Self {
+            backend: net::ActiveBackend::Offline,
+            lines: lines.iter().map(line).collect(),
         }
     }
 }

@@ -96,18 +96,7 @@ impl<E: Event> Running<E> {
             .collect();
         stages.sort_by_key(|(index, _)| *index);
         let mut stages = stages.into_iter().map(|(_, ended)| ended);
-        let mut report = Report {
-            feeds: Vec::new(),
-            subscribers: Vec::new(),
-            net: self.net,
-            receiver: self.receiver,
-            journal: None,
-            waits: 0,
-            waited_ns: 0,
-            cores: self.cores,
-            errors: Vec::new(),
-            handlers: Vec::new(),
-        };
+        let mut report = Report::new(self.net, self.receiver, self.cores);
 
         match stages.next() {
             Some(Ok(stage)) => {
@@ -121,18 +110,13 @@ impl<E: Event> Running<E> {
             None => {}
         }
         for (&collect, ended) in self.collectors.iter().zip(&mut stages) {
-            let handler = match ended {
-                Ok(stage) => {
-                    let (subscriber, handler) = collect(stage);
-                    report.subscribers.push(subscriber);
-                    handler
-                }
+            match ended {
+                Ok(stage) => report.take_handler(collect(stage)),
                 Err(error) => {
                     report.errors.push(error);
-                    None
+                    report.handlers.push(None);
                 }
-            };
-            report.handlers.push(handler);
+            }
         }
         if self.journal.is_some() {
             match stages.next() {

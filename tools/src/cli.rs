@@ -1,7 +1,8 @@
 //! Owns the commands: how they are called, what their exit codes are, how errors are printed.
 
 use crate::{
-    convert, demo, diff, dump, inspect, interrupt, output, play, replay, retain, run, tail, verify,
+    capture, convert, demo, diff, dump, inspect, interrupt, output, play, replay, retain, run,
+    tail, verify,
 };
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -19,7 +20,7 @@ Exit codes:
   0    done
   1    done, and the check failed: loss, damage, a difference
   2    wrong use, or the machine does not let it
-  130  stopped by Ctrl-C, after the report; demo, run and tail just end
+  130  stopped by Ctrl-C, after the report; demo, run, capture and tail just end
 
 `ringtape help COMMAND` shows examples of each command."
 )]
@@ -32,6 +33,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Run(run::Args),
+    Capture(capture::Args),
     Play(play::Args),
     Inspect(inspect::Args),
     Convert(convert::Args),
@@ -85,6 +87,7 @@ fn dispatch(command: &Command) -> Result<Outcome> {
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Run(args) => run::run(args),
+        Command::Capture(args) => capture::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Play(args) => play::run(args),
         Command::Convert(args) => convert::run(args),

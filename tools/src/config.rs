@@ -7,8 +7,9 @@ use clap::ValueEnum;
 use ringtape::bus::{Contract, Subscription};
 use ringtape::feed::{self, NasdaqFeed, session_name};
 use ringtape::journal::{self, SyncPolicy};
+use ringtape::market::MarketEvent;
 use ringtape::net::{self, Line};
-use ringtape::pipeline::{HandlerSettings, JournalSettings, Settings};
+use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Settings};
 use ringtape::stage::Framing;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -110,8 +111,7 @@ struct FeedConfig {
     silence_ms: Option<u64>,
     #[serde(default)]
     rerequest: RerequestConfig,
-    #[serde(default = "TradingDate::today")]
-    trading_date: TradingDate,
+    trading_date: Option<TradingDate>,
     #[serde(default, rename = "line")]
     lines: Vec<LineConfig>,
 }
@@ -284,9 +284,6 @@ impl Config {
         if config.feeds.is_empty() {
             bail!("no [[feed]]: nothing to receive");
         }
-        if config.subscribers.is_empty() {
-            bail!("no [[subscriber]]: nobody to receive for");
-        }
         check_names("feed", config.feeds.iter().map(|feed| &feed.name))?;
         for feed in &config.feeds {
             check_names("line", feed.lines.iter().map(|line| &line.name))?;
@@ -296,6 +293,18 @@ impl Config {
             config.subscribers.iter().map(|subscriber| &subscriber.name),
         )?;
         Ok(config)
+    }
+
+    /// Sees that there is somebody to receive for.
+    ///
+    /// # Errors
+    ///
+    /// When there is nobody.
+    pub(crate) fn check_subscribers(&self) -> Result<()> {
+        if self.subscribers.is_empty() {
+            bail!("no [[subscriber]]: nobody to receive for");
+        }
+        Ok(())
     }
 
     /// Returns what holds for the whole pipeline.
@@ -325,28 +334,66 @@ impl Config {
         self.journal.as_ref().map(JournalConfig::settings)
     }
 
-    /// Makes the feeds, each with its lines.
+    /// Makes a pipeline of the feeds, each with its lines; `date` is the trading date of those that
+    /// name none.
     ///
     /// # Errors
     ///
     /// A setting that cannot work.
-    pub(crate) fn feeds(&self) -> Result<Vec<(NasdaqFeed, Vec<Line>)>> {
-        self.feeds
+    pub(crate) fn pipeline(
+        &self,
+        settings: Settings,
+        date: TradingDate,
+    ) -> Result<Pipeline<MarketEvent>> {
+        let mut pipeline = Pipeline::new(settings);
+        for (index, feed) in self.feeds.iter().enumerate() {
+            feed.add_to(&mut pipeline, index, date)?;
+        }
+        Ok(pipeline)
+    }
+
+    /// Returns the lines of all feeds, in their order, each with its name in a capture: its own,
+    /// or, where several feeds have lines of that name, with its feed's before it.
+    pub(crate) fn lines(&self) -> Vec<(String, Line)> {
+        let all = || self.feeds.iter().flat_map(|feed| &feed.lines);
+        let named = |feed: &FeedConfig, line: &LineConfig| {
+            let alone = all().filter(|other| other.name == line.name).count() == 1;
+            match alone {
+                true => line.name.clone(),
+                false => format!("{}/{}", feed.name, line.name),
+            }
+        };
+        let lines = self
+            .feeds
             .iter()
-            .enumerate()
-            .map(|(index, feed)| feed.make(index))
+            .flat_map(|feed| feed.lines.iter().map(move |line| (feed, line)));
+        lines
+            .map(|(feed, line)| (named(feed, line), line.make()))
             .collect()
     }
 }
 
 impl FeedConfig {
-    fn make(&self, index: usize) -> Result<(NasdaqFeed, Vec<Line>)> {
-        let Protocol::MoldItch = self.protocol;
+    fn add_to(
+        &self,
+        pipeline: &mut Pipeline<MarketEvent>,
+        index: usize,
+        date: TradingDate,
+    ) -> Result<()> {
+        let config = self.config(index, date)?;
+        let lines = self.lines.iter().map(LineConfig::make).collect();
+        match self.protocol {
+            Protocol::MoldItch => pipeline.feed(NasdaqFeed::new(config)?, lines)?,
+        }
+        Ok(())
+    }
+
+    fn config(&self, index: usize, date: TradingDate) -> Result<feed::FeedConfig> {
         if self.lines.is_empty() {
             bail!("feed {}: no [[feed.line]]: nowhere to listen", self.name);
         }
         let defaults = feed::FeedConfig::default();
-        let config = feed::FeedConfig {
+        Ok(feed::FeedConfig {
             id: match self.id {
                 Some(id) => id,
                 None => u8::try_from(index + 1).context("more than 255 feeds")?,
@@ -367,10 +414,8 @@ impl FeedConfig {
             )?,
             rerequest: self.rerequest(defaults.rerequest)?,
             window_messages: self.window_messages.unwrap_or(defaults.window_messages),
-            midnight_ns: self.trading_date.midnight_ns()?,
-        };
-        let lines = self.lines.iter().map(LineConfig::make).collect();
-        Ok((NasdaqFeed::new(config)?, lines))
+            midnight_ns: self.trading_date.unwrap_or(date).midnight_ns()?,
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! | [`cli`] | the commands, their exit codes, how errors are printed |
 //! | [`demo`] | `ringtape demo`: the whole path with a made-up venue |
 //! | [`run`] | `ringtape run`: the same with the feeds of a configuration file |
+//! | [`capture`] | `ringtape capture`: live lines into a capture file |
 //! | [`inspect`] | `ringtape inspect`: what is in a capture file or a journal |
 //! | [`play`] | `ringtape play`: a capture file or a journal as a live feed |
 //! | [`convert`] | `ringtape convert`: a capture file as a journal |
@@ -17,6 +18,8 @@
 //! | [`source`] | capture files: from a path to datagrams and messages |
 //! | [`new_york`], [`trading_date`] | the venue's calendar |
 //! | [`watch`], [`report`] | a run while it lasts, and what it says at the end |
+//! | `time_order` | datagrams of several lines in the order of time |
+//! | [`recorded`] | the datagrams of a capture, for a run |
 //! | `place` | places in a journal, as they are named on the command line |
 //! | `config`, `strategies`, `venue` | the configuration file, the strategies and the venue that come along |
 //! | [`output`], [`progress`], [`interrupt`] | what is printed, progress bars, Ctrl-C |
@@ -25,6 +28,7 @@
 //! follow them in one way (`follow`), so that the digest which the one prints is the digest that a
 //! handler gets from the other, and that the journal has.
 
+pub mod capture;
 pub mod cli;
 mod config;
 pub mod convert;
@@ -40,6 +44,7 @@ pub mod packets;
 mod place;
 pub mod play;
 pub mod progress;
+pub mod recorded;
 pub mod replay;
 pub mod report;
 pub mod retain;
@@ -48,6 +53,7 @@ pub mod source;
 mod strategies;
 pub mod tail;
 mod tape;
+mod time_order;
 pub mod trading_date;
 mod venue;
 pub mod verify;

@@ -1,14 +1,18 @@
-//! Owns `run`: your feeds, your cores, the strategies that the command line brings.
+//! Owns `run`: your feeds, your cores, the strategies that the command line brings; live, or fed from
+//! a capture.
 
 use crate::cli::Outcome;
 use crate::config::{Config, Strategy};
+use crate::recorded::{CaptureJson, Recorded};
 use crate::report::{RunJson, Told};
 use crate::strategies::{Audit, Flow, Noted};
+use crate::trading_date::TradingDate;
 use crate::watch::{self, Until};
 use crate::{output, report};
 use anyhow::Result;
-use ringtape::pipeline::{Pipeline, Ticket};
-use std::path::PathBuf;
+use ringtape::market::MarketEvent;
+use ringtape::pipeline::{Pipeline, Report, Ticket};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Receive the feeds of a configuration file and report: loss ledger, latency, digests
@@ -39,20 +43,31 @@ With this in feed.toml:
 Examples:
   ringtape run feed.toml --until end-of-session
   ringtape run feed.toml --for 60 --json
+  ringtape run feed.toml --from morning.pcapng
+
+With --from the datagrams come from a capture (pcap or pcapng, plain, gzip or zstd) instead of
+sockets: each line takes those that were sent to its address. Receive times and hold times are those
+of the capture, feeds without a trading date take its day, and nobody is too slow for it, so the
+result is the same each time.
 
 README.md lists every key.
 
 Exit codes: 0 nothing was lost; 1 something was; 2 a mistake in the configuration, or the machine
-does not let it start. Ctrl-C is how most runs end, and is no failure.")]
+does not let it start. Ctrl-C is how most runs end, and is no failure; with --from it is 130, and a
+damaged capture 1.")]
 pub struct Args {
     /// Configuration file
     config: PathBuf,
+
+    /// Read a capture instead of receiving
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
 
     /// When to end; overrides the file
     #[arg(long, value_enum)]
     until: Option<Until>,
 
-    /// End after this many seconds at the latest
+    /// End after this many seconds at the latest; with --from, of the capture's time
     #[arg(long = "for", value_name = "SECONDS")]
     limit_s: Option<u64>,
 
@@ -74,10 +89,56 @@ enum Attached {
 /// A mistake in the configuration, or what the machine does not let start.
 pub fn run(args: &Args) -> Result<Outcome> {
     let config = Config::read(&args.config)?;
-    let mut pipeline = Pipeline::new(config.settings());
-    for (feed, lines) in config.feeds()? {
-        pipeline.feed(feed, lines)?;
+    config.check_subscribers()?;
+    match &args.from {
+        None => live(args, &config),
+        Some(capture) => recorded(args, &config, capture),
     }
+}
+
+/// Receives.
+fn live(args: &Args, config: &Config) -> Result<Outcome> {
+    let (pipeline, attached) = wire(config, TradingDate::today())?;
+    let running = pipeline.start()?;
+    // On standard error, so that a script can wait for it and still read one object.
+    output::note(&report::start_text(running.receiver(), running.cores()));
+    watch::until(
+        &running,
+        args.until.unwrap_or(config.run.until),
+        args.limit_s.map(Duration::from_secs),
+        args.json,
+    );
+    running.stop();
+    let mut report = running.join();
+    print(args, &mut report, &attached, None)?;
+    Ok(watch::outcome(&report))
+}
+
+/// Reads a capture instead.
+fn recorded(args: &Args, config: &Config, capture: &Path) -> Result<Outcome> {
+    let mut recorded = Recorded::open(capture, &config.lines())?;
+    let (pipeline, attached) = wire(config, recorded.date())?;
+    let mut offline = pipeline.offline()?;
+    let interrupted = recorded.feed(
+        &mut offline,
+        args.until.unwrap_or(config.run.until),
+        args.limit_s.map(Duration::from_secs),
+        args.json,
+    );
+    let mut report = offline.finish();
+    let read = recorded.report();
+    read.warn();
+    print(args, &mut report, &attached, Some(&read))?;
+    Ok(match watch::outcome(&report) {
+        _ if interrupted => Outcome::Interrupted,
+        _ if !read.is_whole() => Outcome::Failed,
+        outcome => outcome,
+    })
+}
+
+/// Makes the pipeline of a configuration; `date` is the trading date of feeds that name none.
+fn wire(config: &Config, date: TradingDate) -> Result<(Pipeline<MarketEvent>, Vec<Attached>)> {
+    let mut pipeline = config.pipeline(config.settings(), date)?;
     let mut attached = Vec::new();
     for subscriber in &config.subscribers {
         let (name, settings) = (&subscriber.name, subscriber.settings());
@@ -90,35 +151,28 @@ pub fn run(args: &Args) -> Result<Outcome> {
             }
         });
     }
-
     if let Some(journal) = config.journal() {
         pipeline.journal(journal);
     }
+    Ok((pipeline, attached))
+}
 
-    let running = pipeline.start()?;
-    // On standard error, so that a script can wait for it and still read one object.
-    output::note(&report::start_text(running.receiver(), running.cores()));
-    let until = args.until.unwrap_or(config.run.until);
-    watch::until(
-        &running,
-        until,
-        args.limit_s.map(Duration::from_secs),
-        args.json,
-    );
-    running.stop();
-    let mut report = running.join();
-
+fn print(
+    args: &Args,
+    report: &mut Report,
+    attached: &[Attached],
+    read: Option<&CaptureJson>,
+) -> Result<()> {
     let told: Vec<Told> = attached
         .iter()
         .map(|attached| match *attached {
-            Attached::Flow(ticket) => Told::take(&mut report, ticket),
-            Attached::Audit(ticket) => Told::take(&mut report, ticket),
+            Attached::Flow(ticket) => Told::take(report, ticket),
+            Attached::Audit(ticket) => Told::take(report, ticket),
         })
         .collect();
     if args.json {
-        output::print_json(&RunJson::new(&report, &told))?;
+        output::print_json(&RunJson::new(report, &told).with_capture(read))
     } else {
-        output::print(&report::text(&report, &told))?;
+        output::print(&report::text(report, &told))
     }
-    Ok(watch::outcome(&report))
 }

@@ -54,7 +54,7 @@ fn error(text: &str) -> String {
     format!(
         "{:#}",
         Config::parse(text)
-            .and_then(|config| config.feeds())
+            .and_then(|config| config.pipeline(config.settings(), TradingDate::Unknown))
             .unwrap_err()
     )
 }
@@ -75,8 +75,12 @@ fn every_key_reaches_its_setting() {
             batch_max: 32,
         }
     );
-    let (feed, lines) = config.feeds().unwrap().remove(0);
-    assert_eq!(feed::Feed::id(&feed), 7);
+    let feed = config.feeds[0].config(0, TradingDate::Unknown).unwrap();
+    assert_eq!((feed.id, feed.hold_ns), (7, 250_000));
+    assert_eq!(feed.midnight_ns, 1_692_676_800_000_000_000);
+    let (name, line) = config.lines().remove(0);
+    let lines = [line];
+    assert_eq!(name, "A");
     assert_eq!(lines[0].interface.as_deref(), Some("lo"));
     assert_eq!(lines[0].source, Some(Ipv4Addr::LOCALHOST));
     assert_eq!(lines[0].receive_buffer_bytes, 65_536);

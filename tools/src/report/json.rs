@@ -1,6 +1,7 @@
 //! Owns the keys that scripts rely on.
 
 use super::{Replayed, Told, anomalies, feed_lines, hops, lines};
+use crate::recorded::CaptureJson;
 use ringtape::latency::Summary;
 use ringtape::net::ActiveBackend;
 use ringtape::pipeline::{FeedReport, Report, SubscriberReport};
@@ -29,6 +30,9 @@ pub struct RunJson<'a> {
     /// What two replays of the tape gave, where there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<&'a Replayed>,
+    /// Of a run that was fed from a capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture: Option<&'a CaptureJson>,
     errors: Vec<String>,
 }
 
@@ -389,6 +393,7 @@ impl<'a> RunJson<'a> {
             waits: report.waits,
             waited_ns: report.waited_ns,
             replay: None,
+            capture: None,
             errors: report.errors.iter().map(ToString::to_string).collect(),
         }
     }
@@ -400,6 +405,12 @@ impl<'a> RunJson<'a> {
     pub fn with_replay(self, replay: Option<&'a Replayed>) -> Self {
         Self { replay, ..self }
     }
+
+    /// Adds what reading the capture was like that the run was fed from.
+    #[must_use]
+    pub fn with_capture(self, capture: Option<&'a CaptureJson>) -> Self {
+        Self { capture, ..self }
+    }
 }
 
 impl From<&Report> for NetJson {
@@ -409,7 +420,7 @@ impl From<&Report> for NetJson {
             backend: report.receiver.backend.name().to_owned(),
             refused: match &report.receiver.backend {
                 ActiveBackend::Mmsg { uring_refused } => uring_refused.clone(),
-                ActiveBackend::Uring => None,
+                ActiveBackend::Uring | ActiveBackend::Offline => None,
             },
             datagrams: net.datagrams(),
             bytes: net.bytes(),

@@ -3,6 +3,7 @@
 use super::{Told, anomalies, feed_lines, hops, lines};
 use crate::output::{Table, thousands};
 use ringtape::latency::Summary;
+use ringtape::net::ActiveBackend;
 use ringtape::pipeline::{CoreReport, FeedReport, ReceiverReport, Report, SubscriberReport};
 use ringtape::record::GapCause;
 use ringtape::stage::RecordOutcome;
@@ -321,6 +322,11 @@ fn micros(ns: u64) -> String {
 
 fn net_text(text: &mut String, report: &Report) {
     let net = &report.net;
+    if report.receiver.backend == ActiveBackend::Offline {
+        let datagrams = thousands(net.datagrams());
+        _ = writeln!(text, "\nread from a capture: {datagrams} datagrams");
+        return;
+    }
     _ = writeln!(
         text,
         "\nreceived with {}: {} datagrams in {} batches by {} system calls, {} re-arms",

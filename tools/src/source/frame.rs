@@ -1,6 +1,6 @@
 //! Owns what lies between a captured frame and the datagram in it.
 
-use etherparse::{EtherType, NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{EtherType, LaxNetSlice, LaxSlicedPacket, NetSlice, SlicedPacket, TransportSlice};
 use pcap_parser::Linktype;
 use std::net::SocketAddrV4;
 use std::ops::Range;
@@ -9,6 +9,8 @@ use std::ops::Range;
 pub(super) struct Frame {
     pub(super) ts_ns: u64,
     pub(super) link: Linktype,
+    /// Index of the interface that it was captured on.
+    pub(super) interface: usize,
     /// Where in the window it lies.
     pub(super) bytes: Range<usize>,
     /// Whether the capture kept less than there was.
@@ -19,7 +21,17 @@ pub(super) struct Frame {
 pub(super) struct Udp {
     pub(super) ts_ns: u64,
     pub(super) destination: SocketAddrV4,
+    pub(super) interface: usize,
     pub(super) payload: Range<usize>,
+    /// Length of the payload on the wire.
+    pub(super) datagram_bytes: usize,
+}
+
+impl Udp {
+    /// Whether the end of the payload is missing.
+    pub(super) fn is_cut(&self) -> bool {
+        self.payload.len() < self.datagram_bytes
+    }
 }
 
 /// Why a frame brings no datagram.
@@ -76,6 +88,7 @@ impl Ignored {
     }
 }
 
+const UDP_HEADER_BYTES: usize = 8;
 /// Length of the protocol family in front of a loopback frame of BSD.
 const NULL_HEADER_BYTES: usize = 4;
 /// Length of the second version of Linux' cooked header; the protocol is its first field.
@@ -100,7 +113,10 @@ impl Frame {
             _ => return Err(Why::Link),
         };
         let Ok(sliced) = sliced else {
-            return Err(if self.cut { Why::Cut } else { Why::Other });
+            return match self.cut {
+                true => self.cut_udp(window),
+                false => Err(Why::Other),
+            };
         };
         let Some(NetSlice::Ipv4(ip)) = sliced.net else {
             return Err(Why::Other);
@@ -112,13 +128,52 @@ impl Frame {
             return Err(Why::Other);
         };
         let destination = SocketAddrV4::new(ip.header().destination_addr(), udp.destination_port());
-        let payload = udp.payload();
-        // The payload is a part of the window: its place there outlives the borrow.
+        Ok(self.found(window, destination, udp.payload(), udp.payload().len()))
+    }
+
+    /// Finds the datagram in a frame whose end is missing, as far as it is there.
+    fn cut_udp(&self, window: &[u8]) -> Result<Udp, Why> {
+        let frame = &window[self.bytes.clone()];
+        let sliced = match self.link {
+            Linktype::ETHERNET => LaxSlicedPacket::from_ethernet(frame).ok(),
+            Linktype::RAW | Linktype::IPV4 => LaxSlicedPacket::from_ip(frame).ok(),
+            _ => None,
+        };
+        let Some(sliced) = sliced else {
+            return Err(Why::Cut);
+        };
+        let (Some(LaxNetSlice::Ipv4(ip)), Some(TransportSlice::Udp(udp))) =
+            (sliced.net, sliced.transport)
+        else {
+            return Err(Why::Cut);
+        };
+        if ip.header().is_fragmenting_payload() {
+            return Err(Why::Fragment);
+        }
+        let datagram_bytes = usize::from(udp.length()).saturating_sub(UDP_HEADER_BYTES);
+        if datagram_bytes <= udp.payload().len() {
+            return Err(Why::Cut);
+        }
+        let destination = SocketAddrV4::new(ip.header().destination_addr(), udp.destination_port());
+        Ok(self.found(window, destination, udp.payload(), datagram_bytes))
+    }
+
+    /// Makes a datagram whose `payload` is a part of the window: its place there outlives the
+    /// borrow.
+    fn found(
+        &self,
+        window: &[u8],
+        destination: SocketAddrV4,
+        payload: &[u8],
+        datagram_bytes: usize,
+    ) -> Udp {
         let start = payload.as_ptr().addr() - window.as_ptr().addr();
-        Ok(Udp {
+        Udp {
             ts_ns: self.ts_ns,
             destination,
+            interface: self.interface,
             payload: start..start + payload.len(),
-        })
+            datagram_bytes,
+        }
     }
 }

@@ -27,7 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::binary_file::BinaryFile;
-use self::frame::{Ignored, Udp};
+use self::frame::{Ignored, Udp, Why};
 use self::pcap::Pcap;
 use self::pcapng::PcapNg;
 use self::window::Window;
@@ -41,8 +41,12 @@ pub struct Datagram<'a> {
     pub ts_ns: u64,
     /// Where it was sent to.
     pub destination: SocketAddrV4,
-    /// The whole UDP payload.
+    /// The name of the interface that it was captured on, where the file says it.
+    pub interface: Option<&'a str>,
+    /// The UDP payload: the whole of it, unless [`Source::keep_cut`] asked for what was cut.
     pub payload: &'a [u8],
+    /// How long the payload was on the wire.
+    pub datagram_bytes: usize,
 }
 
 /// One message of a BinaryFILE.
@@ -102,6 +106,7 @@ pub struct Source {
     reader: Reader,
     /// Whether everything was read that can be.
     finished: bool,
+    keep_cut: bool,
     ignored: Ignored,
     read_bytes: Arc<Counter>,
     file_bytes: Option<u64>,
@@ -178,6 +183,7 @@ impl Source {
             window,
             reader,
             finished: false,
+            keep_cut: false,
             ignored: Ignored::default(),
             read_bytes,
             file_bytes: None,
@@ -212,6 +218,19 @@ impl Source {
         self.file_bytes
     }
 
+    /// Delivers also what is there of datagrams that the capture's snapshot length cut, which are
+    /// ignored otherwise.
+    pub fn keep_cut(&mut self) {
+        self.keep_cut = true;
+    }
+
+    fn interface_name(&self, interface: usize) -> Option<&str> {
+        match &self.reader {
+            Reader::PcapNg(file) => file.interface_name(interface),
+            Reader::Pcap(_) | Reader::BinaryFile(_) => None,
+        }
+    }
+
     /// Reads the next datagram or message; `None` at the end, whichever it is ([`Source::end`]).
     pub fn read(&mut self) -> Option<Item<'_>> {
         let Some(at) = self.advance() else {
@@ -227,7 +246,9 @@ impl Source {
             At::Datagram(udp) => Item::Datagram(Datagram {
                 ts_ns: udp.ts_ns,
                 destination: udp.destination,
+                interface: self.interface_name(udp.interface),
                 payload: &window[udp.payload],
+                datagram_bytes: udp.datagram_bytes,
             }),
         })
     }
@@ -243,6 +264,7 @@ impl Source {
                 Reader::PcapNg(file) => file.advance(&mut self.window)?,
             };
             match frame.udp(self.window.data()) {
+                Ok(udp) if udp.is_cut() && !self.keep_cut => self.ignored.count(Why::Cut),
                 Ok(udp) => return Some(At::Datagram(udp)),
                 Err(why) => self.ignored.count(why),
             }
@@ -263,7 +285,10 @@ impl Source {
                 None
             }
             Reader::Pcap(file) => file.damage(),
-            Reader::PcapNg(file) => file.damage(),
+            Reader::PcapNg(file) => {
+                end.notes.extend(file.note());
+                file.damage()
+            }
         };
         if let Some(damage) = damage {
             end.truncated_tail_bytes = 0;

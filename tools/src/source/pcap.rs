@@ -63,6 +63,7 @@ impl Pcap {
         Some(Frame {
             ts_ns,
             link: header.network,
+            interface: 0,
             bytes: header_bytes..header_bytes + captured_bytes,
             cut: record.caplen < record.origlen,
         })

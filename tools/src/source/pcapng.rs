@@ -9,6 +9,7 @@ use pcap_parser::{InterfaceDescriptionBlock, Linktype, OptionCode};
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const SIMPLE_PACKET: u32 = 3;
+const STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
 /// A block's type and length.
@@ -28,10 +29,15 @@ pub(super) struct PcapNg {
     interfaces: Vec<Interface>,
     /// Bytes of the block that was handed out last.
     pending: usize,
+    /// Datagrams that were dropped while sections before the present one were captured.
+    dropped_before: u64,
     damage: Option<String>,
 }
 
 struct Interface {
+    name: Option<String>,
+    /// Datagrams that were dropped when it was captured, as its last statistics say.
+    dropped: u64,
     link: Linktype,
     snap_bytes: u32,
     /// Units of its timestamps in a second.
@@ -90,7 +96,14 @@ impl PcapNg {
             return Ok(None);
         }
         self.pending = block_bytes;
-        if ![SECTION_HEADER, INTERFACE, SIMPLE_PACKET, ENHANCED_PACKET].contains(&block_type) {
+        let known = [
+            SECTION_HEADER,
+            INTERFACE,
+            SIMPLE_PACKET,
+            STATISTICS,
+            ENHANCED_PACKET,
+        ];
+        if !known.contains(&block_type) {
             return Ok(None);
         }
         let bytes = &window.data()[..block_bytes];
@@ -104,7 +117,21 @@ impl PcapNg {
         };
         match block {
             Block::SectionHeader(_) => {
+                self.dropped_before = self.dropped();
                 self.interfaces.clear();
+                Ok(None)
+            }
+            Block::InterfaceStatistics(statistics) => {
+                let dropped = [OptionCode::IsbIfDrop, OptionCode::IsbOsDrop].map(|code| {
+                    let found = statistics.options.iter().find(|option| option.code == code);
+                    found.map_or(0, |option| self.u64_of(&option.value))
+                });
+                let interface = usize::try_from(statistics.if_id)
+                    .ok()
+                    .and_then(|index| self.interfaces.get_mut(index));
+                if let Some(interface) = interface {
+                    interface.dropped = dropped.iter().fold(0, |sum, &of| sum.saturating_add(of));
+                }
                 Ok(None)
             }
             Block::InterfaceDescription(_) if self.interfaces.len() == INTERFACES_MAX => {
@@ -116,15 +143,17 @@ impl PcapNg {
                 Ok(None)
             }
             Block::EnhancedPacket(packet) => {
-                let interface = usize::try_from(packet.if_id)
-                    .ok()
-                    .and_then(|index| self.interfaces.get(index))
+                let index = usize::try_from(packet.if_id).unwrap_or(usize::MAX);
+                let interface = self
+                    .interfaces
+                    .get(index)
                     .ok_or_else(|| format!("its interface {} is not known", packet.if_id))?;
                 let units = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
                 let captured = ENHANCED_DATA_AT..ENHANCED_DATA_AT + packet.caplen as usize;
                 Ok(Some(Frame {
                     ts_ns: interface.ts_ns(units),
                     link: interface.link,
+                    interface: index,
                     bytes: captured,
                     cut: packet.caplen < packet.origlen,
                 }))
@@ -143,12 +172,40 @@ impl PcapNg {
                 Ok(Some(Frame {
                     ts_ns: 0,
                     link: interface.link,
+                    interface: 0,
                     bytes: SIMPLE_DATA_AT..SIMPLE_DATA_AT + captured,
                     cut: captured < original,
                 }))
             }
             _ => Ok(None),
         }
+    }
+
+    pub(super) fn interface_name(&self, interface: usize) -> Option<&str> {
+        self.interfaces.get(interface)?.name.as_deref()
+    }
+
+    /// Says what the capture itself says that it lacks.
+    pub(super) fn note(&self) -> Option<String> {
+        match self.dropped() {
+            0 => None,
+            dropped => Some(format!(
+                "the capture lacks {dropped} datagrams, which were dropped while it was made"
+            )),
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        let dropped = self.interfaces.iter().map(|interface| interface.dropped);
+        dropped.fold(self.dropped_before, u64::saturating_add)
+    }
+
+    fn u64_of(&self, option: &[u8]) -> u64 {
+        let bytes = option.get(..8).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, |bytes| match self.big_endian {
+            true => u64::from_be_bytes(bytes),
+            false => u64::from_le_bytes(bytes),
+        })
     }
 
     /// Says why reading stopped, if not for the end of the file.
@@ -181,7 +238,15 @@ impl Interface {
                 },
             );
         let (link, snap_bytes) = (description.linktype, description.snaplen);
+        let name = description
+            .options
+            .iter()
+            .find(|option| option.code == OptionCode::IfName)
+            .and_then(|option| option.as_bytes().ok())
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         Ok(Self {
+            name,
+            dropped: 0,
             link,
             snap_bytes,
             units_per_s,

@@ -1,0 +1,275 @@
+//! Owns a pipeline whose datagrams are handed to it: no socket, no thread, no clock of its own.
+
+use super::{Attached, Collect, Pipeline, ReceiverReport, Report, attach};
+use crate::bus::{Contract, Passage, Publisher};
+use crate::clock::SystemClock;
+use crate::error::{Error, Result};
+use crate::feed::{Arrival, Feed};
+use crate::net::{Datagram, NetCounters};
+use crate::record::{Batch, Event, Sequence};
+use crate::stage::{RecordStage, Route, Stage};
+use std::fmt;
+use std::sync::Arc;
+
+/// A pipeline that is fed from a capture, on the caller's thread.
+///
+/// Feeds, bus, handlers and journal are those of a pipeline that runs; what differs is where
+/// datagrams and time come from. Hold times run on the datagrams' own times, so what the handlers
+/// are given depends on the capture alone, and not on how fast it is read. All subscribers are
+/// lossless: there is nobody to be too slow for. Latencies are not measured.
+///
+/// # Examples
+///
+/// ```
+/// use ringtape::feed::{FeedConfig, NasdaqFeed, moldudp64};
+/// use ringtape::handler::{At, Handler};
+/// use ringtape::market::MarketEvent;
+/// use ringtape::net::{Datagram, Line};
+/// use ringtape::pipeline::{HandlerSettings, Pipeline, Settings};
+/// use ringtape::record::{Gap, Session};
+///
+/// #[derive(Default)]
+/// struct Sessions(u64);
+///
+/// impl Handler<MarketEvent> for Sessions {
+///     fn on_event(&mut self, _: &MarketEvent, _: At) {}
+///     fn on_gap(&mut self, _: Gap) {}
+///     fn on_session(&mut self, _: &Session, _: At) {
+///         self.0 += 1;
+///     }
+/// }
+///
+/// let mut pipeline = Pipeline::new(Settings::default());
+/// let feed = NasdaqFeed::new(FeedConfig { lines: vec!["A".into()], ..FeedConfig::default() })?;
+/// pipeline.feed(feed, vec![Line::new("A", "233.54.12.111:26477".parse()?)])?;
+/// let sessions = pipeline.subscribe("sessions", HandlerSettings::default(), Sessions::default());
+///
+/// let mut offline = pipeline.offline()?;
+/// let mut packet = [0; moldudp64::HEADER_BYTES];
+/// let bytes = moldudp64::heartbeat(&mut packet, *b"000000001A", 1);
+/// let (datagram_bytes, ts_recv_ns) = (bytes.len(), 1_577_696_400_000_000_000);
+/// let seen_ns = ts_recv_ns;
+/// offline.take(Datagram { line: 0, bytes, datagram_bytes, ts_recv_ns, seen_ns });
+/// let mut report = offline.finish();
+/// assert_eq!(report.take(sessions).map(|sessions| sessions.0), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Offline<E: Event> {
+    feeds: Vec<Box<dyn Feed<E>>>,
+    routes: Vec<Route>,
+    publisher: Publisher<E>,
+    /// Those of the subscribers, in their order.
+    handle_stages: Vec<Box<dyn Stage>>,
+    collectors: Vec<Collect>,
+    record: Option<RecordStage<E, SystemClock>>,
+    /// The user's own.
+    others: Vec<Box<dyn Stage>>,
+    net: Arc<NetCounters>,
+    receiver: ReceiverReport,
+    datagram_bytes_max: usize,
+    first: Sequence,
+    /// The latest time of a datagram.
+    now_ns: u64,
+}
+
+impl<E: Event> Pipeline<E> {
+    /// Opens the journal and builds the bus, for datagrams that are handed over instead of received.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake of an operator but those about cores and sockets, which are not used.
+    pub fn offline(self) -> Result<Offline<E>> {
+        self.check_names()?;
+        let Self {
+            settings,
+            feeds,
+            lines,
+            routes,
+            mut subscribers,
+            mut journal,
+            others,
+        } = self;
+        let datagram_bytes_max = settings.net.datagram_bytes_max;
+        let batch_records = feeds
+            .iter()
+            .map(|feed| feed.records_max(datagram_bytes_max))
+            .max()
+            .ok_or_else(|| Error::config("a pipeline without a feed", "add one"))?;
+        for planned in &mut subscribers {
+            planned.settings.subscription.contract = Contract::Lossless;
+            planned.settings.subscription.passages = false;
+            // From the capture to now is no latency.
+            planned.settings.measure = false;
+        }
+        if let Some(journal) = &mut journal {
+            journal.contract = Contract::Lossless;
+        }
+        let Attached {
+            publisher,
+            first,
+            mut handle_stages,
+            collectors,
+            mut record,
+        } = attach(subscribers, journal.as_ref(), batch_records)?;
+        let mut others: Vec<Box<dyn Stage>> = others.into_iter().map(|(stage, _)| stage).collect();
+        for stage in handle_stages.iter_mut().chain(&mut others) {
+            stage.start()?;
+        }
+        if let Some(record) = &mut record {
+            record.start()?;
+        }
+        Ok(Offline {
+            feeds,
+            routes,
+            publisher,
+            handle_stages,
+            collectors,
+            record,
+            others,
+            net: Arc::new(NetCounters::new(
+                lines.iter().map(|line| line.name.as_str()),
+            )),
+            receiver: ReceiverReport::offline(&lines),
+            datagram_bytes_max,
+            first,
+            now_ns: 0,
+        })
+    }
+}
+
+impl<E: Event> Offline<E> {
+    /// Takes a datagram that was received at `seen_ns`, on the line of that index over all feeds.
+    /// Hand them over in the order of their times: a time that steps back counts as the one before.
+    ///
+    /// As a receiver would, keeps no more of it than
+    /// [`datagram_bytes_max`](crate::net::Config::datagram_bytes_max).
+    ///
+    /// # Panics
+    ///
+    /// When there is no such line.
+    pub fn take(&mut self, datagram: Datagram<'_>) {
+        let Datagram {
+            line,
+            bytes,
+            datagram_bytes,
+            ts_recv_ns,
+            seen_ns,
+        } = datagram;
+        let Route { feed, line: copy } = self.routes[line];
+        let bytes = &bytes[..bytes.len().min(self.datagram_bytes_max)];
+        self.net.lines()[line].arrived(bytes.len(), datagram_bytes);
+        self.pass_time(seen_ns);
+        let now_ns = self.now_ns;
+        let arrival = Arrival {
+            line: copy,
+            bytes,
+            datagram_bytes,
+            ts_recv_ns,
+            seen_ns: now_ns,
+        };
+        self.call_feed(feed, |feed, batch| feed.on_datagram(arrival, batch));
+    }
+
+    /// Lets time pass without a datagram: gives up what was missing for long enough.
+    pub fn pass_time(&mut self, now_ns: u64) {
+        let now_ns = self.now_ns.max(now_ns);
+        self.now_ns = now_ns;
+        for feed in 0..self.feeds.len() {
+            self.call_feed(feed, |feed, batch| feed.on_time(now_ns, batch));
+        }
+    }
+
+    /// Returns whether the venue of every feed has ended its session.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.feeds.iter().all(|feed| feed.ended())
+    }
+
+    /// Returns the number of the first record: 1, or the one after the journal's last.
+    #[must_use]
+    pub fn first(&self) -> Sequence {
+        self.first
+    }
+
+    /// Publishes open holes as gaps, lets everybody come to an end and returns the report.
+    #[must_use]
+    pub fn finish(mut self) -> Report {
+        let now_ns = self.now_ns;
+        for feed in 0..self.feeds.len() {
+            self.call_feed(feed, |feed, batch| feed.close(now_ns, batch));
+        }
+        let Self {
+            feeds,
+            publisher,
+            handle_stages,
+            collectors,
+            record,
+            others,
+            net,
+            receiver,
+            ..
+        } = self;
+        let mut report = Report::new(net, receiver, Vec::new());
+        report.take_feeds(&feeds);
+        // Ends the bus.
+        drop(publisher);
+        for (collect, mut stage) in collectors.into_iter().zip(handle_stages) {
+            run_out(stage.as_mut());
+            report.take_handler(collect(stage));
+        }
+        report.journal = record.map(|mut stage| {
+            run_out(&mut stage);
+            stage.into_outcome()
+        });
+        for mut stage in others {
+            stage.request_stop();
+            run_out(stage.as_mut());
+        }
+        report
+    }
+
+    /// Runs `call` on a feed and delivers what it published.
+    fn call_feed(&mut self, feed: usize, call: impl FnOnce(&mut dyn Feed<E>, &mut Batch<E>)) {
+        call(self.feeds[feed].as_mut(), self.publisher.batch());
+        if !self.publisher.has_backlog() {
+            return;
+        }
+        let passage = Passage {
+            seen_ns: self.now_ns,
+            published_ns: self.now_ns,
+        };
+        // A ring that is too small for the rest is emptied by the stages behind it.
+        while !self.publisher.commit(passage) {
+            self.poll_stages();
+        }
+        self.poll_stages();
+    }
+
+    fn poll_stages(&mut self) {
+        for stage in &mut self.handle_stages {
+            while stage.poll() > 0 {}
+        }
+        if let Some(record) = &mut self.record {
+            record.poll();
+        }
+        for stage in &mut self.others {
+            stage.poll();
+        }
+    }
+}
+
+impl<E: Event> fmt::Debug for Offline<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offline")
+            .field("routes", &self.routes)
+            .field("publisher", &self.publisher)
+            .field("now_ns", &self.now_ns)
+            .finish_non_exhaustive()
+    }
+}
+
+fn run_out(stage: &mut dyn Stage) {
+    while !stage.is_finished() {
+        stage.poll();
+    }
+}
