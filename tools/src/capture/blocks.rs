@@ -40,8 +40,8 @@ const ISB_RECEIVED: u16 = 4;
 const ISB_DROPPED: u16 = 5;
 const ISB_DELIVERED: u16 = 8;
 
-/// IPv4 time to live of the made-up headers: that of multicast by default.
-const TIME_TO_LIVE: u8 = 1;
+/// IPv4 time to live of the made-up headers, because the real one is not known.
+const TIME_TO_LIVE: u8 = 64;
 
 /// What a section says of where it was made. Empty is not known.
 #[derive(Debug, Default)]
