@@ -49,6 +49,7 @@ pub use protocol::{
     session_name,
 };
 pub use rerequest::RerequestConfig;
+pub use restart::{Epoch, Place, Restarts};
 
 /// The most lines that a feed can have.
 pub const LINES_MAX: usize = 8;

@@ -17,7 +17,7 @@ use super::LINES_MAX;
 
 /// What a packet is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Epoch {
+pub enum Epoch {
     /// The sequence that is followed.
     Present,
     /// One that ended with a restart.
@@ -28,12 +28,15 @@ pub(super) enum Epoch {
 
 /// Where a packet stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) first: u64,
-    pub(super) count: u64,
-    /// 0 where the protocol does not tell.
-    pub(super) sent_ns: u64,
+pub struct Place {
+    /// Which line brought it, below [`LINES_MAX`].
+    pub line: usize,
+    /// Number of its first message, or the one that comes next.
+    pub first: u64,
+    /// How many numbers it spends.
+    pub count: u64,
+    /// When it was sent; 0 where the protocol does not tell.
+    pub sent_ns: u64,
 }
 
 impl Place {
@@ -55,7 +58,7 @@ struct Line {
 
 /// What is known of each line's place in the venue's sequences.
 #[derive(Debug)]
-pub(super) struct Restarts {
+pub struct Restarts {
     window: u64,
     epoch: u64,
     lines: [Line; LINES_MAX],
@@ -63,7 +66,7 @@ pub(super) struct Restarts {
 
 impl Restarts {
     /// Without send times, only what goes back by more than `window` numbers can be a restart.
-    pub(super) fn new(window: u64) -> Self {
+    pub fn new(window: u64) -> Self {
         Self {
             window,
             epoch: 0,
@@ -72,7 +75,7 @@ impl Restarts {
     }
 
     /// A session begins: its numbers have nothing to do with those before.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.epoch = 0;
         self.lines = [Line::default(); LINES_MAX];
     }
@@ -83,7 +86,7 @@ impl Restarts {
     }
 
     /// Says what a packet is of, and remembers it.
-    pub(super) fn judge(&mut self, place: Place) -> Epoch {
+    pub fn judge(&mut self, place: Place) -> Epoch {
         let line = &mut self.lines[place.line];
         let went_back = place.end() < line.top || place.count > 0 && place.first < line.top;
         if !went_back {

@@ -2,13 +2,15 @@
 //! if the file were played without loss.
 
 use crate::new_york::{self, UNIX_NS_MIN};
+use crate::packets::{LineProtocol, SessionTally};
 use crate::source::Format;
 use crate::trading_date::TradingDate;
 use anyhow::{Context as _, Result};
-use ringtape::feed::moldudp64::{self, HEADER_BYTES, SessionId};
-use ringtape::feed::{Arrival, Feed as _, FeedConfig, NasdaqFeed};
+use ringtape::feed::moldudp64::{self, HEADER_BYTES};
+use ringtape::feed::{Arrival, Feed, FeedConfig};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Record, Sequence};
+use std::fmt;
 
 /// Bytes of the largest datagram over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
@@ -72,26 +74,25 @@ impl Calendar {
 
 /// Follows one session, as the feed of a pipeline does that leaves everything at its defaults but
 /// the trading date. Hold times pass in capture time.
-#[derive(Debug)]
 pub(crate) struct Follower {
-    feed: NasdaqFeed,
+    feed: Box<dyn Feed<MarketEvent>>,
     batch: Batch<MarketEvent>,
     time_ns: u64,
 }
 
 impl Follower {
-    /// Starts to follow; event times count from `midnight_ns`, and the first record gets the number
+    /// Starts to follow a session of a protocol; event times count from `midnight_ns`, and the first record gets the number
     /// `first`.
-    pub(crate) fn new(midnight_ns: u64, first: Sequence) -> Result<Self> {
-        let feed = NasdaqFeed::new(FeedConfig {
+    pub(crate) fn new(protocol: LineProtocol, midnight_ns: u64, first: Sequence) -> Result<Self> {
+        let config = FeedConfig {
             name: "file".to_owned(),
             lines: vec!["A".to_owned()],
             // Where a capture is silent, `play` sends heartbeats.
             silence_ns: 0,
             midnight_ns,
             ..FeedConfig::default()
-        })
-        .context("cannot decode the file")?;
+        };
+        let feed = protocol.feed(config).context("cannot decode the file")?;
         let capacity = CALLS_MAX * feed.records_max(DATAGRAM_BYTES_MAX);
         Ok(Self {
             batch: Batch::starting_at(first, capacity),
@@ -107,12 +108,14 @@ impl Follower {
         self.batch.records()
     }
 
-    /// Ends the session as `play` does; returns the last records.
-    pub(crate) fn end(&mut self, session: SessionId, next: u64) -> &[Record<MarketEvent>] {
+    /// Ends the session as `play` does, where the protocol has an end; returns the last records.
+    pub(crate) fn end(&mut self, session: &SessionTally) -> &[Record<MarketEvent>] {
         self.batch.clear();
-        let mut packet = [0; HEADER_BYTES];
-        let end = moldudp64::end_of_session(&mut packet, session, next);
-        self.take(end, self.time_ns);
+        if session.protocol == LineProtocol::MoldUdp64 {
+            let mut packet = [0; HEADER_BYTES];
+            let end = moldudp64::end_of_session(&mut packet, session.wire_name, session.next);
+            self.take(end, self.time_ns);
+        }
         self.feed.close(self.time_ns, &mut self.batch);
         self.batch.records()
     }
@@ -134,5 +137,14 @@ impl Follower {
             seen_ns: self.time_ns,
         };
         self.feed.on_datagram(arrival, &mut self.batch);
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower")
+            .field("feed", &self.feed.name())
+            .field("time_ns", &self.time_ns)
+            .finish_non_exhaustive()
     }
 }

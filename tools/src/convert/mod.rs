@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut calendar = Calendar::new(source.format(), args.date)?;
     recorder::check_target(&args.dir, args.append)?;
     let progress = Progress::start(&source, false, args.json);
-    let mut packets = Packets::new(source, DEFAULT_SESSION);
+    let mut packets = Packets::new(source, DEFAULT_SESSION).of_any_protocol();
     let mut conversion: Option<Conversion> = None;
     let mut left_out_packets = 0;
     while !interrupt::requested() {
@@ -98,9 +98,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
         }
         if conversion.is_none() {
             let recorder = Recorder::open(&args.dir, args.append)?;
+            let protocol = packets.tally().sessions[session].protocol;
             conversion = Some(Conversion {
                 session,
-                follower: Follower::new(midnight_ns, recorder.next_sequence())?,
+                follower: Follower::new(protocol, midnight_ns, recorder.next_sequence())?,
                 recorder,
             });
         }
@@ -121,7 +122,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     };
     if !interrupt::requested() {
         let session = &packets.tally().sessions[conversion.session];
-        let last = conversion.follower.end(session.wire_name, session.next);
+        let last = conversion.follower.end(session);
         conversion.recorder.take(last)?;
     }
     let recorded = conversion.recorder.close()?;
@@ -158,7 +159,8 @@ fn why_nothing(args: &Args, packets: &Packets) -> String {
             format!("has no session {wanted}; it has {}", names.join(", "))
         }
         _ => {
-            "holds no packet of MoldUDP64 and no message of ITCH 5.0: nothing to convert".to_owned()
+            "holds no packet of a feed that is known and no message of ITCH 5.0: nothing to convert"
+                .to_owned()
         }
     }
 }

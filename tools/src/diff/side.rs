@@ -62,7 +62,7 @@ impl Side {
             let progress = Progress::start(&source, false, json);
             let capture = Capture {
                 calendar: Calendar::new(source.format(), date)?,
-                packets: Packets::new(source, DEFAULT_SESSION),
+                packets: Packets::new(source, DEFAULT_SESSION).of_any_protocol(),
                 follower: None,
                 ended: false,
             };
@@ -159,19 +159,21 @@ impl Capture {
                 None => &[],
                 Some(follower) => {
                     let session = &self.packets.tally().sessions[0];
-                    follower.end(session.wire_name, session.next)
+                    follower.end(session)
                 }
             });
         };
         if packet.session != 0 {
             return Ok(&[]);
         }
-        let midnight_ns = self.calendar.midnight_ns(packet.ts_ns)?;
-        let recv_ns = self.calendar.recv_ns(packet.ts_ns, midnight_ns);
+        let ts_ns = packet.ts_ns;
+        let midnight_ns = self.calendar.midnight_ns(ts_ns)?;
+        let recv_ns = self.calendar.recv_ns(ts_ns, midnight_ns);
         if self.follower.is_none() {
-            self.follower = Some(Follower::new(midnight_ns, Sequence::FIRST)?);
+            let protocol = self.packets.tally().sessions[0].protocol;
+            self.follower = Some(Follower::new(protocol, midnight_ns, Sequence::FIRST)?);
         }
         let follower = self.follower.as_mut().expect("invariant: it was just made");
-        Ok(follower.follow(packet.bytes, recv_ns))
+        Ok(follower.follow(self.packets.current(), recv_ns))
     }
 }

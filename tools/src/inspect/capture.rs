@@ -46,25 +46,27 @@ pub(super) fn inspect(
     let source = Source::open(path)?;
     let mut calendar = Calendar::new(source.format(), date)?;
     let progress = Progress::start(&source, false, json);
-    let mut packets = Packets::new(source, DEFAULT_SESSION);
+    let mut packets = Packets::new(source, DEFAULT_SESSION).of_any_protocol();
     let mut followed: Vec<(Follower, Given)> = Vec::new();
     while !interrupt::requested() {
         let Some(packet) = packets.read() else { break };
-        let midnight_ns = calendar.midnight_ns(packet.ts_ns)?;
-        while followed.len() <= packet.session {
-            let follower = Follower::new(midnight_ns, Sequence::FIRST)?;
+        let (ts_ns, session) = (packet.ts_ns, packet.session);
+        let midnight_ns = calendar.midnight_ns(ts_ns)?;
+        while followed.len() <= session {
+            let protocol = packets.tally().sessions[followed.len()].protocol;
+            let follower = Follower::new(protocol, midnight_ns, Sequence::FIRST)?;
             followed.push((follower, Given::default()));
         }
-        let recv_ns = calendar.recv_ns(packet.ts_ns, midnight_ns);
-        let (follower, given) = &mut followed[packet.session];
-        given.count(follower.follow(packet.bytes, recv_ns));
+        let recv_ns = calendar.recv_ns(ts_ns, midnight_ns);
+        let (follower, given) = &mut followed[session];
+        given.count(follower.follow(packets.current(), recv_ns));
         progress.update(packets.source());
     }
     progress.finish();
     let ended = followed.into_iter().zip(&packets.tally().sessions);
     let given: Vec<Given> = ended
         .map(|((mut follower, mut given), session)| {
-            given.count(follower.end(session.wire_name, session.next));
+            given.count(follower.end(session));
             given.instruments = follower.instruments();
             given
         })

@@ -4,7 +4,7 @@ use super::capture::Given;
 use super::journal::{Recorded, SessionRecorded};
 use crate::new_york::{self, UNIX_NS_MIN, wall_or_time_of_day};
 use crate::output::{Table, thousands};
-use crate::packets::{Packets, SessionTally, by_letter};
+use crate::packets::{LineTally, Packets, SessionTally, by_letter};
 use crate::source::{Compression, Format};
 use crate::trading_date::TradingDate;
 use ringtape::record::Sequence;
@@ -34,6 +34,9 @@ pub(super) struct Report {
     events: u64,
     instruments: u64,
     sessions: Vec<SessionReport>,
+    /// Destinations, where the file has a transport.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<LineReport>,
     /// Packets and messages that break the format; of a journal the numbers lost for it.
     malformed: u64,
     truncated_tail_bytes: u64,
@@ -54,10 +57,16 @@ pub(super) struct Report {
 struct SessionReport {
     /// `null` where the file does not name it; the numbers are then places in the file.
     session: Option<String>,
+    /// What its lines speak, where the file has a transport.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
     first_sequence: Option<u64>,
     last_sequence: Option<u64>,
     /// After arbitration.
     messages: u64,
+    /// Different numbers that were brought: messages, or packets where the venue numbers those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    numbers: Option<u64>,
     /// Runs of numbers that no line brought.
     gaps: u64,
     /// Numbers in them.
@@ -71,6 +80,34 @@ struct SessionReport {
     /// Whether the journal has its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<bool>,
+}
+
+/// A destination.
+#[derive(Debug, Serialize)]
+struct LineReport {
+    /// Its address.
+    name: String,
+    protocol: &'static str,
+    session: Option<String>,
+    datagrams: u64,
+    /// Numbers that it was the first to bring.
+    won: u64,
+    duplicates: u64,
+    /// Packets that were copies of another line's, byte for byte.
+    identical: u64,
+    /// Packets with the number of another line's and other bytes.
+    different: u64,
+    /// Capture time minus the other line's, of packets that begin with the same number.
+    skew_ns: Option<SkewReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct SkewReport {
+    count: u64,
+    min: i64,
+    p50: i64,
+    p99: i64,
+    max: i64,
 }
 
 /// What only a journal has.
@@ -100,7 +137,7 @@ impl Report {
         let mut warnings = end.warnings();
         if source.format() != Format::Itch50BinaryFile && tally.sessions.is_empty() {
             warnings
-                .push("no datagram is a packet of MoldUDP64: no message was decoded".to_owned());
+                .push("no datagram is of a feed that is known: no message was decoded".to_owned());
         }
         if tally.sessions.len() > 1 {
             warnings.push("several sessions: the digest is of the first one".to_owned());
@@ -118,13 +155,18 @@ impl Report {
             heartbeats: tally.heartbeats,
             ends_of_session: tally.session_ends,
             messages: tally.messages,
-            messages_by_type: by_letter(&tally.messages_by_type),
+            messages_by_type: tally.by_type(),
             empty_messages: tally.empty_messages,
             unknown_messages: tally.unknown_messages,
             events: followed.iter().map(|session| session.events).sum(),
             instruments: followed.iter().map(|session| session.instruments).sum(),
             sessions: sessions
                 .map(|(tally, given)| SessionReport::new(tally, given))
+                .collect(),
+            lines: tally
+                .lines
+                .iter()
+                .map(|line| LineReport::new(line, &tally.sessions))
                 .collect(),
             malformed: tally.malformed(),
             truncated_tail_bytes: end.truncated_tail_bytes,
@@ -167,6 +209,7 @@ impl Report {
                 .iter()
                 .map(SessionReport::of_journal)
                 .collect(),
+            lines: Vec::new(),
             malformed: recorded.malformed,
             truncated_tail_bytes: recorded.torn_bytes,
             other_datagrams: 0,
@@ -258,6 +301,9 @@ impl Report {
             }
             _ = write!(text, "\n{}", sessions.render());
         }
+        if self.lines.len() > 1 {
+            _ = write!(text, "\n{}", lines_text(&self.lines));
+        }
         text
     }
 
@@ -276,9 +322,11 @@ impl SessionReport {
     fn new(tally: &SessionTally, given: &Given) -> Self {
         Self {
             session: tally.name(),
+            protocol: tally.named.then(|| tally.protocol.name()),
             first_sequence: tally.first,
             last_sequence: tally.last,
             messages: tally.messages,
+            numbers: Some(tally.numbers),
             gaps: tally.gaps(),
             missing: tally.missing(),
             restarts: tally.restarts,
@@ -292,9 +340,11 @@ impl SessionReport {
     fn of_journal(session: &SessionRecorded) -> Self {
         Self {
             session: session.name.clone(),
+            protocol: None,
             first_sequence: session.first,
             last_sequence: session.last,
             messages: session.messages,
+            numbers: None,
             gaps: session.gaps,
             missing: session.missing,
             restarts: session.restarts,
@@ -304,6 +354,63 @@ impl SessionReport {
             ended: Some(session.ended),
         }
     }
+}
+
+impl LineReport {
+    fn new(line: &LineTally, sessions: &[SessionTally]) -> Self {
+        Self {
+            name: line.address.to_string(),
+            protocol: line.protocol.name(),
+            session: sessions.get(line.session).and_then(SessionTally::name),
+            datagrams: line.datagrams,
+            won: line.won,
+            duplicates: line.duplicates,
+            identical: line.identical,
+            different: line.different,
+            skew_ns: line.skew().map(|skew| SkewReport {
+                count: skew.count,
+                min: skew.min,
+                p50: skew.p50,
+                p99: skew.p99,
+                max: skew.max,
+            }),
+        }
+    }
+}
+
+fn lines_text(lines: &[LineReport]) -> String {
+    let mut table = Table::default();
+    table.row([
+        "line",
+        "datagrams",
+        "won",
+        "duplicates",
+        "identical",
+        "different",
+        "skew, ns: min",
+        "p50",
+        "p99",
+        "max",
+    ]);
+    for line in lines {
+        let skew = |of: fn(&SkewReport) -> i64| {
+            let skew = line.skew_ns.as_ref();
+            skew.map_or("-".to_owned(), |skew| of(skew).to_string())
+        };
+        table.row([
+            &line.name,
+            &thousands(line.datagrams),
+            &thousands(line.won),
+            &thousands(line.duplicates),
+            &thousands(line.identical),
+            &thousands(line.different),
+            &skew(|skew| skew.min),
+            &skew(|skew| skew.p50),
+            &skew(|skew| skew.p99),
+            &skew(|skew| skew.max),
+        ]);
+    }
+    table.render()
 }
 
 impl JournalReport {

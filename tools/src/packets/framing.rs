@@ -2,6 +2,7 @@
 
 use super::{Head, SessionTally, Tally};
 use crate::source::{Item, Message, Source};
+use ringtape::feed::itch;
 use ringtape::feed::moldudp64::{HEADER_BYTES, LENGTH_BYTES, PacketWriter, SessionId};
 
 /// Bytes of a packet: what servers of MoldUDP64 keep to, and an Ethernet frame holds.
@@ -53,7 +54,8 @@ impl Framing {
         }
         let packet_bytes = writer.finish().len();
         buffer.truncate(packet_bytes);
-        tally.sessions[0].bring(first, count, &[]);
+        let session = &mut tally.sessions[0];
+        session.messages += session.bring(first, count, &[]);
         Some(Head {
             ts_ns: last_ns,
             session: 0,
@@ -68,7 +70,7 @@ impl Framing {
             let Item::Message(Message { ordinal, bytes }) = source.read()? else {
                 continue;
             };
-            tally.message(bytes);
+            tally.message(bytes, itch::bytes_min, itch::is_sound);
             self.venue_ns = venue_ns(bytes).unwrap_or(self.venue_ns);
             if bytes.len() > MESSAGE_BYTES_MAX {
                 tally.oversized_messages += 1;

@@ -12,6 +12,8 @@
 //! messages mean (the library's feed) is not known here.
 
 mod framing;
+mod lines;
+mod protocol;
 mod ranges;
 mod tally;
 mod tape;
@@ -22,6 +24,8 @@ use self::transport::Transport;
 use crate::source::{End, Format, Item, Source};
 use ringtape::feed::moldudp64::SessionId;
 
+pub use self::lines::{LineTally, Skew};
+pub use self::protocol::LineProtocol;
 pub use self::ranges::Ranges;
 pub use self::tally::{SessionTally, Tally, by_letter};
 pub(crate) use self::tape::feeds_text;
@@ -98,6 +102,16 @@ impl Packets {
         }
     }
 
+    /// Takes also the packets of lines that speak something else than MoldUDP64, wherever that is
+    /// known. They can be followed, and not played.
+    #[must_use]
+    pub fn of_any_protocol(self) -> Self {
+        Self {
+            transport: Transport::any_protocol(),
+            ..self
+        }
+    }
+
     /// Returns the next packet; `None` at the end of the file.
     pub fn read(&mut self) -> Option<Packet<'_>> {
         let head = if self.source.format() == Format::Itch50BinaryFile {
@@ -156,16 +170,16 @@ impl Packets {
     /// Returns the name that reports give the feed in the file.
     #[must_use]
     pub fn feed(&self) -> &'static str {
-        match (
-            self.source.format(),
-            self.tally.packets,
-            self.tally.messages,
-        ) {
-            (Format::Itch50BinaryFile, ..) => "nasdaq-itch50",
-            (_, 0, _) => "unknown",
-            (_, _, 0) => "moldudp64",
-            _ if self.tally.is_itch() => "moldudp64/itch50",
-            _ => "moldudp64/unknown",
+        if self.source.format() == Format::Itch50BinaryFile {
+            return "nasdaq-itch50";
+        }
+        let tally = &self.tally;
+        match tally.protocols()[..] {
+            [] => "unknown",
+            [LineProtocol::MoldUdp64] if tally.messages == 0 => "moldudp64",
+            [LineProtocol::MoldUdp64] if !tally.is_known() => "moldudp64/unknown",
+            [protocol] => protocol.name(),
+            _ => "several",
         }
     }
 

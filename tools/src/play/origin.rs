@@ -108,7 +108,7 @@ impl Origin {
     pub(super) fn feed(&self) -> &'static str {
         match self {
             Self::File(packets) => packets.feed(),
-            Self::Journal(tape) if tape.tally().is_itch() => "nasdaq-itch50",
+            Self::Journal(tape) if tape.tally().is_known() => "nasdaq-itch50",
             Self::Journal(_) => "unknown",
         }
     }

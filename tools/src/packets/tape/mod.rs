@@ -14,6 +14,7 @@ use super::{Head, Packet, Tally};
 use crate::{interrupt, tape};
 use anyhow::{Result, bail, ensure};
 use ringtape::error::Error;
+use ringtape::feed::itch;
 use ringtape::feed::moldudp64::{PacketWriter, SessionId};
 use ringtape::journal::Journal;
 use ringtape::market::MarketEvent;
@@ -175,7 +176,9 @@ impl Tape {
                 count,
             };
             let session = &mut self.tally.sessions[head.session];
-            if session.bring(head.first, count, &first.bytes) {
+            let new = session.bring(head.first, count, &first.bytes);
+            session.messages += new;
+            if new > 0 {
                 return Some(head);
             }
             self.repeated_messages += count;
@@ -200,7 +203,7 @@ impl Tape {
             && message.follows(&first, count)
             && writer.push(&message.bytes)
         {
-            tally.message(&message.bytes);
+            tally.message(&message.bytes, itch::bytes_min, itch::is_sound);
             count += 1;
             next = messages.next(tally);
         }
