@@ -5,7 +5,7 @@ use crate::watch::Until;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::ValueEnum;
 use ringtape::bus::{Contract, Subscription};
-use ringtape::feed::{self, NasdaqFeed, session_name};
+use ringtape::feed::{self, CmeFeed, IexFeed, NasdaqFeed, session_name};
 use ringtape::journal::{self, SyncPolicy};
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Line};
@@ -130,6 +130,12 @@ struct RerequestConfig {
 enum Protocol {
     #[serde(rename = "moldudp64/itch50")]
     MoldItch,
+    #[serde(rename = "iextp/tops16")]
+    Tops16,
+    #[serde(rename = "iextp/deep10")]
+    Deep10,
+    #[serde(rename = "mdp3/cme")]
+    Cme,
 }
 
 /// The first number to expect: a number, or "first-seen".
@@ -384,6 +390,8 @@ impl FeedConfig {
         let lines = self.lines.iter().map(LineConfig::make).collect();
         match self.protocol {
             Protocol::MoldItch => pipeline.feed(NasdaqFeed::new(config)?, lines)?,
+            Protocol::Tops16 | Protocol::Deep10 => pipeline.feed(IexFeed::new(config)?, lines)?,
+            Protocol::Cme => pipeline.feed(CmeFeed::new(config)?, lines)?,
         }
         Ok(())
     }
@@ -400,7 +408,11 @@ impl FeedConfig {
             },
             name: self.name.clone(),
             lines: self.lines.iter().map(|line| line.name.clone()).collect(),
-            session: self.session.as_deref().map(session_id).transpose()?,
+            session: self
+                .session
+                .as_deref()
+                .map(|name| self.protocol.session(name))
+                .transpose()?,
             start: match self.start {
                 Start::At(number) => feed::Start::At(number),
                 Start::FirstSeen => feed::Start::FirstSeen,
@@ -537,14 +549,36 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Resul
     Ok(())
 }
 
-/// A session as MoldUDP64 has it: 10 bytes, padded with spaces.
-fn session_id(name: &str) -> Result<feed::SessionName> {
-    let mut id = [b' '; 10];
-    let Some(start) = id.get_mut(..name.len()).filter(|_| !name.trim().is_empty()) else {
-        bail!("session = {name:?}: a MoldUDP64 session has 1 to 10 characters");
-    };
-    start.copy_from_slice(name.as_bytes());
-    Ok(session_name(&id))
+impl Protocol {
+    /// Returns the name of a session as the protocol's records have it.
+    fn session(self, name: &str) -> Result<feed::SessionName> {
+        match self {
+            // 10 bytes, padded with spaces.
+            Self::MoldItch => {
+                let mut id = [b' '; 10];
+                let Some(start) = id.get_mut(..name.len()).filter(|_| !name.trim().is_empty())
+                else {
+                    bail!("session = {name:?}: a MoldUDP64 session has 1 to 10 characters");
+                };
+                start.copy_from_slice(name.as_bytes());
+                Ok(session_name(&id))
+            }
+            Self::Tops16 | Self::Deep10 => {
+                let letter = match self {
+                    Self::Tops16 => 'T',
+                    _ => 'D',
+                };
+                if !name.starts_with(letter) || name.len() > 16 {
+                    bail!(
+                        "session = {name:?}: a session of IEX is named by {letter}, its channel, a \
+                         hyphen and its number, such as {letter}1-1137508352"
+                    );
+                }
+                Ok(session_name(name.as_bytes()))
+            }
+            Self::Cme => bail!("session = {name:?}: leave it out, CME's channels name none"),
+        }
+    }
 }
 
 /// For "unknown field `x`, expected one of `a`, `b`" and the like: the expected word that is most

@@ -14,7 +14,8 @@ use crate::config::{Backend, Config};
 use crate::trading_date::TradingDate;
 use crate::watch::Until;
 use crate::{interrupt, output};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
+use clap::ArgGroup;
 use ringtape::clock::{Clock as _, SystemClock};
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Flow, Receiver, Stamps};
@@ -33,6 +34,7 @@ const SETTLE: Duration = Duration::from_millis(250);
 
 /// Receive the datagrams of live lines into a pcapng file, with the kernel's receive times
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["config", "lines"])))]
 #[command(after_help = "\
 The lines are those of the feeds in a configuration file, as `ringtape run` reads it, or are given
 directly. The file has one interface for each line, with its name; times in nanoseconds; and around
@@ -55,7 +57,6 @@ failed; 2 wrong use, or the machine does not let it, or the file cannot be writt
 its last whole datagram. Ctrl-C is how most captures end, and is no failure.")]
 pub struct Args {
     /// Configuration file whose feeds' lines are captured
-    #[arg(required_unless_present = "lines", conflicts_with = "lines")]
     config: Option<PathBuf>,
 
     /// A line, instead of a configuration file; repeat for more
@@ -115,12 +116,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
         (Until::Stopped, _) => None,
         (Until::EndOfSession, Some(config)) => Some(Ends::new(config, settings.clone())?),
         (Until::EndOfSession, None) => {
-            ensure!(
-                false,
+            bail!(
                 "--until end-of-session: of lines without a feed's protocol the end is not known; \
                  give a configuration file"
-            );
-            None
+            )
         }
     };
 
