@@ -11,8 +11,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use support::{Run, binary_file, command, message, ringtape, system_event, unprivileged, wait};
 
-const COMMANDS: [&str; 10] = [
-    "demo", "run", "play", "inspect", "convert", "verify", "dump", "tail", "replay", "diff",
+const COMMANDS: [&str; 11] = [
+    "demo", "run", "capture", "play", "inspect", "convert", "verify", "dump", "tail", "replay",
+    "diff",
 ];
 /// Those that read a capture.
 const READERS: [&str; 3] = ["inspect", "play", "convert"];

@@ -19,8 +19,8 @@ use std::str::FromStr as _;
 /// Turn a capture file into a journal
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The file is told by its content: pcap or pcapng with MoldUDP64, or NASDAQ BinaryFILE with ITCH 5.0,
-each plain, gzip or zstd. The journal gets the records that a recorder would have written if the
+The file is told by its content: pcap or pcapng with MoldUDP64, IEX-TP or CME MDP 3.0, or NASDAQ
+BinaryFILE with ITCH 5.0, each plain, gzip or zstd. The journal gets the records that a recorder would have written if the
 file had been played to it without loss: `ringtape inspect` gives both the same digest. What the file
 lacks is a gap in the journal.
 

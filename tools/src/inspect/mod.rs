@@ -15,10 +15,14 @@ use std::str::FromStr as _;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A directory is a journal. A file is told by its content: pcap, pcapng or NASDAQ BinaryFILE with ITCH
-5.0, each plain, gzip or zstd. Messages are decoded if they are ITCH 5.0, in a BinaryFILE or in
-MoldUDP64; of other feeds the datagrams are counted. Messages are counted on every line, sessions
-and events after the lines are arbitrated; a journal has only what is left after that. A file or
-journal that was cut inside a record is no failure: the bytes are counted.
+5.0, each plain, gzip or zstd. So is what each line of a capture speaks: MoldUDP64 with ITCH 5.0,
+IEX-TP with TOPS 1.6 or DEEP 1.0, or CME MDP 3.0; of others the datagrams are counted. Messages are
+counted on every line, sessions and events after the lines are arbitrated; a journal has only what is
+left after that. CME numbers packets: its sessions' numbers are those. A file or journal that was cut
+inside a record is no failure: the bytes are counted.
+
+Lines that carry one session are compared: the numbers that each was the first to bring, copies that
+were byte for byte the same, and how much later than the other line it brought the same packets.
 
 The digest is the one that a handler's run has when `ringtape play FILE` reaches it without loss, as
 feed number 1 with the same trading date, or that of replaying the journal. ITCH times are since
