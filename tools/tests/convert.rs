@@ -447,7 +447,8 @@ fn a_file_with_nothing_to_convert_makes_no_journal() {
     let run = convert(&file, &directory, &[]);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(
-        run.stderr.contains("1 datagrams are not MoldUDP64"),
+        run.stderr
+            .contains("1 datagrams are of no feed that is known here"),
         "{run:?}"
     );
     assert!(run.stderr.contains("nothing to convert"), "{run:?}");

@@ -240,28 +240,6 @@ fn every_message_of_the_type_files_decodes_as_the_type_in_the_files_name() {
 }
 
 #[test]
-fn feeds_that_are_not_decoded_are_called_unknown_and_their_datagrams_counted() {
-    for (path, format, datagrams) in [
-        // By its content, whatever its name says.
-        ("iex/2017-07-10.TOPS16.pcapng.gz", "pcap", 13_022),
-        ("iex/2017-04-25.DEEP10.8000packets.pcap.gz", "pcap", 8_000),
-        ("cme-mdp3/2016-09-27.v8.AB.pcapng", "pcapng", 10_000),
-        ("deribit/sample_capture_v1_6.pcapng", "pcapng", 5_066),
-    ] {
-        let Some(file) = market_data(path) else {
-            return;
-        };
-        assert_has(
-            &inspect(&file),
-            &json!({
-                "format": format, "feed": "unknown", "packets": 0, "messages": 0,
-                "sessions": [], "other_datagrams": datagrams, "first_event_ns": null,
-            }),
-        );
-    }
-}
-
-#[test]
 fn compression_changes_nothing_but_its_name_and_the_files_name_does_not_matter() {
     let folder = tempfile::tempdir().unwrap();
     for path in [ORDERS, DIRECTORY, OPEN] {

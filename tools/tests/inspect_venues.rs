@@ -26,7 +26,9 @@ fn assert_has(report: &Value, expected: &Value) {
 /// Runs a configuration with these lines of a protocol from a capture.
 fn run_from(capture: &Path, protocol: &str, lines: &[(&str, &str)]) -> Value {
     let folder = TempDir::new().unwrap();
-    let mut config = format!("[[feed]]\nname = \"venue\"\nprotocol = \"{protocol}\"\n");
+    // A file that is played has heartbeats where the capture is silent.
+    let mut config =
+        format!("[[feed]]\nname = \"venue\"\nprotocol = \"{protocol}\"\nsilence_ms = 0\n");
     for (name, address) in lines {
         config += &format!("[[feed.line]]\nname = \"{name}\"\naddress = \"{address}\"\n");
     }
@@ -64,7 +66,7 @@ fn the_tops_file_has_its_figures() {
     assert_has(
         &report,
         &json!({
-            "feed": "iextp/tops16", "packets": 13_022, "heartbeats": 237, "messages": 57_674,
+            "format": "pcap", "compression": "gzip", "feed": "iextp/tops16", "packets": 13_022, "heartbeats": 237, "messages": 57_674,
             "messages_by_type": {
                 "Q": 27_217, "P": 7_802, "H": 7_803, "O": 7_801, "T": 6_390, "A": 642, "D": 10,
                 "S": 6, "B": 3
@@ -92,7 +94,7 @@ fn the_deep_file_has_its_figures_and_its_three_restarts() {
     assert_has(
         &report,
         &json!({
-            "feed": "iextp/deep10", "packets": 8_000, "heartbeats": 422, "messages": 82_627,
+            "format": "pcap", "compression": "gzip", "feed": "iextp/deep10", "packets": 8_000, "heartbeats": 422, "messages": 82_627,
             "messages_by_type": {
                 "H": 25_363, "O": 25_363, "P": 25_361, "T": 4_580, "8": 976, "5": 956, "S": 15,
                 "E": 13
@@ -122,7 +124,7 @@ fn both_cme_lines_have_their_figures() {
     assert_has(
         &report,
         &json!({
-            "feed": "mdp3/cme", "packets": 10_000, "messages": 10_598,
+            "format": "pcapng", "feed": "mdp3/cme", "packets": 10_000, "messages": 10_598,
             "messages_by_type": {
                 "32": 9_796, "35": 358, "30": 198, "42": 120, "37": 114, "12": 12
             },
@@ -177,8 +179,8 @@ fn a_feed_that_is_not_known_is_said_to_be_and_its_datagrams_are_counted() {
     assert_has(
         &report,
         &json!({
-            "feed": "unknown", "packets": 0, "messages": 0, "other_datagrams": 5_066,
-            "digest": null, "sessions": [],
+            "format": "pcapng", "feed": "unknown", "packets": 0, "messages": 0,
+            "other_datagrams": 5_066, "digest": null, "sessions": [], "first_event_ns": null,
         }),
     );
 }
