@@ -234,3 +234,38 @@ fn line_of(lines: &[(String, SocketAddrV4)], datagram: &Datagram<'_>) -> Option<
         *address == datagram.destination && datagram.interface == Some(name)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_share_an_address_are_told_apart_by_their_interface() {
+        let one: SocketAddrV4 = "239.1.1.1:1".parse().expect("an address");
+        let other: SocketAddrV4 = "239.1.1.2:1".parse().expect("an address");
+        let lines = [
+            ("A".to_owned(), one),
+            ("B".to_owned(), one),
+            ("C".to_owned(), other),
+        ];
+        let line = |destination, interface| {
+            line_of(
+                &lines,
+                &Datagram {
+                    ts_ns: 1,
+                    destination,
+                    interface,
+                    payload: &[],
+                    datagram_bytes: 0,
+                },
+            )
+        };
+        assert_eq!(line(one, Some("A")), Some(0));
+        assert_eq!(line(one, Some("B")), Some(1));
+        assert_eq!(line(one, Some("eth0")), None);
+        assert_eq!(line(one, None), None);
+        // Alone on its address, whatever it was captured on.
+        assert_eq!(line(other, None), Some(2));
+        assert_eq!(line(other, Some("A")), Some(2));
+    }
+}

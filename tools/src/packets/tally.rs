@@ -350,3 +350,26 @@ impl SessionTally {
         self.next = self.next.max(next);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_counted_in_each_sequence_of_a_session_that_restarts() {
+        let mut session = SessionTally::of(LineProtocol::Deep10, session_name(b"D1-1"));
+        assert_eq!(session.bring(1, 3, &[]), 3);
+        assert_eq!(session.bring(6, 1, &[]), 1);
+        session.announce(9);
+        assert_eq!((session.gaps(), session.missing()), (2, 4), "4, 5 and 7, 8");
+        session.restart();
+        assert_eq!((session.gaps(), session.missing()), (2, 4));
+        assert_eq!(session.bring(1, 2, &[]), 2, "the same numbers are new");
+        assert_eq!(session.bring(2, 2, &[]), 1);
+        assert_eq!((session.gaps(), session.missing()), (2, 4));
+        assert_eq!(session.bring(9, 1, &[]), 1);
+        assert_eq!((session.gaps(), session.missing()), (3, 9));
+        assert_eq!((session.first, session.last), (Some(1), Some(9)));
+        assert_eq!((session.numbers, session.restarts), (8, 1));
+    }
+}
