@@ -127,7 +127,10 @@ impl<P: Protocol> ArbitratedFeed<P> {
         match self.restarts.judge(place) {
             Epoch::Present => true,
             Epoch::Past => {
-                self.counters.before_restart.add(place.count);
+                let beyond = self.restarts.beyond_past(place);
+                self.counters.before_restart.add(place.count - beyond);
+                self.counters.messages.add(beyond);
+                self.counters.after_end.add(beyond);
                 false
             }
             Epoch::Restart => {

@@ -107,7 +107,8 @@ counts! {
         cut_messages,
         /// Messages numbered below where the feed joined.
         before_start,
-        /// Messages numbered at or beyond the end of a session that has ended.
+        /// Messages numbered at or beyond the end of a session that has ended, or of a sequence that a
+        /// restart ended.
         after_end,
         /// Packets that contradict others on where the session ends: an end of session below a
         /// number that is known to exist, and what tells of numbers beyond an end told before.
@@ -116,7 +117,8 @@ counts! {
         contradicting_ends,
         /// How often the venue began to number again inside a session.
         restarts,
-        /// Messages of numbers from before the last restart, from a line that has not followed it.
+        /// Messages of numbers from before the last restart, from a line that has not followed it:
+        /// delivered or lost before, as far as they were known to exist; the rest is `after_end`.
         before_restart,
         /// How often every line was silent for too long.
         silences,

@@ -185,3 +185,65 @@ fn a_restart_does_not_happen_to_a_session_that_has_ended() {
     assert_eq!(rig.news(), []);
     assert!(rig.ended());
 }
+
+#[test]
+fn a_line_that_was_away_during_a_restart_is_used_again_wherever_it_comes_back() {
+    let mut rig = rig();
+    for line in [0, 1] {
+        rig.packet(line, 1, 100, Whole, 0);
+    }
+    // Line B is away while line A begins again, and comes back beyond where it left.
+    for first in (1..=191).step_by(10) {
+        rig.packet(0, first, 10, Whole, first);
+    }
+    rig.news();
+    rig.packet(1, 201, 2, Whole, 300);
+    assert_eq!(rig.news(), [Item::Event(201), Item::Event(202)]);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.restarts, ledger.before_restart), (1, 0));
+    assert_eq!(ledger.lines()[1].won, 2);
+}
+
+#[test]
+fn a_copy_that_was_taken_for_a_restart_costs_neither_line_its_use() {
+    let mut rig = rig();
+    for line in [0, 1] {
+        rig.packet(line, 1, 100, Whole, 0);
+    }
+    rig.packet(0, 1, 1, Whole, 10);
+    rig.packet(0, 101, 2, Whole, 20);
+    rig.time(1_020);
+    rig.news();
+    rig.packet(1, 103, 2, Whole, 2_000);
+    assert_eq!(rig.news(), [Item::Event(103), Item::Event(104)]);
+    assert!(rig.ledger().closes());
+}
+
+#[test]
+fn what_only_a_line_in_the_past_brought_of_the_old_sequence_is_counted_as_beyond_its_end() {
+    let mut rig = rig();
+    rig.packet(0, 1, 200, Whole, 0);
+    rig.packet(1, 1, 190, Whole, 0);
+    rig.packet(0, 1, 1, Whole, 10);
+    rig.packet(1, 191, 15, Whole, 20);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.before_restart, ledger.after_end), (10, 5));
+}
+
+#[test]
+fn what_brings_no_message_begins_nothing_again() {
+    let mut rig = rig();
+    rig.packet(0, 1, 100, Whole, 0);
+    rig.news();
+    for now_ns in 1..4 {
+        rig.heartbeat(0, 0, now_ns);
+        rig.heartbeat(0, 1, now_ns);
+        rig.heartbeat(0, 20, now_ns);
+    }
+    rig.packet(0, 101, 1, Whole, 5);
+    for now_ns in 6..8 {
+        rig.end_of_session(0, 1, now_ns);
+    }
+    assert_eq!(rig.news(), [Item::Event(101), Item::End(102)]);
+    assert_eq!(rig.ledger().restarts, 0);
+}

@@ -57,6 +57,9 @@ pub(crate) struct Oracle {
     given_up: BTreeSet<u64>,
     epoch: u64,
     seen: [Seen; 2],
+    /// The numbers above the highest of the present sequence and of the one before.
+    top: u64,
+    past_end: u64,
     pub(crate) restarts: u64,
     pub(crate) before_restart: u64,
     /// Messages that came again, but shorter.
@@ -95,6 +98,8 @@ impl Oracle {
             given_up: BTreeSet::new(),
             epoch: 0,
             seen: [Seen::default(); 2],
+            top: 0,
+            past_end: 0,
             restarts: 0,
             before_restart: 0,
             short_copies: 0,
@@ -146,6 +151,7 @@ impl Oracle {
             Some(_) => Start::At(1),
         };
         (self.epoch, self.seen) = (0, [Seen::default(); 2]);
+        (self.top, self.past_end) = (0, 0);
         self.session = Some(session);
         self.sessions.push(session);
         self.numbers.clear();
@@ -165,13 +171,17 @@ impl Oracle {
             return true;
         }
         let (window, epoch) = (self.window, self.epoch);
+        let near = |number: u64, other: u64| number.abs_diff(other) <= window;
+        let near_past = first < self.past_end && near(first, self.past_end);
+        let is_back = near(first, self.top) && !near_past;
         let seen = &mut self.seen[line];
         let end = first + count;
         let below = (first..end.max(first + 1)).any(|number| number < seen.top);
         if !below {
             (seen.top, seen.doubt) = (seen.top.max(end), None);
+            seen.epoch = if is_back { epoch } else { seen.epoch };
         } else if seen.top - first > window {
-            if first > 1 && seen.doubt != Some(first) {
+            if count == 0 || first > 1 && seen.doubt != Some(first) {
                 seen.doubt = Some(end);
             } else {
                 let restarts = seen.epoch == epoch;
@@ -179,16 +189,28 @@ impl Oracle {
                 seen.epoch = self.epoch;
                 if restarts {
                     self.restart(end);
+                } else {
+                    self.top = self.top.max(end);
                 }
                 return true;
             }
         }
-        let present = self.seen[line].epoch == self.epoch;
-        self.before_restart += if present { 0 } else { count };
-        present
+        let seen = self.seen[line];
+        if seen.epoch == self.epoch {
+            self.top = self.top.max(seen.top);
+            return true;
+        }
+        let beyond = (first..end)
+            .filter(|number| *number >= self.past_end)
+            .count() as u64;
+        self.before_restart += count - beyond;
+        self.after_end += beyond;
+        self.messages += beyond;
+        false
     }
 
     fn restart(&mut self, top: u64) {
+        (self.past_end, self.top) = (self.top, top);
         for seen in &mut self.seen {
             if seen.top <= self.window {
                 (seen.epoch, seen.top) = (self.epoch, seen.top.min(top));

@@ -185,6 +185,8 @@ impl Rig {
             seen_ns: now_ns,
         };
         self.feed.on_datagram(arrival, &mut self.batch);
+        let records = self.batch.records().len();
+        assert!(records <= self.feed.records_max(datagram_bytes));
         self.read();
     }
 
