@@ -27,6 +27,8 @@ pub struct ArbitratedFeed<P> {
     lines: Vec<String>,
     session: Option<SessionName>,
     ended: EndedSessions,
+    /// A session that may be about to take the place of the present one, and where it would go on.
+    candidate: Option<(SessionName, u64)>,
     restarts: Restarts,
     pulse: Pulse,
     rerequests: Rerequests,
@@ -67,6 +69,7 @@ impl<P: Protocol> ArbitratedFeed<P> {
             lines,
             session: None,
             ended: EndedSessions::default(),
+            candidate: None,
             restarts: Restarts::new(config.window_messages as u64),
             pulse: Pulse::new(config.lines.len(), config.silence_ns),
             rerequests: Rerequests::new(&config.rerequest),
@@ -82,40 +85,74 @@ impl<P: Protocol> ArbitratedFeed<P> {
     fn follow(
         &mut self,
         session: SessionName,
-        sent_ns: u64,
+        place: Place,
         times: Times,
         out: &mut Batch<P::Event>,
     ) -> bool {
         if self.session == Some(session) {
+            self.candidate = None;
             return true;
         }
-        if self.ended.contains(&session) {
+        let left = self.ended.find(&session);
+        if left.is_some_and(|left| left.told) {
             self.counters.ended_session.add(1);
             return false;
         }
         let wanted = self.config.session.is_none_or(|pinned| pinned == session);
-        let free = self.arbiter.end_is_known()
-            || self.session.is_none_or(|present| {
-                P::succeeds(session, present) && self.restarts.is_latest(sent_ns)
-            });
-        if !wanted || !free || !is_printable(&session) {
-            self.counters.wrong_session.add(1);
+        if !wanted || !is_printable(&session) || !self.is_free_for(session, place, left.is_some()) {
+            let unused = match left {
+                Some(left) if place.end() <= left.end => &self.counters.ended_session,
+                // It may bring numbers that nobody has accounted for.
+                _ => &self.counters.wrong_session,
+            };
+            unused.add(1);
             return false;
         }
-        let start = match self.session.replace(session) {
-            None => self.config.start,
-            // Whoever listened while the last session ended has missed nothing of the next.
-            Some(last) => {
-                self.ended.push(last);
-                Start::At(1)
-            }
-        };
+        let start = self.start_of(session, left);
+        self.candidate = None;
         self.restarts.clear();
         self.rerequests.clear();
         self.pulse.begin(times.seen_ns);
         self.arbiter
             .begin(session, start, &mut times.outlet(&mut self.protocol, out));
         true
+    }
+
+    /// Puts `session` in the place of the present one, and returns where to join it.
+    fn start_of(&mut self, session: SessionName, left: Option<LeftSession>) -> Start {
+        let Some(last) = self.session.replace(session) else {
+            return self.config.start;
+        };
+        self.ended.remove(&session);
+        self.ended.push(LeftSession {
+            session: last,
+            end: self.arbiter.known_end().max(1),
+            told: self.arbiter.end_is_known(),
+        });
+        // Whoever listened while the last session ended has missed nothing of the next, and of one
+        // that was left, what came meanwhile.
+        Start::At(left.map_or(1, |left| left.end))
+    }
+
+    /// Returns whether another session can take the place of the present one now. Where the venue has
+    /// not told the end of that, one stray packet is no session: either it is a session's first, or the
+    /// next goes on from it. `was_left` says that the session was followed before, so that it does not
+    /// begin.
+    fn is_free_for(&mut self, session: SessionName, place: Place, was_left: bool) -> bool {
+        let Some(present) = self.session else {
+            return true;
+        };
+        let told = self.arbiter.end_is_known();
+        let may_succeed = told
+            || self.pulse.is_silent()
+            || P::succeeds(session, present) && self.restarts.is_latest(place.sent_ns);
+        if !may_succeed {
+            return false;
+        }
+        let begins = !was_left && (told || place.first <= 1);
+        let goes_on = self.candidate == Some((session, place.first));
+        self.candidate = Some((session, place.end()));
+        begins || goes_on
     }
 
     /// Returns whether a packet is of the sequence that is followed, after following one that began
@@ -202,16 +239,13 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
             Err(malformed) => return self.refuse(malformed, truncated),
         };
         let times = Times::of(&arrival);
-        if !self.follow(packet.session, packet.sent_ns, times, out) {
-            return;
-        }
         let place = Place {
             line: arrival.line,
             first: packet.first,
             count: packet.count,
             sent_ns: packet.sent_ns,
         };
-        if !self.is_present(place, times, out) {
+        if !self.follow(packet.session, place, times, out) || !self.is_present(place, times, out) {
             return;
         }
         let resumed = self
@@ -327,21 +361,40 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
     }
 }
 
-/// The most recent sessions that ended before the present one began.
+/// A session that another one took the place of.
+#[derive(Clone, Copy, Debug)]
+struct LeftSession {
+    session: SessionName,
+    /// The number above the highest that was known to exist.
+    end: u64,
+    /// Whether the venue told its end; otherwise it may go on.
+    told: bool,
+}
+
+/// The most recent sessions that were followed before the present one began.
 #[derive(Debug, Default)]
 struct EndedSessions {
-    sessions: [Option<SessionName>; ENDED_SESSIONS],
+    sessions: [Option<LeftSession>; ENDED_SESSIONS],
     oldest: usize,
 }
 
 impl EndedSessions {
-    fn contains(&self, session: &SessionName) -> bool {
-        self.sessions.iter().flatten().any(|ended| ended == session)
+    fn find(&self, session: &SessionName) -> Option<LeftSession> {
+        let mut sessions = self.sessions.iter().flatten();
+        sessions.find(|left| left.session == *session).copied()
     }
 
-    fn push(&mut self, session: SessionName) {
-        self.sessions[self.oldest] = Some(session);
+    fn push(&mut self, left: LeftSession) {
+        self.sessions[self.oldest] = Some(left);
         self.oldest = (self.oldest + 1) % ENDED_SESSIONS;
+    }
+
+    fn remove(&mut self, session: &SessionName) {
+        for slot in &mut self.sessions {
+            if slot.is_some_and(|left| left.session == *session) {
+                *slot = None;
+            }
+        }
     }
 }
 

@@ -143,9 +143,12 @@ counts! {
         /// Datagrams of another protocol, or of a version that is not known.
         foreign,
         /// Well-formed packets of another session that were not followed: because the end of the
-        /// present one is not known, another was configured, or its name is not printable ASCII.
+        /// present one is not known, another was configured, its name is not printable ASCII, or the
+        /// session was left although the venue had not told its end and the packet goes beyond what was
+        /// known of it.
         wrong_session,
-        /// Well-formed packets of one of the eight sessions that ended last before the present one.
+        /// Well-formed packets of one of the eight sessions that were followed last before the present
+        /// one.
         ended_session,
         /// Delivered messages of a type that the decoder does not know: dead letters.
         unknown_messages,

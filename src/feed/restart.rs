@@ -43,7 +43,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.first.saturating_add(self.count)
     }
 }

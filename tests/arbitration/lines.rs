@@ -3,7 +3,7 @@
 
 use crate::rig::Fault::None as Whole;
 use crate::rig::{Item, Rig, message};
-use ringtape::feed::{FeedConfig, Start};
+use ringtape::feed::{FeedConfig, LineLedger, Start};
 use ringtape::record::GapCause::Absent;
 
 fn rig() -> Rig {
@@ -246,4 +246,91 @@ fn what_brings_no_message_begins_nothing_again() {
     }
     assert_eq!(rig.news(), [Item::Event(101), Item::End(102)]);
     assert_eq!(rig.ledger().restarts, 0);
+}
+
+/// A feed of which every line has been silent for so long that it was told.
+fn silenced() -> Rig {
+    let mut rig = Rig::with(FeedConfig {
+        start: Start::At(1),
+        silence_ns: 1_000,
+        ..FeedConfig::default()
+    });
+    rig.packet(0, 1, 3, Whole, 10);
+    rig.time(2_000);
+    assert_eq!(rig.news().last(), Some(&Item::Silent));
+    rig
+}
+
+const NEXT: [u8; 10] = *b"000000002B";
+
+#[test]
+fn a_session_that_fell_silent_gives_way_to_the_next_although_nobody_told_its_end() {
+    let mut rig = silenced();
+    rig.packet_of(NEXT, 0, 1, 3, Whole, 3_000);
+    let [two, three] = [2, 3].map(Item::Event);
+    let expected = [Item::Start(1), Item::Resumed, Item::Letter(1), two, three];
+    assert_eq!(rig.news(), expected);
+    rig.packet(0, 4, 1, Whole, 3_100);
+    rig.packet(0, 3, 1, Whole, 3_200);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.wrong_session, ledger.ended_session), (1, 1));
+    assert!(ledger.closes());
+}
+
+#[test]
+fn one_stray_packet_of_another_session_during_a_silence_changes_nothing_for_long() {
+    let mut rig = silenced();
+    rig.packet_of(NEXT, 0, 50, 3, Whole, 3_000);
+    assert_eq!(rig.news(), [], "not a session's beginning");
+    rig.packet(0, 4, 1, Whole, 3_100);
+    assert_eq!(rig.news(), [Item::Resumed, Item::Event(4)]);
+    rig.time(5_000);
+    // It looks like a beginning, and is none: the old session goes on.
+    rig.heartbeat_of(NEXT, 1, 1, 5_100);
+    rig.time(7_000);
+    rig.news();
+    rig.packet(0, 5, 1, Whole, 7_100);
+    rig.packet(0, 6, 1, Whole, 7_200);
+    assert_eq!(rig.news(), [Item::Start(5), Item::Resumed]);
+    rig.packet(1, 5, 1, Whole, 7_300);
+    assert_eq!(rig.news(), [Item::Event(5), Item::Event(6)]);
+    rig.close(9_000);
+    assert_eq!(rig.ledger().expected, 6);
+    assert!(rig.ledger().closes());
+}
+
+#[test]
+fn a_new_session_makes_no_line_silent_for_the_time_between_the_sessions() {
+    let mut rig = Rig::with(FeedConfig {
+        start: Start::At(1),
+        silence_ns: 1_000,
+        ..FeedConfig::default()
+    });
+    rig.packet(0, 1, 1, Whole, 10);
+    rig.packet(1, 1, 1, Whole, 20);
+    rig.end_of_session(0, 2, 30);
+    rig.packet_of(NEXT, 0, 1, 1, Whole, 1_000_000);
+    rig.time(1_000_001);
+    rig.packet_of(NEXT, 1, 1, 1, Whole, 1_000_002);
+    let ledger = rig.ledger();
+    let silences = |line: &LineLedger| (line.silences, line.longest_silence_ns);
+    let silences: Vec<_> = ledger.lines().iter().map(silences).collect();
+    assert_eq!(silences, [(0, 20), (0, 10)]);
+}
+
+#[test]
+fn a_clock_that_steps_back_hides_no_silence_for_longer_than_usual() {
+    let mut rig = Rig::with(FeedConfig {
+        start: Start::At(1),
+        silence_ns: 1_000,
+        ..FeedConfig::default()
+    });
+    rig.packet(0, 1, 2, Whole, 5_000_000);
+    rig.packet(1, 1, 2, Whole, 5_000_000);
+    rig.news();
+    rig.time(10);
+    rig.time(1_009);
+    assert_eq!(rig.news(), []);
+    rig.time(1_010);
+    assert_eq!(rig.news(), [Item::Silent]);
 }
