@@ -124,10 +124,12 @@ impl<P: Protocol> ArbitratedFeed<P> {
             return self.config.start;
         };
         self.ended.remove(&session);
+        let told = self.arbiter.end_is_known();
+        self.counters.left_sessions.add(u64::from(!told));
         self.ended.push(LeftSession {
             session: last,
             end: self.arbiter.known_end().max(1),
-            told: self.arbiter.end_is_known(),
+            told,
         });
         // Whoever listened while the last session ended has missed nothing of the next, and of one
         // that was left, what came meanwhile.

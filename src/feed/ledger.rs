@@ -150,6 +150,8 @@ counts! {
         /// Well-formed packets of one of the eight sessions that were followed last before the present
         /// one.
         ended_session,
+        /// Sessions that were left for another although the venue had not told their end.
+        left_sessions,
         /// Delivered messages of a type that the decoder does not know: dead letters.
         unknown_messages,
         /// Delivered messages of an instrument for which the feed had no number left: dead letters.

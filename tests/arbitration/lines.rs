@@ -274,6 +274,7 @@ fn a_session_that_fell_silent_gives_way_to_the_next_although_nobody_told_its_end
     rig.packet(0, 3, 1, Whole, 3_200);
     let ledger = rig.ledger();
     assert_eq!((ledger.wrong_session, ledger.ended_session), (1, 1));
+    assert_eq!(ledger.left_sessions, 1);
     assert!(ledger.closes());
 }
 

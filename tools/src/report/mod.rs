@@ -77,6 +77,7 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("foreign", ledger.foreign),
         ("wrong_session", ledger.wrong_session),
         ("ended_session", ledger.ended_session),
+        ("left_sessions", ledger.left_sessions),
         ("contradicting_ends", ledger.contradicting_ends),
         ("unknown_messages", ledger.unknown_messages),
         ("unnumbered_messages", ledger.unnumbered_messages),
