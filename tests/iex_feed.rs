@@ -250,3 +250,34 @@ fn a_session_that_was_left_for_a_stray_packet_is_followed_again_and_accounted_fo
     assert_eq!(gaps, [(3, 3)]);
     assert_eq!(ledger.expected, 6);
 }
+
+#[test]
+fn what_may_have_begun_again_fills_no_hole_of_the_sequence_before() {
+    let mut rig = Rig::new(FeedConfig {
+        hold_ns: 1,
+        ..FeedConfig::default()
+    });
+    let send = |rig: &mut Rig, sequence, sent_ns| {
+        let mut buffer = [0; 100];
+        let position = Position {
+            sent_ns,
+            ..position(sequence)
+        };
+        let mut writer = PacketWriter::new(&mut buffer, TOPS, position);
+        assert!(writer.push(b"SO\x05\0\0\0\0\0\0\0"));
+        let bytes = writer.finish().to_vec();
+        rig.whole(0, &bytes);
+    };
+    for (sequence, sent_ns) in [(1, 10), (2, 20), (4, 40)] {
+        send(&mut rig, sequence, sent_ns);
+    }
+    // It begins again, and its first two packets are lost.
+    send(&mut rig, 3, 50);
+    assert_eq!(rig.numbers(), [1, 2]);
+    send(&mut rig, 4, 60);
+    let ledger = rig.close();
+    assert_eq!((ledger.restarts, ledger.doubtful), (1, 1));
+    assert_eq!(rig.numbers(), [1, 2, 4, 4]);
+    let gaps: Vec<_> = rig.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
+    assert_eq!(gaps, [(3, 3), (1, 3)]);
+}

@@ -172,6 +172,10 @@ impl<P: Protocol> ArbitratedFeed<P> {
                 self.counters.after_end.add(beyond);
                 false
             }
+            Epoch::Doubtful => {
+                self.counters.doubtful.add(place.count);
+                false
+            }
             Epoch::Restart => {
                 self.rerequests.clear();
                 self.arbiter

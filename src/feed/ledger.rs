@@ -120,6 +120,9 @@ counts! {
         /// Messages of numbers from before the last restart, from a line that has not followed it:
         /// delivered or lost before, as far as they were known to exist; the rest is `after_end`.
         before_restart,
+        /// Messages that were not used because their packet may have begun the sequence again, though
+        /// not at its first number: what of it is missing of the new sequence is a gap.
+        doubtful,
         /// How often every line was silent for too long.
         silences,
         /// Requests for missing numbers.

@@ -8,12 +8,13 @@
 //! | not below the line's highest number | of the sequence that the line is in |
 //! | below, sent before the line's latest packet by at most a minute | late, or a copy |
 //! | below, sent later (or, where the protocol tells no send time, below by more than a window) and its number is 0 or 1 | a restart |
-//! | the same with any other number, or sent more than a minute before | a restart, once the line's next packet goes on from there |
+//! | the same with any other number, or sent more than a minute before | a restart, once the line's next packet goes on from there; until then not used |
 //! | below, brings no message, and the protocol tells no send time | no restart: its first message will be one |
 //!
 //! A line that has not followed a restart which another line followed is in the past; what it brings
 //! is counted and not used. It is back in the present once it steps back itself, or brings numbers
-//! within a window of where the present sequence is, and not of where the past one ended: it was away
+//! within a window of where the present sequence is that were sent after that began (or, where the
+//! protocol tells no send time, that are not within a window of where the past one ended): it was away
 //! meanwhile, or it is the other line that was mistaken.
 
 use super::LINES_MAX;
@@ -30,6 +31,8 @@ pub(super) enum Epoch {
     Past,
     /// A new one: this packet is the first that is used.
     Restart,
+    /// Nobody knows yet: of the present one it would be a hole's filling, and of a new one not that.
+    Doubtful,
 }
 
 /// Where a packet stands.
@@ -97,7 +100,7 @@ impl Restarts {
     }
 
     /// Returns how many of the numbers of a packet that is of the past lie where the past sequence was
-    /// not known to be: nobody has accounted for them.
+    /// not known to be: nobody has accounted for them. Only the latest past is remembered.
     pub(super) fn beyond_past(&self, place: Place) -> u64 {
         place.end().saturating_sub(place.first.max(self.past_end))
     }
@@ -132,16 +135,29 @@ impl Restarts {
         let goes_on = line.doubt == Some(place.first) && (place.count > 0 || place.sent_ns > 0);
         if !(goes_on || may_be_first && place.first <= 1) {
             line.doubt = Some(place.end());
-            return self.of(place.line);
+            return match place.sent_ns {
+                // More than a window back there is no hole that it could fill.
+                0 => self.of(place.line),
+                _ => Epoch::Doubtful,
+            };
         }
         let behind = line.epoch < self.epoch;
-        let epoch = if behind { self.epoch } else { self.epoch + 1 };
+        // It may be an earlier restart that the line follows only now.
+        let past = behind && place.sent_ns > 0 && place.sent_ns < self.began_ns;
+        let epoch = match behind {
+            true if past => line.epoch,
+            true => self.epoch,
+            false => self.epoch + 1,
+        };
         *line = Line {
             epoch,
             top: place.end(),
             sent_ns: place.sent_ns,
             doubt: None,
         };
+        if past {
+            return Epoch::Past;
+        }
         if behind {
             self.top = self.top.max(place.end());
             return Epoch::Present;
@@ -155,9 +171,10 @@ impl Restarts {
         self.past_end = self.top;
         self.top = place.end();
         self.began_ns = place.sent_ns;
-        // A line that has brought too little for a step back to be seen has nothing to lose.
+        // Without send times, a line that has brought too little for a step back to be seen could not
+        // show that it follows.
         for line in &mut self.lines {
-            if place.sent_ns == 0 && line.top <= self.window || line.top == 0 {
+            if place.sent_ns == 0 && line.top <= self.window {
                 (line.epoch, line.top) = (epoch, line.top.min(place.end()));
             }
         }
@@ -165,10 +182,14 @@ impl Restarts {
 
     /// Whether a packet of a line that is in the past shows that the line is in the present after all.
     fn is_back(&self, place: Place) -> bool {
-        self.lines[place.line].epoch < self.epoch
+        let near_past = (1..=self.window).contains(&self.past_end.saturating_sub(place.first));
+        let is_new = match place.sent_ns {
+            0 => !near_past,
+            sent_ns => sent_ns >= self.began_ns,
+        };
+        is_new
+            && self.lines[place.line].epoch < self.epoch
             && place.first.abs_diff(self.top) <= self.window
-            && !(1..=self.window).contains(&self.past_end.saturating_sub(place.first))
-            && (place.sent_ns == 0 || place.sent_ns > self.began_ns)
     }
 
     fn of(&self, line: usize) -> Epoch {
@@ -225,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_restart_whose_first_packet_was_lost_needs_the_second_to_go_on_from_it() {
-        use Epoch::{Present, Restart};
+        use Epoch::{Doubtful, Present, Restart};
         let mut restarts = Restarts::new(64);
         let judged = judge(
             &mut restarts,
@@ -237,7 +258,7 @@ mod tests {
                 (0, 10, 4, 31),
             ],
         );
-        assert_eq!(judged, [Present, Present, Present, Present, Restart]);
+        assert_eq!(judged, [Present, Doubtful, Present, Doubtful, Restart]);
     }
 
     #[test]
@@ -256,14 +277,14 @@ mod tests {
         let mut restarts = Restarts::new(64);
         let judged = judge(
             &mut restarts,
-            &[(0, 1, 100, 10), (0, 1, 1, 20), (1, 1, 1, 20)],
+            &[(0, 1, 100, 10), (0, 1, 1, 20), (1, 2, 1, 21)],
         );
         assert_eq!(judged, [Epoch::Present, Epoch::Restart, Epoch::Present]);
     }
 
     #[test]
     fn one_packet_with_a_wrong_send_time_hides_no_restart() {
-        use Epoch::{Present, Restart};
+        use Epoch::{Doubtful, Present, Restart};
         let mut restarts = Restarts::new(64);
         let judged = judge(
             &mut restarts,
@@ -279,7 +300,7 @@ mod tests {
             ],
         );
         let expected = [
-            Present, Present, Present, Restart, Present, Present, Restart,
+            Present, Present, Present, Restart, Present, Doubtful, Restart,
         ];
         assert_eq!(judged, expected);
     }

@@ -89,6 +89,7 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
         ("mismatched", over_lines(|line| line.mismatched)),
         ("restarts", ledger.restarts),
         ("before_restart", ledger.before_restart),
+        ("doubtful", ledger.doubtful),
         ("silences", ledger.silences),
         ("line_silences", over_lines(|line| line.silences)),
         ("wrong_answers", ledger.wrong_answers),
