@@ -65,11 +65,11 @@ impl Default for FeedConfig {
 
 impl FeedConfig {
     pub(super) fn check(&self) -> Result<()> {
-        let lines = self.lines.len();
-        if lines == 0 || lines + self.rerequest.servers.len() > LINES_MAX {
+        let (lines, servers) = (self.lines.len(), self.rerequest.servers.len());
+        if lines == 0 || lines + servers > LINES_MAX {
             let remedy = format!("give it 1 to {LINES_MAX} lines, re-request servers included");
             return Err(Error::config(
-                format!("feed {}: {lines} lines", self.name),
+                format!("feed {}: {lines} lines, {servers} servers", self.name),
                 remedy,
             ));
         }

@@ -182,14 +182,14 @@ impl Restarts {
 
     /// Whether a packet of a line that is in the past shows that the line is in the present after all.
     fn is_back(&self, place: Place) -> bool {
-        let near_past = (1..=self.window).contains(&self.past_end.saturating_sub(place.first));
-        let is_new = match place.sent_ns {
-            0 => !near_past,
+        let near_past = || (1..=self.window).contains(&self.past_end.saturating_sub(place.first));
+        let is_new = || match place.sent_ns {
+            0 => !near_past(),
             sent_ns => sent_ns >= self.began_ns,
         };
-        is_new
-            && self.lines[place.line].epoch < self.epoch
+        self.lines[place.line].epoch < self.epoch
             && place.first.abs_diff(self.top) <= self.window
+            && is_new()
     }
 
     fn of(&self, line: usize) -> Epoch {
