@@ -1,6 +1,7 @@
 //! Owns a feed: framing, arbitration and decoding as one, for any [`Protocol`].
 
 use super::config::is_printable;
+use super::left::{EndedSessions, LeftSession};
 use super::pulse::Pulse;
 use super::rerequest::{Request, Rerequests};
 use super::restart::{Epoch, Place, Restarts};
@@ -13,9 +14,6 @@ use crate::latency::{Histogram, Summary};
 use crate::record::{Batch, SessionMark};
 use std::net::SocketAddrV4;
 use std::sync::Arc;
-
-/// Ended sessions that are remembered, to tell their stragglers from a session that begins.
-const ENDED_SESSIONS: usize = 8;
 
 /// One logical stream of a venue on one or more lines.
 ///
@@ -364,43 +362,6 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
     fn ahead(&self) -> Vec<Summary> {
         let ahead = self.arbiter.ahead().iter();
         ahead.map(Histogram::summary).collect()
-    }
-}
-
-/// A session that another one took the place of.
-#[derive(Clone, Copy, Debug)]
-struct LeftSession {
-    session: SessionName,
-    /// The number above the highest that was known to exist.
-    end: u64,
-    /// Whether the venue told its end; otherwise it may go on.
-    told: bool,
-}
-
-/// The most recent sessions that were followed before the present one began.
-#[derive(Debug, Default)]
-struct EndedSessions {
-    sessions: [Option<LeftSession>; ENDED_SESSIONS],
-    oldest: usize,
-}
-
-impl EndedSessions {
-    fn find(&self, session: &SessionName) -> Option<LeftSession> {
-        let mut sessions = self.sessions.iter().flatten();
-        sessions.find(|left| left.session == *session).copied()
-    }
-
-    fn push(&mut self, left: LeftSession) {
-        self.sessions[self.oldest] = Some(left);
-        self.oldest = (self.oldest + 1) % ENDED_SESSIONS;
-    }
-
-    fn remove(&mut self, session: &SessionName) {
-        for slot in &mut self.sessions {
-            if slot.is_some_and(|left| left.session == *session) {
-                *slot = None;
-            }
-        }
     }
 }
 

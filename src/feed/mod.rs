@@ -23,6 +23,7 @@ mod iex_feed;
 pub mod iextp;
 pub mod itch;
 mod ledger;
+mod left;
 pub mod moldudp64;
 mod nasdaq;
 mod protocol;
