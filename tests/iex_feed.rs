@@ -207,11 +207,77 @@ fn a_later_session_takes_the_place_of_one_whose_end_nobody_tells() {
     // Numbers say when a packet of this test was sent.
     rig.whole(1, &packet(DEEP, 9, std::slice::from_ref(&event)));
     assert_eq!(rig.feed.ledger().wrong_session, 2);
+    // One packet that is not its first could be a stray; the next goes on from it.
     rig.whole(1, &packet(next, 6, std::slice::from_ref(&event)));
+    assert_eq!(rig.feed.ledger().wrong_session, 3);
+    rig.whole(1, &packet(next, 7, std::slice::from_ref(&event)));
     rig.whole(0, &packet(TOPS, 3, std::slice::from_ref(&event)));
     let ledger = rig.close();
-    assert_eq!(rig.numbers(), [1, 2, 4, 6]);
+    assert_eq!(rig.numbers(), [1, 2, 4, 7]);
     assert_eq!(ledger.ended_session, 1);
     let gaps: Vec<_> = rig.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
-    assert_eq!(gaps, [(3, 3), (1, 5)]);
+    assert_eq!(gaps, [(3, 3), (1, 6)]);
+}
+
+#[test]
+fn a_session_that_was_left_for_a_stray_packet_is_followed_again_and_accounted_for() {
+    let mut rig = Rig::new(FeedConfig::default());
+    let event = b"SO\x05\0\0\0\0\0\0\0".to_vec();
+    let send = |rig: &mut Rig, session, sequence, sent_ns| {
+        let mut buffer = [0; 100];
+        let position = Position {
+            sent_ns,
+            ..position(sequence)
+        };
+        let mut writer = PacketWriter::new(&mut buffer, session, position);
+        assert!(writer.push(&event));
+        let bytes = writer.finish().to_vec();
+        rig.whole(0, &bytes);
+    };
+    let stray = SessionId { session: 8, ..TOPS };
+    send(&mut rig, TOPS, 1, 10);
+    // Not a session's first: nothing happens. A first one: it is followed.
+    send(&mut rig, stray, 900, 11);
+    send(&mut rig, TOPS, 2, 12);
+    send(&mut rig, stray, 1, 13);
+    send(&mut rig, TOPS, 3, 14);
+    send(&mut rig, TOPS, 4, 15);
+    send(&mut rig, TOPS, 5, 16);
+    let ledger = rig.close();
+    assert_eq!(rig.numbers(), [1, 2, 1, 4, 5]);
+    assert_eq!((ledger.wrong_session, ledger.ended_session), (2, 0));
+    let gaps: Vec<_> = rig.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
+    assert_eq!(gaps, [(3, 3)]);
+    assert_eq!(ledger.expected, 6);
+}
+
+#[test]
+fn what_may_have_begun_again_fills_no_hole_of_the_sequence_before() {
+    let mut rig = Rig::new(FeedConfig {
+        hold_ns: 1,
+        ..FeedConfig::default()
+    });
+    let send = |rig: &mut Rig, sequence, sent_ns| {
+        let mut buffer = [0; 100];
+        let position = Position {
+            sent_ns,
+            ..position(sequence)
+        };
+        let mut writer = PacketWriter::new(&mut buffer, TOPS, position);
+        assert!(writer.push(b"SO\x05\0\0\0\0\0\0\0"));
+        let bytes = writer.finish().to_vec();
+        rig.whole(0, &bytes);
+    };
+    for (sequence, sent_ns) in [(1, 10), (2, 20), (4, 40)] {
+        send(&mut rig, sequence, sent_ns);
+    }
+    // It begins again, and its first two packets are lost.
+    send(&mut rig, 3, 50);
+    assert_eq!(rig.numbers(), [1, 2]);
+    send(&mut rig, 4, 60);
+    let ledger = rig.close();
+    assert_eq!((ledger.restarts, ledger.doubtful), (1, 1));
+    assert_eq!(rig.numbers(), [1, 2, 4, 4]);
+    let gaps: Vec<_> = rig.gaps.iter().map(|gap| (gap.first, gap.last)).collect();
+    assert_eq!(gaps, [(3, 3), (1, 3)]);
 }

@@ -65,6 +65,7 @@ impl Rig {
             seen_ns: self.now_ns,
         };
         self.feed.on_datagram(arrival, &mut self.batch);
+        assert!(self.batch.records().len() <= self.feed.records_max(bytes.len()));
         self.feed.requests(self.now_ns, &mut |line, request| {
             assert_eq!(line, 2);
             let asked = moldudp64::read_request(request).expect("a request");

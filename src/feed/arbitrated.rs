@@ -1,6 +1,7 @@
 //! Owns a feed: framing, arbitration and decoding as one, for any [`Protocol`].
 
 use super::config::is_printable;
+use super::left::{EndedSessions, LeftSession};
 use super::pulse::Pulse;
 use super::rerequest::{Request, Rerequests};
 use super::restart::{Epoch, Place, Restarts};
@@ -14,9 +15,6 @@ use crate::record::{Batch, SessionMark};
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-/// Ended sessions that are remembered, to tell their stragglers from a session that begins.
-const ENDED_SESSIONS: usize = 8;
-
 /// One logical stream of a venue on one or more lines.
 ///
 /// [`NasdaqFeed`](super::NasdaqFeed) and its siblings are this with a protocol of theirs.
@@ -27,6 +25,8 @@ pub struct ArbitratedFeed<P> {
     lines: Vec<String>,
     session: Option<SessionName>,
     ended: EndedSessions,
+    /// A session that may be about to take the place of the present one, and where it would go on.
+    candidate: Option<(SessionName, u64)>,
     restarts: Restarts,
     pulse: Pulse,
     rerequests: Rerequests,
@@ -67,6 +67,7 @@ impl<P: Protocol> ArbitratedFeed<P> {
             lines,
             session: None,
             ended: EndedSessions::default(),
+            candidate: None,
             restarts: Restarts::new(config.window_messages as u64),
             pulse: Pulse::new(config.lines.len(), config.silence_ns),
             rerequests: Rerequests::new(&config.rerequest),
@@ -82,40 +83,76 @@ impl<P: Protocol> ArbitratedFeed<P> {
     fn follow(
         &mut self,
         session: SessionName,
-        sent_ns: u64,
+        place: Place,
         times: Times,
         out: &mut Batch<P::Event>,
     ) -> bool {
         if self.session == Some(session) {
+            self.candidate = None;
             return true;
         }
-        if self.ended.contains(&session) {
+        let left = self.ended.find(&session);
+        if left.is_some_and(|left| left.told) {
             self.counters.ended_session.add(1);
             return false;
         }
         let wanted = self.config.session.is_none_or(|pinned| pinned == session);
-        let free = self.arbiter.end_is_known()
-            || self.session.is_none_or(|present| {
-                P::succeeds(session, present) && self.restarts.is_latest(sent_ns)
-            });
-        if !wanted || !free || !is_printable(&session) {
-            self.counters.wrong_session.add(1);
+        if !wanted || !is_printable(&session) || !self.is_free_for(session, place, left.is_some()) {
+            let unused = match left {
+                Some(left) if place.end() <= left.end => &self.counters.ended_session,
+                // It may bring numbers that nobody has accounted for.
+                _ => &self.counters.wrong_session,
+            };
+            unused.add(1);
             return false;
         }
-        let start = match self.session.replace(session) {
-            None => self.config.start,
-            // Whoever listened while the last session ended has missed nothing of the next.
-            Some(last) => {
-                self.ended.push(last);
-                Start::At(1)
-            }
-        };
+        let start = self.start_of(session, left);
+        self.candidate = None;
         self.restarts.clear();
         self.rerequests.clear();
         self.pulse.begin(times.seen_ns);
         self.arbiter
             .begin(session, start, &mut times.outlet(&mut self.protocol, out));
         true
+    }
+
+    /// Puts `session` in the place of the present one, and returns where to join it.
+    fn start_of(&mut self, session: SessionName, left: Option<LeftSession>) -> Start {
+        let Some(last) = self.session.replace(session) else {
+            return self.config.start;
+        };
+        self.ended.remove(&session);
+        let told = self.arbiter.end_is_known();
+        self.counters.left_sessions.add(u64::from(!told));
+        self.ended.push(LeftSession {
+            session: last,
+            end: self.arbiter.known_end().max(1),
+            told,
+        });
+        // Whoever listened while the last session ended has missed nothing of the next, and of one
+        // that was left, what came meanwhile.
+        Start::At(left.map_or(1, |left| left.end))
+    }
+
+    /// Returns whether another session can take the place of the present one now. Where the venue has
+    /// not told the end of that, one stray packet is no session: either it is a session's first, or the
+    /// next goes on from it. `was_left` says that the session was followed before, so that it does not
+    /// begin.
+    fn is_free_for(&mut self, session: SessionName, place: Place, was_left: bool) -> bool {
+        let Some(present) = self.session else {
+            return true;
+        };
+        let told = self.arbiter.end_is_known();
+        let may_succeed = told
+            || self.pulse.is_silent()
+            || P::succeeds(session, present) && self.restarts.is_latest(place.sent_ns);
+        if !may_succeed {
+            return false;
+        }
+        let begins = !was_left && (told || place.first <= 1);
+        let goes_on = self.candidate == Some((session, place.first));
+        self.candidate = Some((session, place.end()));
+        begins || goes_on
     }
 
     /// Returns whether a packet is of the sequence that is followed, after following one that began
@@ -127,7 +164,14 @@ impl<P: Protocol> ArbitratedFeed<P> {
         match self.restarts.judge(place) {
             Epoch::Present => true,
             Epoch::Past => {
-                self.counters.before_restart.add(place.count);
+                let beyond = self.restarts.beyond_past(place);
+                self.counters.before_restart.add(place.count - beyond);
+                self.counters.messages.add(beyond);
+                self.counters.after_end.add(beyond);
+                false
+            }
+            Epoch::Doubtful => {
+                self.counters.doubtful.add(place.count);
                 false
             }
             Epoch::Restart => {
@@ -199,16 +243,13 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
             Err(malformed) => return self.refuse(malformed, truncated),
         };
         let times = Times::of(&arrival);
-        if !self.follow(packet.session, packet.sent_ns, times, out) {
-            return;
-        }
         let place = Place {
             line: arrival.line,
             first: packet.first,
             count: packet.count,
             sent_ns: packet.sent_ns,
         };
-        if !self.is_present(place, times, out) {
+        if !self.follow(packet.session, place, times, out) || !self.is_present(place, times, out) {
             return;
         }
         let resumed = self
@@ -321,24 +362,6 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
     fn ahead(&self) -> Vec<Summary> {
         let ahead = self.arbiter.ahead().iter();
         ahead.map(Histogram::summary).collect()
-    }
-}
-
-/// The most recent sessions that ended before the present one began.
-#[derive(Debug, Default)]
-struct EndedSessions {
-    sessions: [Option<SessionName>; ENDED_SESSIONS],
-    oldest: usize,
-}
-
-impl EndedSessions {
-    fn contains(&self, session: &SessionName) -> bool {
-        self.sessions.iter().flatten().any(|ended| ended == session)
-    }
-
-    fn push(&mut self, session: SessionName) {
-        self.sessions[self.oldest] = Some(session);
-        self.oldest = (self.oldest + 1) % ENDED_SESSIONS;
     }
 }
 

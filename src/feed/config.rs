@@ -18,7 +18,10 @@ pub struct FeedConfig {
     /// The lines' names, for reports: 1 to [`LINES_MAX`], re-request servers included.
     pub lines: Vec<String>,
     /// The session to follow; without one, that of the first well-formed packet, and once the venue
-    /// told its end, the next one that brings a packet.
+    /// told its end, the next one that brings a packet. Where nobody told the end but every line is
+    /// silent ([`silence_ns`](Self::silence_ns)), or the protocol tells no ends (IEX-TP), a session
+    /// takes the present one's place with its packet number 1, or with two packets of which the second
+    /// goes on from the first.
     pub session: Option<SessionName>,
     /// Where to join the first session; venues count from 1. A later one is followed from its
     /// number 1.
@@ -63,11 +66,11 @@ impl Default for FeedConfig {
 
 impl FeedConfig {
     pub(super) fn check(&self) -> Result<()> {
-        let lines = self.lines.len();
-        if lines == 0 || lines + self.rerequest.servers.len() > LINES_MAX {
+        let (lines, servers) = (self.lines.len(), self.rerequest.servers.len());
+        if lines == 0 || lines + servers > LINES_MAX {
             let remedy = format!("give it 1 to {LINES_MAX} lines, re-request servers included");
             return Err(Error::config(
-                format!("feed {}: {lines} lines", self.name),
+                format!("feed {}: {lines} lines, {servers} servers", self.name),
                 remedy,
             ));
         }

@@ -107,7 +107,8 @@ counts! {
         cut_messages,
         /// Messages numbered below where the feed joined.
         before_start,
-        /// Messages numbered at or beyond the end of a session that has ended.
+        /// Messages numbered at or beyond the end of a session that has ended, or of a sequence that a
+        /// restart ended.
         after_end,
         /// Packets that contradict others on where the session ends: an end of session below a
         /// number that is known to exist, and what tells of numbers beyond an end told before.
@@ -116,8 +117,12 @@ counts! {
         contradicting_ends,
         /// How often the venue began to number again inside a session.
         restarts,
-        /// Messages of numbers from before the last restart, from a line that has not followed it.
+        /// Messages of numbers from before the last restart, from a line that has not followed it:
+        /// delivered or lost before, as far as they were known to exist; the rest is `after_end`.
         before_restart,
+        /// Messages that were not used because their packet may have begun the sequence again, though
+        /// not at its first number: what of it is missing of the new sequence is a gap.
+        doubtful,
         /// How often every line was silent for too long.
         silences,
         /// Requests for missing numbers.
@@ -141,10 +146,15 @@ counts! {
         /// Datagrams of another protocol, or of a version that is not known.
         foreign,
         /// Well-formed packets of another session that were not followed: because the end of the
-        /// present one is not known, another was configured, or its name is not printable ASCII.
+        /// present one is not known, another was configured, its name is not printable ASCII, or the
+        /// session was left although the venue had not told its end and the packet goes beyond what was
+        /// known of it.
         wrong_session,
-        /// Well-formed packets of one of the eight sessions that ended last before the present one.
+        /// Well-formed packets of one of the eight sessions that were followed last before the present
+        /// one.
         ended_session,
+        /// Sessions that were left for another although the venue had not told their end.
+        left_sessions,
         /// Delivered messages of a type that the decoder does not know: dead letters.
         unknown_messages,
         /// Delivered messages of an instrument for which the feed had no number left: dead letters.

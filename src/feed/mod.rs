@@ -24,6 +24,7 @@ mod iex_feed;
 pub mod iextp;
 pub mod itch;
 mod ledger;
+mod left;
 pub mod mdp3;
 pub mod moldudp64;
 mod nasdaq;

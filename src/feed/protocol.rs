@@ -104,7 +104,8 @@ pub trait Protocol: Decode + Send + Sized + 'static {
     const HELD_BYTES: usize;
 
     /// Returns whether session `next` can take the place of `present` although nobody told the end of
-    /// that: where the protocol has no end of session, what was sent later is of the later session.
+    /// that, nor is it silent: where the protocol has no end of session, what was sent later is of the
+    /// later session.
     fn succeeds(_next: SessionName, _present: SessionName) -> bool {
         false
     }

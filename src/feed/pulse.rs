@@ -25,12 +25,16 @@ impl Pulse {
         }
     }
 
-    /// The feed begins to listen to a session at `now_ns`: from here on a line can be silent. Lines
-    /// that were heard before go on.
+    /// The feed begins to listen to a session at `now_ns`: from here on a line can be silent. Between
+    /// two sessions none is.
     pub(super) fn begin(&mut self, now_ns: u64) {
-        for last_ns in self.last_ns.iter_mut().filter(|last_ns| **last_ns == 0) {
-            *last_ns = now_ns;
-        }
+        self.last_ns.fill(now_ns);
+        self.silent.fill(false);
+    }
+
+    /// Returns whether every line is silent, as [`pass`](Self::pass) told.
+    pub(super) fn is_silent(&self) -> bool {
+        self.all_silent
     }
 
     /// A line brought a packet of the session. Returns whether that ends the silence of the feed.
@@ -51,7 +55,10 @@ impl Pulse {
             return false;
         }
         for line in 0..self.lines {
-            let silence_ns = now_ns.saturating_sub(self.last_ns[line]);
+            // A clock that stepped back makes a line's silence begin now, not later.
+            let last_ns = &mut self.last_ns[line];
+            *last_ns = now_ns.min(*last_ns);
+            let silence_ns = now_ns - *last_ns;
             if silence_ns >= self.silence_ns && !self.silent[line] {
                 self.silent[line] = true;
                 counters.by_line[line].silences.add(1);

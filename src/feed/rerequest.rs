@@ -1,7 +1,7 @@
 //! Owns when missing numbers are asked for, and of whom.
 //!
 //! A number is asked for as soon as it is known to be missing, and again when the retry time is over
-//! and it still is; each time of the next server. What another line brings meanwhile is not asked for
+//! and it still is; each time of the server that comes after the one that was asked before. What another line brings meanwhile is not asked for
 //! again. Neighbouring numbers share a request. An answer that brought only the first part of what
 //! was asked for has the rest asked for at once.
 //!
@@ -72,6 +72,7 @@ struct Asked {
     first: u64,
     end: u64,
     at_ns: u64,
+    server: usize,
 }
 
 /// A request to be sent.
@@ -156,35 +157,53 @@ impl Rerequests {
         if !grown && !self.changed && !self.asked.iter().any(due) {
             return;
         }
-        self.asked.retain(|asked| {
-            let missing = arbiter.missing_from(asked.first);
-            !due(asked) && missing.is_some_and(|(first, _)| first < asked.end)
+        let mut send = |asked: &Asked| {
+            let count = u16::try_from(asked.end - asked.first)
+                .expect("invariant: no request is for more than count_max numbers");
+            counters.requests.add(1);
+            counters.requested.add(u64::from(count));
+            send(Request {
+                server: asked.server,
+                first: asked.first,
+                count,
+            });
+        };
+        let servers = self.servers;
+        self.asked.retain_mut(|asked| {
+            let Some((first, end)) = arbiter.missing(asked.first..asked.end, u64::MAX) else {
+                return false;
+            };
+            if due(asked) {
+                // Not whoever is next for all: as many holes as servers would each have one for ever.
+                *asked = Asked {
+                    first,
+                    end,
+                    at_ns: now_ns,
+                    server: (asked.server + 1) % servers,
+                };
+                send(asked);
+            }
+            true
         });
         self.planned_end = arbiter.known_end();
         self.changed = false;
         let mut from = arbiter.next();
         while self.asked.len() < self.in_flight_max
-            && let Some((first, end)) = arbiter.missing_from(from)
+            && let Some((first, end)) = arbiter.missing(from..u64::MAX, u64::from(self.count_max))
         {
             from = match self.open_part(first, end) {
                 Err(covered_to) => covered_to,
                 Ok(end) => {
-                    let end = end.min(first.saturating_add(u64::from(self.count_max)));
                     arbiter.ask(first, end);
-                    self.asked.push(Asked {
+                    let asked = Asked {
                         first,
                         end,
                         at_ns: now_ns,
-                    });
-                    let count = u16::try_from(end - first).unwrap_or(self.count_max);
-                    counters.requests.add(1);
-                    counters.requested.add(end - first);
-                    send(Request {
                         server: self.next_server,
-                        first,
-                        count,
-                    });
-                    self.next_server = (self.next_server + 1) % self.servers;
+                    };
+                    self.asked.push(asked);
+                    send(&asked);
+                    self.next_server = (self.next_server + 1) % servers;
                     end
                 }
             };

@@ -6,14 +6,21 @@
 //! | the packet | is |
 //! |---|---|
 //! | not below the line's highest number | of the sequence that the line is in |
-//! | below, sent no later than the line's latest packet | late, or a copy |
+//! | below, sent before the line's latest packet by at most a minute | late, or a copy |
 //! | below, sent later (or, where the protocol tells no send time, below by more than a window) and its number is 0 or 1 | a restart |
-//! | the same with any other number | a restart, once the line's next packet goes on from there |
+//! | the same with any other number, or sent more than a minute before | a restart, once the line's next packet goes on from there; until then not used |
+//! | below, brings no message, and the protocol tells no send time | no restart: its first message will be one |
 //!
 //! A line that has not followed a restart which another line followed is in the past; what it brings
-//! is counted and not used.
+//! is counted and not used. It is back in the present once it steps back itself, or brings numbers
+//! within a window of where the present sequence is that were sent after that began (or, where the
+//! protocol tells no send time, that are not within a window of where the past one ended): it was away
+//! meanwhile, or it is the other line that was mistaken.
 
 use super::LINES_MAX;
+
+/// What is older than this is no late packet: the time of the line's latest packet was wrong.
+const LATE_NS_MAX: u64 = 60_000_000_000;
 
 /// What a packet is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +31,8 @@ pub enum Epoch {
     Past,
     /// A new one: this packet is the first that is used.
     Restart,
+    /// Nobody knows yet: of the present one it would be a hole's filling, and of a new one not that.
+    Doubtful,
 }
 
 /// Where a packet stands.
@@ -40,7 +49,7 @@ pub struct Place {
 }
 
 impl Place {
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.first.saturating_add(self.count)
     }
 }
@@ -50,7 +59,7 @@ struct Line {
     epoch: u64,
     /// The number above the highest that the line brought.
     top: u64,
-    /// When the latest of its packets was sent.
+    /// When the latest of the packets was sent that were not below `top`.
     sent_ns: u64,
     /// Where a sequence would go on that may have begun again.
     doubt: Option<u64>,
@@ -61,6 +70,12 @@ struct Line {
 pub struct Restarts {
     window: u64,
     epoch: u64,
+    /// The number above the highest that the lines of the present sequence brought.
+    top: u64,
+    /// When the packet was sent with which it began; 0 where the protocol does not tell.
+    began_ns: u64,
+    /// The number above the highest of the sequence before.
+    past_end: u64,
     lines: [Line; LINES_MAX],
 }
 
@@ -70,14 +85,16 @@ impl Restarts {
         Self {
             window,
             epoch: 0,
+            top: 0,
+            began_ns: 0,
+            past_end: 0,
             lines: [Line::default(); LINES_MAX],
         }
     }
 
     /// A session begins: its numbers have nothing to do with those before.
     pub fn clear(&mut self) {
-        self.epoch = 0;
-        self.lines = [Line::default(); LINES_MAX];
+        *self = Self::new(self.window);
     }
 
     /// Returns whether a packet was sent later than all that the lines brought of the session.
@@ -85,47 +102,97 @@ impl Restarts {
         self.lines.iter().all(|line| line.sent_ns < sent_ns)
     }
 
+    /// Returns how many of the numbers of a packet that is of the past lie where the past sequence was
+    /// not known to be: nobody has accounted for them. Only the latest past is remembered.
+    pub(super) fn beyond_past(&self, place: Place) -> u64 {
+        place.end().saturating_sub(place.first.max(self.past_end))
+    }
+
     /// Says what a packet is of, and remembers it.
     pub fn judge(&mut self, place: Place) -> Epoch {
+        let is_back = self.is_back(place);
         let line = &mut self.lines[place.line];
         let went_back = place.end() < line.top || place.count > 0 && place.first < line.top;
         if !went_back {
             line.top = line.top.max(place.end());
-            line.sent_ns = line.sent_ns.max(place.sent_ns);
+            line.sent_ns = place.sent_ns;
             line.doubt = None;
+            if is_back {
+                line.epoch = self.epoch;
+            }
+            if line.epoch == self.epoch {
+                self.top = self.top.max(line.top);
+            }
             return self.of(place.line);
         }
-        let later = match place.sent_ns {
-            0 => line.top - place.first > self.window,
-            sent_ns => sent_ns > line.sent_ns,
+        let (later, may_be_first) = match place.sent_ns {
+            0 => (line.top - place.first > self.window, place.count > 0),
+            sent_ns => {
+                let later = sent_ns > line.sent_ns;
+                (later || line.sent_ns - sent_ns > LATE_NS_MAX, later)
+            }
         };
         if !later {
             return self.of(place.line);
         }
-        let certain = place.first <= 1 || line.doubt == Some(place.first);
-        if !certain {
+        let goes_on = line.doubt == Some(place.first) && (place.count > 0 || place.sent_ns > 0);
+        if !(goes_on || may_be_first && place.first <= 1) {
             line.doubt = Some(place.end());
-            return self.of(place.line);
+            return match place.sent_ns {
+                // More than a window back there is no hole that it could fill.
+                0 => self.of(place.line),
+                _ => Epoch::Doubtful,
+            };
         }
         let behind = line.epoch < self.epoch;
-        let epoch = if behind { self.epoch } else { self.epoch + 1 };
+        // It may be an earlier restart that the line follows only now.
+        let past = behind && place.sent_ns > 0 && place.sent_ns < self.began_ns;
+        let epoch = match behind {
+            true if past => line.epoch,
+            true => self.epoch,
+            false => self.epoch + 1,
+        };
         *line = Line {
             epoch,
             top: place.end(),
             sent_ns: place.sent_ns,
             doubt: None,
         };
+        if past {
+            return Epoch::Past;
+        }
         if behind {
+            self.top = self.top.max(place.end());
             return Epoch::Present;
         }
+        self.begin(epoch, place);
+        Epoch::Restart
+    }
+
+    fn begin(&mut self, epoch: u64, place: Place) {
         self.epoch = epoch;
-        // A line that has brought too little for a step back to be seen has nothing to lose.
+        self.past_end = self.top;
+        self.top = place.end();
+        self.began_ns = place.sent_ns;
+        // Without send times, a line that has brought too little for a step back to be seen could not
+        // show that it follows.
         for line in &mut self.lines {
-            if place.sent_ns == 0 && line.top <= self.window || line.top == 0 {
+            if place.sent_ns == 0 && line.top <= self.window {
                 (line.epoch, line.top) = (epoch, line.top.min(place.end()));
             }
         }
-        Epoch::Restart
+    }
+
+    /// Whether a packet of a line that is in the past shows that the line is in the present after all.
+    fn is_back(&self, place: Place) -> bool {
+        let near_past = || (1..=self.window).contains(&self.past_end.saturating_sub(place.first));
+        let is_new = || match place.sent_ns {
+            0 => !near_past(),
+            sent_ns => sent_ns >= self.began_ns,
+        };
+        self.lines[place.line].epoch < self.epoch
+            && place.first.abs_diff(self.top) <= self.window
+            && is_new()
     }
 
     fn of(&self, line: usize) -> Epoch {
@@ -182,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_restart_whose_first_packet_was_lost_needs_the_second_to_go_on_from_it() {
-        use Epoch::{Present, Restart};
+        use Epoch::{Doubtful, Present, Restart};
         let mut restarts = Restarts::new(64);
         let judged = judge(
             &mut restarts,
@@ -194,7 +261,7 @@ mod tests {
                 (0, 10, 4, 31),
             ],
         );
-        assert_eq!(judged, [Present, Present, Present, Present, Restart]);
+        assert_eq!(judged, [Present, Doubtful, Present, Doubtful, Restart]);
     }
 
     #[test]
@@ -213,8 +280,49 @@ mod tests {
         let mut restarts = Restarts::new(64);
         let judged = judge(
             &mut restarts,
-            &[(0, 1, 100, 10), (0, 1, 1, 20), (1, 1, 1, 20)],
+            &[(0, 1, 100, 10), (0, 1, 1, 20), (1, 2, 1, 21)],
         );
         assert_eq!(judged, [Epoch::Present, Epoch::Restart, Epoch::Present]);
+    }
+
+    #[test]
+    fn one_packet_with_a_wrong_send_time_hides_no_restart() {
+        use Epoch::{Doubtful, Present, Restart};
+        let mut restarts = Restarts::new(64);
+        let judged = judge(
+            &mut restarts,
+            &[
+                (0, 1, 5, 10),
+                (0, 6, 5, u64::MAX),
+                (0, 11, 5, 30),
+                (0, 1, 2, 40),
+                // Nor does one whose number is wrong as well.
+                (0, 1 << 60, 1, u64::MAX),
+                (0, 3, 2, 50),
+                (0, 5, 2, 60),
+            ],
+        );
+        let expected = [
+            Present, Present, Present, Restart, Present, Doubtful, Restart,
+        ];
+        assert_eq!(judged, expected);
+    }
+
+    #[test]
+    fn with_send_times_a_line_is_back_only_with_what_was_sent_after_the_restart() {
+        use Epoch::{Past, Present, Restart};
+        let mut restarts = Restarts::new(64);
+        let judged = judge(
+            &mut restarts,
+            &[
+                (0, 1, 100, 10),
+                (1, 1, 90, 10),
+                (0, 1, 1, 20),
+                (0, 2, 110, 21),
+                (1, 101, 5, 15),
+                (1, 112, 5, 22),
+            ],
+        );
+        assert_eq!(judged, [Present, Present, Restart, Present, Past, Present]);
     }
 }

@@ -78,8 +78,8 @@ impl Report {
 
     /// Returns how many datagrams and messages may have brought numbers that no ledger knows of, and
     /// that no later number revealed: those of sessions that are not followed, those that contradict
-    /// the end of their session and, unless the venue has told the last number of each session, those
-    /// that the kernel dropped and those that could not be read.
+    /// the end of their session and, unless the venue has told each last number
+    /// ([`FeedReport::ends_told`]), those that the kernel dropped and those that could not be read.
     #[must_use]
     pub fn unaccounted(&self) -> u64 {
         let other = |feed: &FeedReport| feed.ledger.wrong_session + feed.ledger.after_end;
@@ -87,8 +87,8 @@ impl Report {
             let ledger = &feed.ledger;
             ledger.malformed_datagrams() + ledger.truncated_datagrams
         };
-        let open = self.feeds.iter().filter(|feed| !feed.ended);
-        let dropped = if self.feeds.iter().all(|feed| feed.ended) {
+        let open = self.feeds.iter().filter(|feed| !feed.ends_told());
+        let dropped = if self.feeds.iter().all(FeedReport::ends_told) {
             0
         } else {
             self.net.kernel_drops() + self.net.errors()
@@ -152,6 +152,16 @@ pub struct FeedReport {
     pub ahead: Vec<Summary>,
     /// Whether the venue has ended its session, and so told the last number.
     pub ended: bool,
+}
+
+impl FeedReport {
+    /// Returns whether the venue has told the last number of everything that the feed followed, so that
+    /// nothing can be missing at an end: it has ended, no session was left before its end was told, and
+    /// no sequence began again inside one.
+    #[must_use]
+    pub const fn ends_told(&self) -> bool {
+        self.ended && self.ledger.left_sessions == 0 && self.ledger.restarts == 0
+    }
 }
 
 /// One subscriber's part of the loss ledger, and what it was given.
@@ -230,4 +240,29 @@ pub struct CoreReport {
     pub wait: WaitStrategy,
     /// The names of its stages.
     pub stages: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::FeedCounters;
+
+    #[test]
+    fn the_last_numbers_are_told_only_when_every_end_was() {
+        let report = |change: fn(&FeedCounters), ended| {
+            let counters = FeedCounters::new(1);
+            change(&counters);
+            FeedReport {
+                name: String::new(),
+                ledger: counters.ledger(),
+                lines: vec![],
+                ahead: vec![],
+                ended,
+            }
+        };
+        assert!(report(|_| {}, true).ends_told());
+        assert!(!report(|_| {}, false).ends_told());
+        assert!(!report(|counters| counters.restarts.add(1), true).ends_told());
+        assert!(!report(|counters| counters.left_sessions.add(1), true).ends_told());
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::rig::Fault::None as Whole;
 use crate::rig::{Item, Rig, message};
-use ringtape::feed::{FeedConfig, Start};
+use ringtape::feed::{FeedConfig, LineLedger, Start};
 use ringtape::record::GapCause::Absent;
 
 fn rig() -> Rig {
@@ -184,4 +184,154 @@ fn a_restart_does_not_happen_to_a_session_that_has_ended() {
     rig.packet(0, 1, 3, Whole, 10);
     assert_eq!(rig.news(), []);
     assert!(rig.ended());
+}
+
+#[test]
+fn a_line_that_was_away_during_a_restart_is_used_again_wherever_it_comes_back() {
+    let mut rig = rig();
+    for line in [0, 1] {
+        rig.packet(line, 1, 100, Whole, 0);
+    }
+    // Line B is away while line A begins again, and comes back beyond where it left.
+    for first in (1..=191).step_by(10) {
+        rig.packet(0, first, 10, Whole, first);
+    }
+    rig.news();
+    rig.packet(1, 201, 2, Whole, 300);
+    assert_eq!(rig.news(), [Item::Event(201), Item::Event(202)]);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.restarts, ledger.before_restart), (1, 0));
+    assert_eq!(ledger.lines()[1].won, 2);
+}
+
+#[test]
+fn a_copy_that_was_taken_for_a_restart_costs_neither_line_its_use() {
+    let mut rig = rig();
+    for line in [0, 1] {
+        rig.packet(line, 1, 100, Whole, 0);
+    }
+    rig.packet(0, 1, 1, Whole, 10);
+    rig.packet(0, 101, 2, Whole, 20);
+    rig.time(1_020);
+    rig.news();
+    rig.packet(1, 103, 2, Whole, 2_000);
+    assert_eq!(rig.news(), [Item::Event(103), Item::Event(104)]);
+    assert!(rig.ledger().closes());
+}
+
+#[test]
+fn what_only_a_line_in_the_past_brought_of_the_old_sequence_is_counted_as_beyond_its_end() {
+    let mut rig = rig();
+    rig.packet(0, 1, 200, Whole, 0);
+    rig.packet(1, 1, 190, Whole, 0);
+    rig.packet(0, 1, 1, Whole, 10);
+    rig.packet(1, 191, 15, Whole, 20);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.before_restart, ledger.after_end), (10, 5));
+}
+
+#[test]
+fn what_brings_no_message_begins_nothing_again() {
+    let mut rig = rig();
+    rig.packet(0, 1, 100, Whole, 0);
+    rig.news();
+    for now_ns in 1..4 {
+        rig.heartbeat(0, 0, now_ns);
+        rig.heartbeat(0, 1, now_ns);
+        rig.heartbeat(0, 20, now_ns);
+    }
+    rig.packet(0, 101, 1, Whole, 5);
+    for now_ns in 6..8 {
+        rig.end_of_session(0, 1, now_ns);
+    }
+    assert_eq!(rig.news(), [Item::Event(101), Item::End(102)]);
+    assert_eq!(rig.ledger().restarts, 0);
+}
+
+/// A feed of which every line has been silent for so long that it was told.
+fn silenced() -> Rig {
+    let mut rig = Rig::with(FeedConfig {
+        start: Start::At(1),
+        silence_ns: 1_000,
+        ..FeedConfig::default()
+    });
+    rig.packet(0, 1, 3, Whole, 10);
+    rig.time(2_000);
+    assert_eq!(rig.news().last(), Some(&Item::Silent));
+    rig
+}
+
+const NEXT: [u8; 10] = *b"000000002B";
+
+#[test]
+fn a_session_that_fell_silent_gives_way_to_the_next_although_nobody_told_its_end() {
+    let mut rig = silenced();
+    rig.packet_of(NEXT, 0, 1, 3, Whole, 3_000);
+    let [two, three] = [2, 3].map(Item::Event);
+    let expected = [Item::Start(1), Item::Resumed, Item::Letter(1), two, three];
+    assert_eq!(rig.news(), expected);
+    rig.packet(0, 4, 1, Whole, 3_100);
+    rig.packet(0, 3, 1, Whole, 3_200);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.wrong_session, ledger.ended_session), (1, 1));
+    assert_eq!(ledger.left_sessions, 1);
+    assert!(ledger.closes());
+}
+
+#[test]
+fn one_stray_packet_of_another_session_during_a_silence_changes_nothing_for_long() {
+    let mut rig = silenced();
+    rig.packet_of(NEXT, 0, 50, 3, Whole, 3_000);
+    assert_eq!(rig.news(), [], "not a session's beginning");
+    rig.packet(0, 4, 1, Whole, 3_100);
+    assert_eq!(rig.news(), [Item::Resumed, Item::Event(4)]);
+    rig.time(5_000);
+    // It looks like a beginning, and is none: the old session goes on.
+    rig.heartbeat_of(NEXT, 1, 1, 5_100);
+    rig.time(7_000);
+    rig.news();
+    rig.packet(0, 5, 1, Whole, 7_100);
+    rig.packet(0, 6, 1, Whole, 7_200);
+    assert_eq!(rig.news(), [Item::Start(5), Item::Resumed]);
+    rig.packet(1, 5, 1, Whole, 7_300);
+    assert_eq!(rig.news(), [Item::Event(5), Item::Event(6)]);
+    rig.close(9_000);
+    assert_eq!(rig.ledger().expected, 6);
+    assert!(rig.ledger().closes());
+}
+
+#[test]
+fn a_new_session_makes_no_line_silent_for_the_time_between_the_sessions() {
+    let mut rig = Rig::with(FeedConfig {
+        start: Start::At(1),
+        silence_ns: 1_000,
+        ..FeedConfig::default()
+    });
+    rig.packet(0, 1, 1, Whole, 10);
+    rig.packet(1, 1, 1, Whole, 20);
+    rig.end_of_session(0, 2, 30);
+    rig.packet_of(NEXT, 0, 1, 1, Whole, 1_000_000);
+    rig.time(1_000_001);
+    rig.packet_of(NEXT, 1, 1, 1, Whole, 1_000_002);
+    let ledger = rig.ledger();
+    let silences = |line: &LineLedger| (line.silences, line.longest_silence_ns);
+    let silences: Vec<_> = ledger.lines().iter().map(silences).collect();
+    assert_eq!(silences, [(0, 20), (0, 10)]);
+}
+
+#[test]
+fn a_clock_that_steps_back_hides_no_silence_for_longer_than_usual() {
+    let mut rig = Rig::with(FeedConfig {
+        start: Start::At(1),
+        silence_ns: 1_000,
+        ..FeedConfig::default()
+    });
+    rig.packet(0, 1, 2, Whole, 5_000_000);
+    rig.packet(1, 1, 2, Whole, 5_000_000);
+    rig.news();
+    rig.time(10);
+    rig.time(1_009);
+    assert_eq!(rig.news(), []);
+    rig.time(1_010);
+    assert_eq!(rig.news(), [Item::Silent]);
 }

@@ -20,6 +20,7 @@ pub(crate) enum Origin {
     First,
     OtherLine,
     Reordered,
+    Rerequest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +56,12 @@ pub(crate) struct Oracle {
     end: Option<u64>,
     numbers: BTreeMap<u64, Number>,
     given_up: BTreeSet<u64>,
+    asked: BTreeSet<u64>,
     epoch: u64,
     seen: [Seen; 2],
+    /// The numbers above the highest of the present sequence and of the one before.
+    top: u64,
+    past_end: u64,
     pub(crate) restarts: u64,
     pub(crate) before_restart: u64,
     /// Messages that came again, but shorter.
@@ -64,9 +69,11 @@ pub(crate) struct Oracle {
     pub(crate) items: Vec<Item>,
     pub(crate) origins: BTreeMap<Origin, u64>,
     pub(crate) lost: BTreeMap<GapCause, u64>,
-    pub(crate) won: [u64; 2],
-    pub(crate) duplicates: [u64; 2],
-    pub(crate) late: [u64; 2],
+    pub(crate) won: [u64; 3],
+    pub(crate) duplicates: [u64; 3],
+    pub(crate) late: [u64; 3],
+    pub(crate) wrong_answers: u64,
+    pub(crate) unasked: u64,
     pub(crate) before_start: u64,
     pub(crate) after_end: u64,
     pub(crate) contradicting_ends: u64,
@@ -93,17 +100,22 @@ impl Oracle {
             end: None,
             numbers: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            asked: BTreeSet::new(),
             epoch: 0,
             seen: [Seen::default(); 2],
+            top: 0,
+            past_end: 0,
             restarts: 0,
             before_restart: 0,
             short_copies: 0,
             items: vec![],
             origins: BTreeMap::new(),
             lost: BTreeMap::new(),
-            won: [0; 2],
-            duplicates: [0; 2],
-            late: [0; 2],
+            won: [0; 3],
+            duplicates: [0; 3],
+            late: [0; 3],
+            wrong_answers: 0,
+            unasked: 0,
             before_start: 0,
             after_end: 0,
             contradicting_ends: 0,
@@ -146,10 +158,12 @@ impl Oracle {
             Some(_) => Start::At(1),
         };
         (self.epoch, self.seen) = (0, [Seen::default(); 2]);
+        (self.top, self.past_end) = (0, 0);
         self.session = Some(session);
         self.sessions.push(session);
         self.numbers.clear();
         self.given_up.clear();
+        self.asked.clear();
         self.end = None;
         self.phase = Phase::Waiting;
         (self.first, self.next, self.known_end) = (0, 0, 0);
@@ -165,13 +179,17 @@ impl Oracle {
             return true;
         }
         let (window, epoch) = (self.window, self.epoch);
+        let near = |number: u64, other: u64| number.abs_diff(other) <= window;
+        let near_past = first < self.past_end && near(first, self.past_end);
+        let is_back = near(first, self.top) && !near_past;
         let seen = &mut self.seen[line];
         let end = first + count;
         let below = (first..end.max(first + 1)).any(|number| number < seen.top);
         if !below {
             (seen.top, seen.doubt) = (seen.top.max(end), None);
+            seen.epoch = if is_back { epoch } else { seen.epoch };
         } else if seen.top - first > window {
-            if first > 1 && seen.doubt != Some(first) {
+            if count == 0 || first > 1 && seen.doubt != Some(first) {
                 seen.doubt = Some(end);
             } else {
                 let restarts = seen.epoch == epoch;
@@ -179,16 +197,28 @@ impl Oracle {
                 seen.epoch = self.epoch;
                 if restarts {
                     self.restart(end);
+                } else {
+                    self.top = self.top.max(end);
                 }
                 return true;
             }
         }
-        let present = self.seen[line].epoch == self.epoch;
-        self.before_restart += if present { 0 } else { count };
-        present
+        let seen = self.seen[line];
+        if seen.epoch == self.epoch {
+            self.top = self.top.max(seen.top);
+            return true;
+        }
+        let beyond = (first..end)
+            .filter(|number| *number >= self.past_end)
+            .count() as u64;
+        self.before_restart += count - beyond;
+        self.after_end += beyond;
+        self.messages += beyond;
+        false
     }
 
     fn restart(&mut self, top: u64) {
+        (self.past_end, self.top) = (self.top, top);
         for seen in &mut self.seen {
             if seen.top <= self.window {
                 (seen.epoch, seen.top) = (self.epoch, seen.top.min(top));
@@ -198,6 +228,7 @@ impl Oracle {
         self.expected_before = self.expected();
         self.numbers.clear();
         self.given_up.clear();
+        self.asked.clear();
         self.end = None;
         self.phase = Phase::Running;
         (self.first, self.next, self.known_end) = (1, 1, 1);
@@ -302,6 +333,69 @@ impl Oracle {
             self.reveal(end, line, now);
         }
         self.settle();
+    }
+
+    /// What is missing now, and the session that it is missing of.
+    pub(crate) fn missing(&self) -> Option<(u8, Vec<u64>)> {
+        let held = |number: &u64| {
+            let known = self.numbers.get(number);
+            known.is_some_and(|known| known.held_from.is_some())
+        };
+        let missing = (self.next..self.known_end).filter(|number| !held(number));
+        let session = self.session.filter(|_| self.phase == Phase::Running)?;
+        Some((session, missing.collect()))
+    }
+
+    pub(crate) fn ask(&mut self, number: u64) {
+        self.asked.insert(number);
+    }
+
+    /// Returns whether the answer brought anything.
+    pub(crate) fn answer(
+        &mut self,
+        line: usize,
+        session: u8,
+        first: u64,
+        count: u16,
+        fault: Fault,
+    ) -> bool {
+        if fault == Fault::Trailing || count == 0 || self.session != Some(session) {
+            self.wrong_answers += 1;
+            return false;
+        }
+        let mut useful = false;
+        for number in first..first + whole(first, count, fault) {
+            self.messages += 1;
+            let short = matches!(fault, Fault::Short(at) if first + u64::from(at) == number)
+                && can_be_short(number);
+            let held = |oracle: &mut Self| oracle.number(number).held_from.is_some();
+            let running = self.phase == Phase::Running;
+            if number < self.next {
+                self.short_copies += u64::from(short);
+                match number {
+                    _ if number < self.first => self.before_start += 1,
+                    _ if self.given_up.contains(&number) => self.late[line] += 1,
+                    _ => self.duplicates[line] += 1,
+                }
+            } else if !running
+                || number >= self.known_end
+                || !(self.asked.contains(&number) || held(self))
+            {
+                self.unasked += 1;
+            } else if held(self) {
+                self.short_copies += u64::from(short);
+                self.duplicates[line] += 1;
+            } else if short {
+                self.malformed_messages += 1;
+                self.number(number).malformed = true;
+            } else {
+                self.number(number).held_from = Some((line, Origin::Rerequest));
+                useful = true;
+                self.drain();
+            }
+        }
+        self.settle();
+        useful
     }
 
     pub(crate) fn heartbeat(&mut self, session: u8, line: usize, next: u64, now: u64) {

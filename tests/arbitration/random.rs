@@ -1,11 +1,13 @@
-//! Random packetisation, loss, reordering, duplicates, faults, heartbeats and times on two lines,
-//! beside the oracle.
+//! Random packetisation, loss, reordering, duplicates, faults, heartbeats and times on two lines, and
+//! the answers of a re-request server, beside the oracle.
 
 use crate::oracle::{Oracle, Origin};
 use crate::rig::{Fault, Item, Rig, SESSION, message};
 use proptest::prelude::*;
-use ringtape::feed::Start;
+use ringtape::feed::{FeedConfig, RerequestConfig, Start};
 use ringtape::record::GapCause;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddrV4;
 
 /// A thousand cases, or what the environment says, for a longer search.
 fn cases() -> u32 {
@@ -17,6 +19,12 @@ fn cases() -> u32 {
 
 /// Where the numbers of the venue's first session begin; a later one's begin at 1.
 const BASE: u64 = 1_000;
+
+/// The line of the first server: the feed's lines are 0 and 1.
+const SERVER: usize = 2;
+const RETRY_NS: u64 = 4;
+const IN_FLIGHT_MAX: usize = 4;
+const COUNT_MAX: u16 = 8;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -48,6 +56,15 @@ enum Step {
     },
     /// The venue opens its next session without a word on the end of the last.
     NextSession,
+    /// The server answers the request that was sent so many before the last: so many numbers from
+    /// `ahead`, less 4, on; or it answers for the session that comes next.
+    Answer {
+        request: usize,
+        ahead: u64,
+        count: u16,
+        fault: Fault,
+        wrong_session: bool,
+    },
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
@@ -79,7 +96,24 @@ fn step() -> impl Strategy<Value = Step> {
             |(behind, line, ahead, opens_next)| Step::End { behind, line, ahead, opens_next }
         ),
         1 => Just(Step::NextSession),
+        40 => answer(),
     ]
+}
+
+fn answer() -> impl Strategy<Value = Step> {
+    let request = prop_oneof![4 => Just(0), 1 => 0..8usize];
+    let ahead = prop_oneof![6 => Just(4), 1 => 0..12u64];
+    let count = prop_oneof![4 => Just(COUNT_MAX), 4 => 0..COUNT_MAX, 1 => 0..40u16];
+    let wrong_session = prop::bool::weighted(0.03);
+    (request, ahead, count, fault(), wrong_session).prop_map(
+        |(request, ahead, count, fault, wrong_session)| Step::Answer {
+            request,
+            ahead,
+            count,
+            fault,
+            wrong_session,
+        },
+    )
 }
 
 fn start() -> impl Strategy<Value = Start> {
@@ -101,7 +135,8 @@ proptest! {
         steps in prop::collection::vec(step(), 1..80),
     ) {
         let window = 1 << window_log2;
-        let mut rig = Rig::new(start, hold_ns, window);
+        let mut rig = rig(start, hold_ns, window);
+        let mut requests = Requests::default();
         let mut oracle = Oracle::new(start, hold_ns, window as u64);
         let mut now = 1_000_000;
         let mut sent_end = BASE;
@@ -141,13 +176,98 @@ proptest! {
                 Step::NextSession => {
                     (session, sent_end) = (session + 1, 1);
                 }
+                Step::Answer { request, ahead, count, fault, wrong_session } => {
+                    if let Some(&(of, first)) = requests.sent.iter().rev().nth(request) {
+                        let of = of + u8::from(wrong_session);
+                        let first = (first + ahead).saturating_sub(4);
+                        rig.packet_of(name(of), SERVER, first, count, fault, now);
+                        if oracle.answer(SERVER, of, first, count, fault) {
+                            requests.useful += 1;
+                        }
+                    }
+                }
             }
+            requests.check(&mut rig, &mut oracle, now)?;
             prop_assert_eq!(rig.ledger().expected, oracle.expected());
             prop_assert_eq!(rig.ended(), oracle.ended());
         }
         rig.close(now);
         oracle.close();
         check(&rig, &oracle)?;
+    }
+}
+
+fn rig(start: Start, hold_ns: u64, window_messages: usize) -> Rig {
+    Rig::with(FeedConfig {
+        start,
+        hold_ns,
+        window_messages,
+        rerequest: RerequestConfig {
+            servers: vec![SocketAddrV4::new([127, 0, 0, 1].into(), 1)],
+            retry_ns: RETRY_NS,
+            in_flight_max: IN_FLIGHT_MAX,
+            count_max: COUNT_MAX,
+        },
+        ..FeedConfig::default()
+    })
+}
+
+/// What was asked for.
+#[derive(Default)]
+struct Requests {
+    /// Session and first number, the latest at the end.
+    sent: VecDeque<(u8, u64)>,
+    /// When requests were sent: of the present session or sequence.
+    sent_ns: Vec<u64>,
+    /// When each number was last asked for, and how many answers had been useful then.
+    asked: BTreeMap<u64, (u64, u32)>,
+    /// Session and sequence that those are of.
+    of: Option<(u8, u64)>,
+    /// How many answers brought something.
+    useful: u32,
+}
+
+impl Requests {
+    /// Only what is missing is asked for, at once and then once in each retry time, or sooner after an
+    /// answer; and never more at a time than is allowed.
+    fn check(&mut self, rig: &mut Rig, oracle: &mut Oracle, now: u64) -> Result<(), TestCaseError> {
+        let requests = rig.requests(now);
+        let Some((session, missing)) = oracle.missing() else {
+            prop_assert!(requests.is_empty());
+            return Ok(());
+        };
+        let missing: BTreeSet<_> = missing.into_iter().collect();
+        let of = Some((session, oracle.restarts));
+        if self.of != of || missing.is_empty() {
+            (self.sent_ns, self.asked, self.of) = (vec![], BTreeMap::new(), of);
+        }
+        let asked_ns = self.asked.values_mut().map(|(at_ns, _)| at_ns);
+        for at_ns in self.sent_ns.iter_mut().chain(asked_ns) {
+            *at_ns = now.min(*at_ns);
+        }
+        prop_assert!(requests.len() <= IN_FLIGHT_MAX);
+        for (line, first, count) in requests {
+            prop_assert_eq!(line, SERVER);
+            prop_assert!((1..=COUNT_MAX).contains(&count));
+            for number in first..first + u64::from(count) {
+                prop_assert!(missing.contains(&number), "{} is not missing", number);
+                let before = self.asked.insert(number, (now, self.useful));
+                let due = before
+                    .is_none_or(|(at_ns, useful)| now - at_ns >= RETRY_NS || useful < self.useful);
+                prop_assert!(due, "{} was asked for just now", number);
+                oracle.ask(number);
+            }
+            self.sent.push_back((session, first));
+            self.sent_ns.push(now);
+        }
+        self.sent_ns.retain(|at_ns| now - at_ns < RETRY_NS);
+        let is_open = |number: &&u64| {
+            let asked = self.asked.get(number);
+            asked.is_some_and(|(at_ns, _)| now - at_ns < RETRY_NS)
+        };
+        let has_room = self.sent_ns.len() < IN_FLIGHT_MAX;
+        prop_assert!(!has_room || missing.iter().all(|number| is_open(&number)));
+        Ok(())
     }
 }
 
@@ -172,6 +292,9 @@ fn check(rig: &Rig, oracle: &Oracle) -> Result<(), TestCaseError> {
     prop_assert_eq!(ledger.first_arrival, origin(Origin::First));
     prop_assert_eq!(ledger.other_line, origin(Origin::OtherLine));
     prop_assert_eq!(ledger.reordered, origin(Origin::Reordered));
+    prop_assert_eq!(ledger.rerequested, origin(Origin::Rerequest));
+    prop_assert_eq!(ledger.wrong_answers, oracle.wrong_answers);
+    prop_assert_eq!(ledger.unasked, oracle.unasked);
     for cause in GapCause::FEED {
         let lost = oracle.lost.get(&cause).copied().unwrap_or(0);
         prop_assert_eq!(ledger.lost_for(cause), lost, "{:?}", cause);
@@ -209,6 +332,7 @@ fn check(rig: &Rig, oracle: &Oracle) -> Result<(), TestCaseError> {
         + by_line(|line| line.late)
         + ledger.before_start
         + ledger.after_end
+        + ledger.unasked
         + ledger.malformed_messages
         + ledger.cut_messages;
     prop_assert_eq!(ledger.messages, fates, "each message has one fate");

@@ -193,3 +193,34 @@ fn without_servers_nothing_is_asked_for() {
     let mut rig = with_a_hole(rig(0, |_| {}));
     assert_eq!(rig.requests(10), []);
 }
+
+#[test]
+fn each_hole_is_asked_of_every_server_although_there_are_as_many_holes_as_servers() {
+    let mut rig = with_a_hole(rig(2, |_| {}));
+    rig.packet(0, 12, 1, Whole, 10);
+    let other = SERVER + 1;
+    assert_eq!(rig.requests(10), [(SERVER, 6, 3), (other, 11, 1)]);
+    let again = rig.requests(10 + RETRY_NS);
+    assert_eq!(again, [(other, 6, 3), (SERVER, 11, 1)]);
+}
+
+#[test]
+fn of_what_was_asked_for_only_what_is_still_missing_is_asked_for_again() {
+    let mut rig = rig(1, |config| config.in_flight_max = 2);
+    rig.packet(0, 1, 5, Whole, 0);
+    rig.packet(0, 12, 1, Whole, 10);
+    assert_eq!(rig.requests(10), [(SERVER, 6, 6)]);
+    rig.packet(1, 8, 1, Whole, 20);
+    let again = rig.requests(10 + RETRY_NS);
+    assert_eq!(again, [(SERVER, 6, 2), (SERVER, 9, 3)]);
+}
+
+#[test]
+fn what_servers_bring_too_late_says_nothing_of_which_line_was_ahead() {
+    let mut rig = with_a_hole(rig(1, |_| {}));
+    rig.requests(10);
+    rig.packet(1, 6, 3, Whole, 20);
+    rig.packet(SERVER, 6, 3, Whole, 500);
+    assert_eq!(rig.ledger().lines()[SERVER].duplicates, 3);
+    assert!(rig.ahead().iter().all(|ahead| *ahead == (0, 0)));
+}

@@ -185,6 +185,8 @@ impl Rig {
             seen_ns: now_ns,
         };
         self.feed.on_datagram(arrival, &mut self.batch);
+        let records = self.batch.records().len();
+        assert!(records <= self.feed.records_max(datagram_bytes));
         self.read();
     }
 
@@ -198,7 +200,7 @@ impl Rig {
         let mut requests = vec![];
         self.feed.requests(now_ns, &mut |line, bytes| {
             let asked = moldudp64::read_request(bytes).expect("a request");
-            assert_eq!(asked.session, SESSION);
+            assert_eq!(Some(&asked.session), self.sessions.last());
             requests.push((line, asked.sequence, asked.count));
         });
         requests

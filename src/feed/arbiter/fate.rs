@@ -168,6 +168,15 @@ impl Arbiter {
         }
     }
 
+    /// Compares a message of an answer, whose number lies below `next`, with what was delivered. When
+    /// it came says nothing of the lines: it was on its way for as long as asking takes.
+    pub(super) fn compare_answered(&mut self, line: u8, number: u64, bytes: &[u8]) {
+        let remembered = self.copies.remembers(number, self.next);
+        if remembered && self.copies.compare(number, bytes, line) == Comparison::Different {
+            self.line_counts(line).mismatched.add(1);
+        }
+    }
+
     pub(super) fn count_delivered(&self, line: u8, origin: Origin) {
         let by_origin = match origin {
             Origin::First => &self.counters.first_arrival,

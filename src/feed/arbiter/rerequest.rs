@@ -2,6 +2,7 @@
 //! answers. When to ask whom is not known here.
 
 use super::{Arbiter, Decode, Outlet, Run};
+use std::ops::Range;
 
 impl Arbiter {
     /// Returns the number above the highest that is known to exist.
@@ -16,16 +17,19 @@ impl Arbiter {
         self.is_running() && self.next < self.known_end
     }
 
-    /// Returns the first run of missing numbers, first and end, from `from` on. O(window).
+    /// Returns the first run of missing numbers in `within`, first and end, as far as it has at most
+    /// `count_max`. O(window), and no more than what is looked at: the numbers up to its end.
     #[must_use]
-    pub fn missing_from(&self, from: u64) -> Option<(u64, u64)> {
+    pub fn missing(&self, within: Range<u64>, count_max: u64) -> Option<(u64, u64)> {
         if !self.is_running() {
             return None;
         }
-        let mut rest = from.max(self.next)..self.known_end;
+        let limit = within.end.min(self.known_end);
+        let mut rest = within.start.max(self.next)..limit;
         let first = rest.find(|&number| !self.window.holds(number))?;
-        let end = rest.find(|&number| self.window.holds(number));
-        Some((first, end.unwrap_or(self.known_end)))
+        let limit = limit.min(first.saturating_add(count_max));
+        let end = (first..limit).find(|&number| self.window.holds(number));
+        Some((first, end.unwrap_or(limit)))
     }
 
     /// Notes that the missing numbers `first..end` are asked for.
@@ -49,12 +53,13 @@ impl Arbiter {
             count,
             messages,
         } = run;
-        self.counters.messages.add(count);
         let mut brought = 0;
+        // What was cut from an answer is as if the answer had been shorter.
         for (number, bytes) in (first..first + count).zip(messages) {
+            self.counters.messages.add(1);
             if number < self.next {
                 self.count_passed(line, number, number + 1);
-                self.compare_passed(line, number, std::iter::once(bytes), to.ts_recv_ns);
+                self.compare_answered(line, number, bytes);
             } else if !self.is_running()
                 || number >= self.known_end
                 || !(self.window.was_asked(number) || self.window.holds(number))
