@@ -8,8 +8,6 @@ use std::collections::HashSet;
 use std::ops::Range;
 use toml::Spanned;
 
-/// The most re-request servers.
-const SERVERS_MAX: usize = 8;
 /// What fits a line of a report.
 const NAME_BYTES_MAX: usize = 40;
 
@@ -101,7 +99,9 @@ impl File {
             return Err((0..0, "no [[line]]: nothing to send on".to_owned()));
         }
         let names = (1..).map(|number| format!("R{number}"));
-        let servers = named("server", self.servers, names, SERVERS_MAX, |server| {
+        // Each server is a line of the feed, too.
+        let left = LINES_MAX - lines.len();
+        let servers = named("server", self.servers, names, left, |server| {
             &mut server.name
         })?;
         let mut events = Vec::new();
@@ -137,7 +137,12 @@ fn named<T>(
     for (one, default) in all.into_iter().zip(defaults) {
         let span = one.span();
         if checked.len() == count_max {
-            return Err((span, format!("there are at most {count_max} [[{what}]]")));
+            return Err((
+                span,
+                format!(
+                    "there is room for {count_max} [[{what}]]: a feed has {LINES_MAX} lines, servers included"
+                ),
+            ));
         }
         let mut one = one.into_inner();
         let name = name_of(&mut one);

@@ -3,7 +3,7 @@
 use super::history::History;
 use super::random::{Purpose, generator};
 use super::scenario::{Behaviour, ServerScenario};
-use crate::feed::moldudp64::{HEADER_BYTES, PacketWriter, SessionId};
+use crate::feed::moldudp64::{self, PacketWriter, SessionId};
 use fastrand::Rng;
 
 /// The longest answer: what servers of MoldUDP64 keep to.
@@ -28,18 +28,15 @@ impl Request {
     /// Reads a request; `None` for what is none.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; HEADER_BYTES] = bytes.try_into().ok()?;
-        let (session, rest) = bytes.split_first_chunk::<10>()?;
-        let (first, rest) = rest.split_first_chunk::<8>()?;
-        let count = u16::from_be_bytes(rest.try_into().ok()?);
+        let claim = moldudp64::read_request(bytes)?;
         let request = Self {
-            session: *session,
-            first: u64::from_be_bytes(*first),
-            count,
+            session: claim.session,
+            first: claim.sequence,
+            count: claim.count,
         };
         // All ones would be an end of session, and 0 asks for nothing.
-        let sound = (1..u16::MAX).contains(&count) && request.first > 0;
-        (sound && request.first.checked_add(count.into()).is_some()).then_some(request)
+        let sound = (1..u16::MAX).contains(&request.count) && request.first > 0;
+        (sound && request.first.checked_add(request.count.into()).is_some()).then_some(request)
     }
 }
 
@@ -78,7 +75,7 @@ pub struct ServerCounts {
 /// # Examples
 ///
 /// ```
-/// use ringtape::feed::moldudp64::{Packet, PacketWriter};
+/// use ringtape::feed::moldudp64::{self, Packet};
 /// use ringtape::torture::{History, RerequestServer, ServerScenario};
 ///
 /// let session = *b"TORTURE001";
@@ -86,13 +83,11 @@ pub struct ServerCounts {
 /// for number in 1..=5 {
 ///     history.insert(session, number, format!("message {number}").as_bytes());
 /// }
-/// let mut request = [0; 20];
-/// request[..10].copy_from_slice(&session);
-/// request[17] = 2; // the first number
-/// request[19] = 2; // how many
+/// let mut buffer = [0; 20];
+/// let request = moldudp64::request(&mut buffer, session, 2, 2);
 ///
 /// let mut server = RerequestServer::new(1, 0, ServerScenario::default());
-/// let answer = server.request(1_000, &request, &history).expect("an answer");
+/// let answer = server.request(1_000, request, &history).expect("an answer");
 /// let packet = Packet::parse(&answer.bytes, answer.bytes.len()).expect("well-formed");
 /// assert_eq!((packet.sequence(), packet.count()), (2, 2));
 /// ```

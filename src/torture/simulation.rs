@@ -5,11 +5,12 @@ use super::lines::{Lines, Truth};
 use super::scenario::Scenario;
 use super::server::{Answer, Request, RerequestServer, ServerCounts};
 use crate::error::Result;
-use crate::feed::{Arrival, Feed, FeedConfig, Ledger, NasdaqFeed, Start};
+use crate::feed::{Arrival, Feed, FeedConfig, Ledger, NasdaqFeed, RerequestConfig, Start};
 use crate::market::MarketEvent;
 use crate::record::{Batch, Digest, Record};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::Range;
 
 /// The longest datagram.
@@ -109,8 +110,8 @@ impl Simulation {
     /// UNIX nanoseconds at which scenarios begin.
     pub const START_NS: u64 = 1_700_000_000_000_000_000;
 
-    /// Makes a run of a scenario for a feed that has its lines, expects its first number and is
-    /// otherwise at its defaults; all of it can be changed.
+    /// Makes a run of a scenario for a feed that has its lines and servers, expects its first number
+    /// and is otherwise at its defaults; all of it can be changed.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
         let config = FeedConfig {
@@ -121,6 +122,15 @@ impl Simulation {
                 .map(|line| line.name.clone())
                 .collect(),
             start: Start::At(scenario.traffic.first),
+            rerequest: RerequestConfig {
+                // Nobody sends to them: what counts is how many there are.
+                servers: (1..)
+                    .map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+                    .take(scenario.servers.len())
+                    .collect(),
+                retry_ns: 300_000,
+                ..RerequestConfig::default()
+            },
             ..FeedConfig::default()
         };
         Self {

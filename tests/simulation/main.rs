@@ -129,7 +129,11 @@ fn a_feed_that_is_broken_in_one_record_is_caught() {
     ] {
         let mut caught = 0;
         // What is held near the end comes with the close, which is no delay.
-        let end = if mutation == Mutation::Hold { records / 2 } else { records };
+        let end = if mutation == Mutation::Hold {
+            records / 2
+        } else {
+            records
+        };
         for at in (0..end).step_by(7) {
             let (checked, _, done) = run(mutation, at);
             assert!(

@@ -11,7 +11,8 @@ pub(super) struct Copied<'a> {
     pub(super) step: usize,
     pub(super) now_ns: u64,
     pub(super) bytes: &'a [u8],
-    /// The venue's epoch, of a copy on a line.
+    /// The line, and the venue's epoch of a copy on a market line.
+    pub(super) line: usize,
     pub(super) epoch: Option<usize>,
     /// Whether a server brought it.
     pub(super) by_server: bool,
@@ -35,6 +36,14 @@ pub(super) struct Told<'a> {
     pub(super) copies: BTreeMap<u64, Vec<Copied<'a>>>,
     /// Steps at which a line told the end of the session.
     pub(super) ends: Vec<usize>,
+    /// For each line the number above the highest that it brought.
+    tops: BTreeMap<usize, u64>,
+    /// Whether a line went back by more than a window: without send times a feed cannot tell that
+    /// from a sequence that begins again.
+    pub(super) went_far_back: bool,
+    /// From which call on a line showed to be in an epoch: where the number 1 came behind one higher
+    /// by more than a window.
+    pub(super) joined: BTreeMap<(usize, usize), usize>,
 }
 
 /// A well-formed packet on a market line.
@@ -86,6 +95,14 @@ impl<'a> Given<'a> {
                 by_server: server.is_some(),
             });
             if server.is_none() {
+                let window = outcome.config.window_messages as u64;
+                if told.went_back(*line, first, end, window)
+                    && first <= 1
+                    && let Some(epoch) = *epoch
+                {
+                    told.joined.entry((*line, epoch)).or_insert(step);
+                    told.tops.insert(*line, end);
+                }
                 given.seen.push(Seen {
                     step,
                     session,
@@ -102,6 +119,7 @@ impl<'a> Given<'a> {
                         step,
                         now_ns: call.now_ns,
                         bytes: message,
+                        line: *line,
                         epoch: *epoch,
                         by_server: server.is_some(),
                         wanted,
@@ -126,6 +144,15 @@ fn asked(outcome: &Outcome, step: usize, server: usize, packet: &moldudp64::Pack
 }
 
 impl Told<'_> {
+    /// Notes a packet's place; returns whether it went back by more than a window.
+    fn went_back(&mut self, line: usize, first: u64, end: u64, window: u64) -> bool {
+        let top = self.tops.entry(line).or_default();
+        let far = top.saturating_sub(first) > window;
+        *top = end.max(*top);
+        self.went_far_back |= far;
+        far
+    }
+
     /// Returns the highest end that packets of `steps` tell, if any does.
     pub(super) fn end(&self, steps: &std::ops::Range<usize>, servers: bool) -> Option<u64> {
         let tells = self.tells.iter().filter(|tell| steps.contains(&tell.step));

@@ -55,8 +55,9 @@ impl Outcome {
     /// * sessions are followed, one after the other, as soon as they may be;
     /// * the ledger closes, and its counts are the oracle's.
     ///
-    /// Where a session began to number again, copies of two sequences bear the same numbers: then the
-    /// third point holds where each restart was noticed, and only for copies of the right sequence.
+    /// Where a session began to number again, copies of two sequences bear the same numbers, and
+    /// MoldUDP64 does not tell them apart. Then the third point holds where each restart was noticed,
+    /// for copies of the right sequence on lines that showed to be in it, and the last but one not.
     ///
     /// # Errors
     ///
@@ -145,13 +146,16 @@ impl Outcome {
         let of_session = |other: &&Segment| other.session == session;
         let marks = segments.iter().filter(of_session).count();
         let before = segments[..index].iter().filter(of_session).count();
-        if marks > epochs.len().max(1) && given.intact {
+        let restarted = epochs.len() > 1;
+        if marks > epochs.len().max(1) && given.intact && !told.went_far_back {
             return Err(Violation::new(format!(
                 "{marks} starts and restarts, and the venue made {}",
                 epochs.len()
             )));
         }
         let order = match epochs.len() {
+            // A packet that is late by more than a window looks like a restart.
+            _ if told.went_far_back && !restarted => Order::Unknown,
             0 | 1 if marks == 1 => Order::Plain,
             many if many == marks => Order::Epoch(epochs[before]),
             _ => Order::Unknown,
@@ -180,17 +184,25 @@ impl Outcome {
                 continue;
             };
             let followed = &segments[present];
+            let Some(told) = given.sessions.get(&followed.session) else {
+                continue;
+            };
+            let restarts = |epoch: &super::Epoch| {
+                epoch.restarts > 0 && session_name(&epoch.session) == followed.session
+            };
+            if told.went_far_back || self.truth.epochs.iter().any(restarts) {
+                // Which of its packets are of the past, a feed can only guess.
+                continue;
+            }
             let known = segments[..=present]
                 .iter()
                 .any(|other| other.session == seen.session);
-            let ended = given.sessions.get(&followed.session).is_some_and(|told| {
-                told.ends
-                    .iter()
-                    .any(|&end| end >= spans[present].start && end < seen.step)
-            });
+            let ended = |&end: &usize| end >= spans[present].start && end < seen.step;
+            let ended = told.ends.iter().any(ended);
             if ended && !known {
                 return Err(Violation::new(format!(
-                    "{followed:?} had ended, and {seen:?} did not begin the next"
+                    "session {} had ended, and {seen:?} did not begin the next",
+                    followed.session.escape_ascii()
                 )));
             }
         }
@@ -305,7 +317,7 @@ impl Sight<'_> {
                     copied.wanted
                         && self.span.contains(&copied.step)
                         && copied.step <= gap.step
-                        && self.is_of_order(copied.epoch)
+                        && self.is_of_order(copied)
                 });
                 let Some(copied) = mine else { continue };
                 let told = self
@@ -376,11 +388,14 @@ impl Sight<'_> {
         Ok(())
     }
 
-    fn is_of_order(&self, epoch: Option<usize>) -> bool {
-        match self.order {
-            Order::Epoch(own) => epoch == Some(own),
-            _ => true,
-        }
+    /// Whether a copy is of the sequence that the segment follows, and the feed could know it.
+    fn is_of_order(&self, copied: &given::Copied<'_>) -> bool {
+        let Order::Epoch(own) = self.order else {
+            return true;
+        };
+        let joined = self.told.joined.get(&(copied.line, own));
+        let first = self.outcome.truth.epochs[own].restarts == 0;
+        copied.epoch == Some(own) && (first || joined.is_some_and(|&step| step <= copied.step))
     }
 }
 
