@@ -45,7 +45,7 @@ pub(super) fn check(
             .filter(|other| other.session == segment.session);
         let ambiguous = restarts.count() > 1;
         for delivered in &segment.delivered {
-            let mut copies = copies(delivered.number, delivered.step);
+            let copies = copies(delivered.number, delivered.step);
             let Some(first) = copies.clone().next() else {
                 return Err(Violation::new(format!(
                     "{delivered:?} was not brought by anybody"
@@ -54,6 +54,9 @@ pub(super) fn check(
             // What a server was asked for can lose against a line, and the other way round.
             let any = ambiguous || copies.clone().any(|copied| copied.by_server);
             let right = if any {
+                // Sound ones first: what a damaged copy names would stay with the decoder.
+                let (sound, damaged): (Vec<_>, Vec<_>) = copies.partition(|copied| copied.intact);
+                let mut copies = sound.into_iter().chain(damaged);
                 copies.any(|copied| reference.says(copied, delivered))
             } else {
                 reference.says(first, delivered)

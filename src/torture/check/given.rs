@@ -14,6 +14,8 @@ pub(super) struct Copied<'a> {
     /// The line, and the venue's epoch of a copy on a market line.
     pub(super) line: usize,
     pub(super) epoch: Option<usize>,
+    /// Whether its packet is what the venue sent.
+    pub(super) intact: bool,
     /// Whether a server brought it.
     pub(super) by_server: bool,
     /// Whether it counts as brought: it came on a line, or was asked for.
@@ -121,6 +123,7 @@ impl<'a> Given<'a> {
                         bytes: message,
                         line: *line,
                         epoch: *epoch,
+                        intact: *intact,
                         by_server: server.is_some(),
                         wanted,
                     });
