@@ -21,7 +21,7 @@
 //! | | `delay = { share, us }` `jitter_us` `skew_us` | late, in order |
 //! | | `corrupt = { header, message }` | one bit is another |
 //! | `[[event]]` | `what` `at_message` or `at_us` `for_us` `line` | `end-of-session`, `session-change`, `restart`, `silence` |
-//! | `[[server]]` | `name` `behaviour` `delay_us` `answer_messages` `request_loss` `loss` | `right`, `slow`, `partial`, `silent`, `wrong` |
+//! | `[[server]]` | `name` `address` `behaviour` `delay_us` `answer_messages` `request_loss` `loss` | `right`, `slow`, `partial`, `silent`, `wrong` |
 //!
 //! The framing is MoldUDP64 with ITCH 5.0 inside, or messages of the caller's; [`Faults`] work on
 //! packets of any protocol. A packet's fate is drawn from the seed, its line and its place there,

@@ -3,6 +3,7 @@
 use super::values::{Between, Share, micros, micros_above_zero};
 use crate::feed::moldudp64::SessionId;
 use serde::Deserialize;
+use std::net::SocketAddrV4;
 
 /// What a venue sends, what its lines do to it, and how its re-request servers answer.
 ///
@@ -237,6 +238,8 @@ pub enum What {
 pub struct ServerScenario {
     /// The server's name; `R1`, `R2` and so on by default.
     pub name: String,
+    /// Where it listens, when it has a socket.
+    pub address: Option<SocketAddrV4>,
     /// What its answers are like.
     pub behaviour: Behaviour,
     /// From a request to its answer, both ways together.
@@ -254,6 +257,7 @@ impl Default for ServerScenario {
     fn default() -> Self {
         Self {
             name: String::new(),
+            address: None,
             behaviour: Behaviour::Right,
             delay_ns: 100_000,
             answer_messages: Between::new(Between::MAX, Between::MAX)

@@ -395,7 +395,9 @@ impl Sight<'_> {
         };
         let joined = self.told.joined.get(&(copied.line, own));
         let first = self.outcome.truth.epochs[own].restarts == 0;
-        copied.epoch == Some(own) && (first || joined.is_some_and(|&step| step <= copied.step))
+        // A line that was there before the mark came took it for an earlier restart.
+        let since = joined.filter(|&&step| step >= self.span.start && step <= copied.step);
+        copied.epoch == Some(own) && (first || since.is_some())
     }
 }
 

@@ -46,6 +46,7 @@ what = "restart"
 at_message = 2500
 
 [[server]]
+address = "127.0.0.1:31999"
 behaviour = "partial"
 delay_us = 30
 answer_messages = [1, 3]
@@ -88,6 +89,8 @@ fn every_key_of_a_scenario_is_read() {
     assert_eq!(server.name, "R1");
     assert_eq!(server.behaviour, Behaviour::Partial);
     assert_eq!(server.delay_ns, 30_000);
+    let address = server.address.expect("an address");
+    assert_eq!(address.port(), 31_999);
 }
 
 #[test]
@@ -163,6 +166,11 @@ fn what_cannot_be_is_refused_with_its_line() {
             "[[line]]\n[[server]]\nbehaviour = \"evil\"",
             3,
             "unknown variant",
+        ),
+        (
+            "[[line]]\n[[server]]\naddress = \"here\"",
+            3,
+            "socket address",
         ),
         ("seed = -1\n[[line]]", 1, "negative"),
         ("[[line]]\nloss = ", 2, ""),
