@@ -6,18 +6,20 @@ use fastrand::Rng;
 
 /// A packet as it leaves the venue.
 #[derive(Clone, Copy, Debug)]
-pub struct Packet<'a> {
+pub struct Packet<'a, T> {
     /// When, in nanoseconds since the first.
     pub ts_ns: u64,
     /// All its bytes.
     pub bytes: &'a [u8],
     /// How many of them are the header.
     pub header_bytes: usize,
+    /// The caller's own, which comes back with what arrives.
+    pub brings: T,
 }
 
 /// A packet as it arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
+pub struct Due<T> {
     /// When, in nanoseconds since the venue's first packet.
     pub due_ns: u64,
     /// Its place among the packets that the line was given, from 0.
@@ -26,6 +28,8 @@ pub struct Due {
     pub bytes: Vec<u8>,
     /// Whether they are what the venue sent.
     pub intact: bool,
+    /// What the packet was given with.
+    pub brings: T,
 }
 
 /// What became of a line's packets.
@@ -68,12 +72,12 @@ pub struct FaultCounts {
 /// let scenario = LineScenario { duplicate: Share::ALL, skew_ns: 5, ..LineScenario::default() };
 /// let mut faults = Faults::new(1, 0, scenario);
 /// let mut arrived = Vec::new();
-/// faults.take(Packet { ts_ns: 10, bytes: b"packet", header_bytes: 2 }, &mut arrived);
+/// faults.take(Packet { ts_ns: 10, bytes: b"packet", header_bytes: 2, brings: () }, &mut arrived);
 /// assert_eq!(arrived.len(), 2);
 /// assert!(arrived.iter().all(|due| due.due_ns == 15 && due.intact));
 /// ```
 #[derive(Debug)]
-pub struct Faults {
+pub struct Faults<T> {
     seed: u64,
     line: usize,
     scenario: LineScenario,
@@ -82,15 +86,15 @@ pub struct Faults {
     burst_left: u32,
     /// When the last packet in order arrived: the line keeps its order but for reordered packets.
     floor_ns: u64,
-    held: Vec<Held>,
+    held: Vec<Held<T>>,
 }
 
 /// A packet that waits until others have overtaken it.
 #[derive(Debug)]
-struct Held {
+struct Held<T> {
     behind: u32,
     copies: usize,
-    due: Due,
+    due: Due<T>,
 }
 
 /// What was drawn for one packet. All draws are made for each packet, so that one fault's share
@@ -152,7 +156,7 @@ impl Fate {
     }
 }
 
-impl Faults {
+impl<T: Copy> Faults<T> {
     /// Makes the faults of line `line`, counted from 0.
     #[must_use]
     pub fn new(seed: u64, line: usize, scenario: LineScenario) -> Self {
@@ -168,7 +172,7 @@ impl Faults {
     }
 
     /// Takes a packet; adds what arrives by it, which is nothing, or several packets, to `arrived`.
-    pub fn take(&mut self, packet: Packet<'_>, arrived: &mut Vec<Due>) {
+    pub fn take(&mut self, packet: Packet<'_, T>, arrived: &mut Vec<Due<T>>) {
         let ordinal = self.counts.packets;
         self.counts.packets += 1;
         let mut random = generator(self.seed, Purpose::Faults, self.line, ordinal);
@@ -187,6 +191,7 @@ impl Faults {
             ordinal,
             bytes: packet.bytes.to_vec(),
             intact: true,
+            brings: packet.brings,
         };
         self.damage(&mut due, packet.header_bytes, &fate);
         let copies = 1 + usize::from(fate.duplicate);
@@ -214,7 +219,7 @@ impl Faults {
     }
 
     /// Gives what still waits to be overtaken: nothing follows any more.
-    pub fn finish(&mut self, arrived: &mut Vec<Due>) {
+    pub fn finish(&mut self, arrived: &mut Vec<Due<T>>) {
         self.release(self.floor_ns, |_| true, arrived);
     }
 
@@ -244,7 +249,7 @@ impl Faults {
         true
     }
 
-    fn damage(&mut self, due: &mut Due, header_bytes: usize, fate: &Fate) {
+    fn damage(&mut self, due: &mut Due<T>, header_bytes: usize, fate: &Fate) {
         let header_bytes = header_bytes.min(due.bytes.len());
         let (header, rest) = due.bytes.split_at_mut(header_bytes);
         if let Some(place) = fate.corrupt_header
@@ -275,7 +280,12 @@ impl Faults {
         }
     }
 
-    fn release(&mut self, due_ns: u64, ready: impl Fn(&Held) -> bool, arrived: &mut Vec<Due>) {
+    fn release(
+        &mut self,
+        due_ns: u64,
+        ready: impl Fn(&Held<T>) -> bool,
+        arrived: &mut Vec<Due<T>>,
+    ) {
         for mut held in self.held.extract_if(.., |held| ready(held)) {
             held.due.due_ns = due_ns.max(held.due.due_ns);
             give(held.due, held.copies, arrived);
@@ -283,7 +293,7 @@ impl Faults {
     }
 }
 
-fn give(due: Due, copies: usize, arrived: &mut Vec<Due>) {
+fn give<T: Copy>(due: Due<T>, copies: usize, arrived: &mut Vec<Due<T>>) {
     for _ in 1..copies {
         arrived.push(due.clone());
     }
@@ -312,7 +322,7 @@ mod tests {
     const PACKETS: u64 = 2_000;
 
     /// Sends one packet each microsecond, with its number behind a header of two bytes.
-    fn arrivals(seed: u64, line: usize, scenario: &LineScenario) -> (Vec<Due>, FaultCounts) {
+    fn arrivals(seed: u64, line: usize, scenario: &LineScenario) -> (Vec<Due<()>>, FaultCounts) {
         let mut faults = Faults::new(seed, line, scenario.clone());
         let mut arrived = Vec::new();
         for number in 0..PACKETS {
@@ -322,6 +332,7 @@ mod tests {
                 ts_ns: number * 1_000,
                 bytes: &bytes,
                 header_bytes: 2,
+                brings: (),
             };
             faults.take(packet, &mut arrived);
         }

@@ -54,12 +54,10 @@ pub struct Lines {
     venue: Venue,
     message: Vec<u8>,
     packers: Vec<Packer>,
-    faults: Vec<Faults>,
-    /// For each line what its packets bring, by their place among those that the line was given.
-    sent: Vec<Vec<Brought>>,
+    faults: Vec<Faults<Brought>>,
     queue: BinaryHeap<Reverse<Queued>>,
     queued: u64,
-    arrived: Vec<Due>,
+    arrived: Vec<Due<Brought>>,
     now_ns: u64,
     exhausted: bool,
     history: History,
@@ -75,7 +73,7 @@ struct Queued {
     due_ns: u64,
     place: u64,
     line: usize,
-    ordinal: u64,
+    brings: Brought,
     intact: bool,
     bytes: Vec<u8>,
 }
@@ -113,7 +111,6 @@ impl Lines {
             faults: lines()
                 .map(|(line, scenario)| Faults::new(seed, line, scenario.clone()))
                 .collect(),
-            sent: lines().map(|_| Vec::new()).collect(),
             queue: BinaryHeap::new(),
             queued: 0,
             arrived: Vec::new(),
@@ -161,18 +158,14 @@ impl Lines {
             }
             self.history.insert(session, number, &self.message);
         }
-        let lines = self
-            .packers
-            .iter_mut()
-            .zip(&mut self.faults)
-            .zip(&mut self.sent);
-        for (line, ((packer, faults), sent)) in lines.enumerate() {
+        let lines = self.packers.iter_mut().zip(&mut self.faults);
+        for (line, (packer, faults)) in lines.enumerate() {
             packer.take(timed, session, &self.message, |packed| {
-                sent.push((packed.epoch, packed.first, packed.count));
                 let packet = Packet {
                     ts_ns: packed.ts_ns,
                     bytes: packed.bytes,
                     header_bytes: HEADER_BYTES,
+                    brings: (packed.epoch, packed.first, packed.count),
                 };
                 faults.take(packet, &mut self.arrived);
             });
@@ -191,8 +184,7 @@ impl Lines {
 
     /// Notes what arrived intact; returns the datagram's epoch.
     fn note(&mut self, queued: &Queued) -> usize {
-        let place = usize::try_from(queued.ordinal).expect("invariant: a place in a vector");
-        let (epoch, first, count) = self.sent[queued.line][place];
+        let (epoch, first, count) = queued.brings;
         if queued.intact {
             let lines = vec![Numbers::default(); self.packers.len()];
             let epochs = self.intact.len().max(epoch + 1);
@@ -204,7 +196,7 @@ impl Lines {
 }
 
 fn enqueue(
-    arrived: &mut Vec<Due>,
+    arrived: &mut Vec<Due<Brought>>,
     line: usize,
     queued: &mut u64,
     queue: &mut BinaryHeap<Reverse<Queued>>,
@@ -214,7 +206,7 @@ fn enqueue(
             due_ns: due.due_ns,
             place: *queued,
             line,
-            ordinal: due.ordinal,
+            brings: due.brings,
             intact: due.intact,
             bytes: due.bytes,
         }));

@@ -24,11 +24,11 @@ pub(super) struct Player {
     wire: Wire,
     loss: Loss,
     /// What becomes of packets on each line; nothing without a scenario.
-    faults: Vec<Faults>,
+    faults: Vec<Faults<Numbered>>,
     /// Packets on their way, the earliest first.
     queue: BinaryHeap<Reverse<Queued>>,
     queued: u64,
-    arrived: Vec<Due>,
+    arrived: Vec<Due<Numbered>>,
     /// What servers answer from.
     history: History,
     first_ts_ns: Option<u64>,
@@ -45,20 +45,27 @@ pub(super) struct Player {
     last_sent: Duration,
 }
 
+/// What a packet brings: its first number and how many.
+pub(super) type Numbered = (u64, u64);
+
 /// A packet on its way to a line.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Queued {
     due_ns: u64,
     place: u64,
     line: usize,
-    first: u64,
-    count: u64,
+    numbers: Numbered,
     intact: bool,
     bytes: Vec<u8>,
 }
 
 impl Player {
-    pub(super) fn new(origin: Origin, wire: Wire, loss: Loss, faults: Vec<Faults>) -> Self {
+    pub(super) fn new(
+        origin: Origin,
+        wire: Wire,
+        loss: Loss,
+        faults: Vec<Faults<Numbered>>,
+    ) -> Self {
         Self {
             origin,
             wire,
@@ -128,7 +135,7 @@ impl Player {
             let name = self.origin.tally().sessions[session].wire_name;
             for line in 0..self.faults.len() {
                 self.faults[line].finish(&mut self.arrived);
-                self.take_arrived(line, self.next, 0);
+                self.take_arrived(line);
             }
             self.send_due(u64::MAX, name)?;
         }
@@ -147,21 +154,21 @@ impl Player {
                 ts_ns,
                 bytes: self.origin.current(),
                 header_bytes,
+                brings: (first, count),
             };
             self.faults[line].take(packet, &mut self.arrived);
-            self.take_arrived(line, first, count);
+            self.take_arrived(line);
         }
         Ok(())
     }
 
-    fn take_arrived(&mut self, line: usize, first: u64, count: u64) {
+    fn take_arrived(&mut self, line: usize) {
         for due in self.arrived.drain(..) {
             self.queue.push(Reverse(Queued {
                 due_ns: due.due_ns,
                 place: self.queued,
                 line,
-                first,
-                count,
+                numbers: due.brings,
                 intact: due.intact,
                 bytes: due.bytes,
             }));
@@ -182,10 +189,12 @@ impl Player {
             let Some(Reverse(queued)) = self.queue.pop() else {
                 break;
             };
-            let count = if queued.intact { queued.count } else { 0 };
+            let (first, count) = queued.numbers;
+            // What is broken brings no message.
+            let count = if queued.intact { count } else { 0 };
             self.wire.lines[queued.line].publish(&queued.bytes, count, false)?;
             if count > 0 {
-                self.sent.insert(queued.first..=queued.first + (count - 1));
+                self.sent.insert(first..=first + (count - 1));
             }
             self.last_sent = self.wire.schedule.elapsed();
         }

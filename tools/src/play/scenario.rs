@@ -1,6 +1,7 @@
 //! Owns what `play` makes of a scenario file: which of it applies, and to what.
 
 use super::Args;
+use super::player::Numbered;
 use anyhow::{Context as _, Result, bail, ensure};
 use ringtape::torture::{EventAt, Faults, LineScenario, Scenario, Traffic, What};
 use std::fs;
@@ -43,7 +44,7 @@ pub(super) fn plain(lines: usize, seed: u64) -> Scenario {
 
 /// Makes the faults of each line for the packets of a file. Of the venue's events a file can be
 /// given silences only: it has sessions and numbers of its own.
-pub(super) fn faults_of_file(scenario: &Scenario) -> Result<Vec<Faults>> {
+pub(super) fn faults_of_file(scenario: &Scenario) -> Result<Vec<Faults<Numbered>>> {
     let mut silences = Vec::new();
     for event in &scenario.events {
         match (event.what, event.at) {
