@@ -62,6 +62,10 @@ enum WhatFile {
     Silence,
 }
 
+/// A line's index, and when it is silent: from and to.
+type LineSilence = (usize, (u64, u64));
+
+/// Where, and what is wrong.
 type Refused = (Range<usize>, String);
 
 impl Scenario {
@@ -167,7 +171,7 @@ impl EventFile {
         &self,
         span: &Range<usize>,
         lines: &[LineScenario],
-    ) -> Result<Option<(usize, (u64, u64))>, Refused> {
+    ) -> Result<Option<LineSilence>, Refused> {
         let Some(name) = &self.line else {
             return Ok(None);
         };

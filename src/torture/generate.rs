@@ -55,7 +55,7 @@ impl Simulation {
         let mut random = generator(seed, Purpose::Scenario, 1, 0);
         let random = &mut random;
         simulation.config.hold_ns = *pick(random, &[0, 50 * US, 500 * US, 2_000 * US]);
-        simulation.config.window_messages = *pick(random, &[8, 64, 64, 1_024]);
+        simulation.config.window_messages = *pick(random, &[16, 64, 64, 1_024]);
         if random.bool() {
             simulation.config.start = Start::FirstSeen;
         }

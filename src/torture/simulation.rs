@@ -184,13 +184,15 @@ impl Simulation {
     }
 }
 
+/// An answer: when it is due, how many requests were there before, the server and the bytes.
+type OnItsWay = (u64, usize, usize, Vec<u8>);
+
 struct Run<'a> {
     simulation: &'a Simulation,
     feed: &'a mut dyn Feed<MarketEvent>,
     batch: Batch<MarketEvent>,
     servers: Vec<RerequestServer>,
-    /// By due time, then in the order of the requests.
-    answers: BinaryHeap<Reverse<(u64, usize, usize, Vec<u8>)>>,
+    answers: BinaryHeap<Reverse<OnItsWay>>,
     steps: Vec<Step>,
     records: Vec<Record<MarketEvent>>,
     requests: Vec<(usize, usize, Request)>,

@@ -3,7 +3,11 @@
 //! `RINGTAPE_SIMULATIONS=10000 cargo test --release --features torture --test simulation` tries more;
 //! `RINGTAPE_SIMULATION_SEED=7` repeats one.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it tried"
+)]
 
 mod broken;
 

@@ -284,7 +284,7 @@ impl Sight<'_> {
             // Empty messages at the very end leave no record behind them.
             segment.pass(least.max(segment.next), self.span.end - 1);
         }
-        if segment.next > most && plain || segment.next < least && plain {
+        if plain && !(least..=most).contains(&segment.next) {
             return Err(Violation::new(format!(
                 "the lines told of numbers up to {least} to {most}, and the records reach {}",
                 segment.next

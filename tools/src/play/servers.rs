@@ -19,13 +19,15 @@ const WAITING_MAX: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(super) struct Servers(Vec<Server>);
 
+/// An answer: when it is due, its place among the server's, to whom it goes, and the bytes.
+type Waiting = (u64, u64, SocketAddr, Vec<u8>);
+
 #[derive(Debug)]
 struct Server {
     socket: UdpSocket,
     address: SocketAddrV4,
     server: RerequestServer,
-    /// By due time, then in the order of the requests.
-    waiting: BinaryHeap<Reverse<(u64, u64, SocketAddr, Vec<u8>)>>,
+    waiting: BinaryHeap<Reverse<Waiting>>,
     taken: u64,
     /// Answers that the kernel refused to send, or that found no room.
     refused: u64,
