@@ -194,17 +194,20 @@ impl<T: Copy> Faults<T> {
             brings: packet.brings,
         };
         self.damage(&mut due, packet.header_bytes, &fate);
+        // Two faults of one bit undo each other.
+        due.intact = due.bytes == packet.bytes;
         let copies = 1 + usize::from(fate.duplicate);
         self.counts.reordered += u64::from(fate.reorder.is_some());
         match fate.reorder {
             Some(Behind::Packets(_)) => {
                 let behind = fate.behind;
-                // It has not overtaken itself.
                 self.held.push(Held {
-                    behind: behind + 1,
+                    behind,
                     copies,
                     due,
                 });
+                // Who is held itself overtakes nobody.
+                return;
             }
             Some(Behind::Time(ns)) => {
                 due.due_ns = due_ns.saturating_add(ns);
@@ -256,27 +259,23 @@ impl<T: Copy> Faults<T> {
             && flip(header, place)
         {
             self.counts.corrupt_headers += 1;
-            due.intact = false;
         }
         if let Some(place) = fate.corrupt_message
             && flip(rest, place)
         {
             self.counts.corrupt_messages += 1;
-            due.intact = false;
         }
         if fate.differ
             && let Some(last) = rest.last_mut()
         {
             *last ^= 1;
             self.counts.differing += 1;
-            due.intact = false;
         }
         if let Some(place) = fate.truncate
             && due.bytes.len() > 1
         {
             due.bytes.truncate(1 + below(place, due.bytes.len() - 1));
             self.counts.truncated += 1;
-            due.intact = false;
         }
     }
 
