@@ -79,7 +79,8 @@
 //!   sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
 //! * [`stage`]: units of work: ingest, handle and record.
 //! * [`runtime`]: threads on cores.
-//! * [`pipeline`]: the wiring and the report. [`replay`]: a journal to a handler.
+//! * [`pipeline`]: the wiring and the report. [`replay`]: a journal to a handler. `torture`, with the
+//!   feature of that name: venues that misbehave, and a simulation that checks a feed.
 //!
 //! # Invariants
 //!
@@ -146,6 +147,8 @@ pub mod runtime;
 
 pub mod pipeline;
 pub mod replay;
+#[cfg(feature = "torture")]
+pub mod torture;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

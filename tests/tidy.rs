@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 6] = [
     &["bus", "net", "feed", "journal"],
     &["stage"],
     &["runtime"],
-    &["pipeline", "replay"],
+    &["pipeline", "replay", "torture"],
 ];
 
 /// Where `unsafe` may stand. Each is opted in where its module is declared, with the reason.

@@ -7,6 +7,10 @@ mod origin;
 mod pace;
 mod player;
 mod report;
+mod scenario;
+mod servers;
+mod synthetic;
+mod wire;
 
 use self::amount::parse_scaled;
 use self::line::Line;
@@ -15,6 +19,8 @@ use self::origin::Origin;
 use self::pace::Pace;
 use self::player::Player;
 use self::report::Report;
+use self::servers::Servers;
+use self::wire::Wire;
 use crate::cli::Outcome;
 use crate::packets::Unsent;
 use crate::progress::Progress;
@@ -23,7 +29,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use ringtape::feed::LINES_MAX;
 use ringtape::feed::moldudp64::SessionId;
 use std::net::SocketAddrV4;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Publish a capture file or a journal as a live feed, on one line or several
 #[derive(Debug, clap::Args)]
@@ -41,6 +47,12 @@ and unicast beyond this host needs one named too: nobody floods a trading floor 
 A receiver that is too slow for --max loses what its socket buffer cannot hold: UDP has no back
 pressure, on loopback neither. Use --rate to stay below what it can do.
 
+A scenario (--scenario) is a TOML file and a seed: for each line loss, bursts, reordering, duplicates,
+delay, jitter, skew, corruption, truncation and silence; for the venue ends of session, restarts and
+silence; and re-request servers that are right, slow, partial, silent or wrong. Without a file the
+scenario's own made-up traffic is published. The heartbeats and ends behind the last message are told
+to every line as they are. With --max the scenario's times decide the order, and nothing waits.
+
 Examples:
   At the pace of the market, on two lines:
     ringtape play 2023-08-22.pcap --to 127.0.0.1:31001 --to 127.0.0.1:31002
@@ -49,15 +61,32 @@ Examples:
   Line A loses every fifth packet, and both lose the same 0.1 %; the same ones every time:
     ringtape play day.itch50 --to 127.0.0.1:31001 --to 127.0.0.1:31002 \\
         --loss A=20 --loss-both 0.1 --seed 7 --json
+  A made-up feed that loses, reorders and restarts, with a re-request server:
+    ringtape play --scenario bad-day.toml --seed 7 --to 127.0.0.1:31001 --to 127.0.0.1:31002 \\
+        --rerequest 127.0.0.1:31009 --json
   What was recorded, ten times as fast as it came:
     ringtape play tape/ --to 127.0.0.1:31001 --speed 10
 
 Exit codes: 0 all was played; 1 the file or journal is damaged, or some of its messages cannot be
 sent; 2 wrong use; 130 stopped by Ctrl-C.")]
 pub struct Args {
-    /// Capture file, or the directory of a journal
-    #[arg(value_name = "FILE|DIR")]
-    file: PathBuf,
+    /// Capture file, or the directory of a journal [default: the scenario's own traffic]
+    #[arg(value_name = "FILE|DIR", required_unless_present_any = ["scenario", "synthetic"])]
+    file: Option<PathBuf>,
+
+    /// What the lines and the re-request servers do to the packets: a scenario file
+    #[arg(long, value_name = "S.toml")]
+    scenario: Option<PathBuf>,
+
+    /// Publish so many made-up messages instead of a file's
+    #[arg(long, value_name = "MESSAGES", conflicts_with = "file",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    synthetic: Option<u64>,
+
+    /// Where a re-request server listens; once for each that the scenario has, or any number of
+    /// right ones
+    #[arg(long, value_name = "ADDR:PORT")]
+    rerequest: Vec<SocketAddrV4>,
 
     /// Number of the feed to play, of a journal that has several [default: its only one, to find
     /// which the journal is read twice]
@@ -97,9 +126,9 @@ pub struct Args {
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "0")]
     loss_both: u32,
 
-    /// Which packets are lost: the same seed, the same packets
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    /// Which packets are lost: the same seed, the same packets [default: the scenario's, or 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 
     /// Name of the session where the file has none; else, which of its sessions to play
     /// [default: RINGTAPE01; the first]
@@ -128,11 +157,26 @@ pub fn run(args: &Args) -> Result<Outcome> {
         _ => Pace::Own { speed_e3: 1_000 },
     };
     let losses_ppm = losses_ppm(args)?;
+    let scenario = scenario::load(args)?;
+    let seed = args
+        .seed
+        .or(scenario.as_ref().map(|scenario| scenario.seed));
+    let seed = seed.unwrap_or(1);
     let lines = open_lines(args)?;
-    let origin = Origin::open(args)?;
+    let servers = Servers::open(args, scenario.as_ref(), seed)?;
+    let wire = Wire::new(lines, servers, pace);
+    let loss = Loss::new(&losses_ppm, args.loss_both, seed);
+    let Some(file) = &args.file else {
+        let scenario = scenario.unwrap_or_else(|| scenario::plain(args.to.len(), seed));
+        return synthetic::run(args, scenario, wire, loss);
+    };
+    let faults = match &scenario {
+        Some(scenario) => scenario::faults_of_file(scenario)?,
+        None => Vec::new(),
+    };
+    let origin = Origin::open(args, file)?;
     let progress = Progress::over(origin.file_bytes(), pace != Pace::Max, args.json);
-    let loss = Loss::new(&losses_ppm, args.loss_both, args.seed);
-    let mut player = Player::new(origin, lines, loss, pace);
+    let mut player = Player::new(origin, wire, loss, faults);
     player.play(args.session, &progress)?;
     progress.finish();
     let Some(session) = player.session() else {
@@ -140,11 +184,11 @@ pub fn run(args: &Args) -> Result<Outcome> {
             output::warn(&["stopped before the first packet".to_owned()]);
             return Ok(Outcome::Interrupted);
         }
-        return nothing_played(args, player.origin());
+        return nothing_played(args, file, player.origin());
     };
     player.close(session, args.no_end)?;
 
-    let report = Report::new(args, &player, session);
+    let report = Report::new(file, seed, &player, session);
     output::warn(&report.warnings);
     if args.json {
         output::print_json(&report)?;
@@ -162,18 +206,14 @@ pub fn run(args: &Args) -> Result<Outcome> {
 
 /// Says why no packet was played: because of what is wrong with the file or journal, or because it
 /// was the wrong one.
-fn nothing_played(args: &Args, origin: &Origin) -> Result<Outcome> {
+fn nothing_played(args: &Args, file: &Path, origin: &Origin) -> Result<Outcome> {
     output::warn(&origin.warnings());
     let sessions = 0..origin.tally().sessions.len();
     let unsent: Vec<_> = sessions.map(|session| origin.unsent(session)).collect();
     unsent
         .iter()
         .for_each(|unsent| output::warn(&unsent.warnings()));
-    let error = anyhow!(
-        "{}: {}",
-        args.file.display(),
-        origin.why_nothing(args.session)
-    );
+    let error = anyhow!("{}: {}", file.display(), origin.why_nothing(args.session));
     if origin.is_damaged() || !unsent.iter().all(Unsent::is_empty) {
         output::fail(&error);
         return Ok(Outcome::Failed);

@@ -4,7 +4,8 @@ use super::Args;
 use crate::packets::{DEFAULT_SESSION, Packet, Packets, Tally, Tape, Unsent, feeds_text};
 use crate::source::Source;
 use anyhow::{Result, ensure};
-use ringtape::feed::moldudp64::SessionId;
+use ringtape::feed::moldudp64::{HEADER_BYTES, SessionId};
+use std::path::Path;
 
 /// The packets to play.
 #[derive(Debug)]
@@ -15,17 +16,17 @@ pub(super) enum Origin {
 
 impl Origin {
     /// Opens what the arguments name: a directory is a journal.
-    pub(super) fn open(args: &Args) -> Result<Self> {
+    pub(super) fn open(args: &Args, file: &Path) -> Result<Self> {
         let substitute = args.session.unwrap_or(DEFAULT_SESSION);
-        if args.file.is_dir() {
-            let tape = Tape::open(&args.file, args.feed, substitute)?;
+        if file.is_dir() {
+            let tape = Tape::open(file, args.feed, substitute)?;
             return Ok(Self::Journal(Box::new(tape)));
         }
-        let source = Source::open(&args.file)?;
+        let source = Source::open(file)?;
         ensure!(
             args.feed.is_none(),
             "--feed is for journals, and {} is a capture file: it holds one feed",
-            args.file.display()
+            file.display()
         );
         let packets = Packets::new(source, substitute);
         Ok(Self::File(Box::new(packets)))
@@ -52,6 +53,11 @@ impl Origin {
             Self::File(packets) => packets.tally(),
             Self::Journal(tape) => tape.tally(),
         }
+    }
+
+    /// Returns how many bytes of a packet are its header.
+    pub(super) fn header_bytes(&self) -> usize {
+        HEADER_BYTES
     }
 
     /// Returns what a report warns of, as sentences.

@@ -71,6 +71,29 @@ impl Schedule {
         due_ns.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX)))
     }
 
+    /// Returns how fast packets are played.
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Returns when what the scenario has at `ts_ns` is due, since the start; `None` for at once.
+    pub(super) fn due_at(&mut self, ts_ns: u64) -> Option<Duration> {
+        let due_ns = match self.pace {
+            Pace::Max => {
+                self.packets += 1;
+                if self.packets.is_multiple_of(PACKETS_PER_YIELD) {
+                    thread::yield_now();
+                }
+                return None;
+            }
+            Pace::Own { speed_e3 } => u128::from(ts_ns) * 1_000 / u128::from(speed_e3),
+            // The scenario was told the rate.
+            Pace::Rate { .. } => u128::from(ts_ns),
+        };
+        let due_ns = u64::try_from(due_ns).unwrap_or(u64::MAX);
+        Some(Duration::from_nanos(due_ns))
+    }
+
     /// Returns how long ago the start was.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()

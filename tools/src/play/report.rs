@@ -3,18 +3,23 @@
 use super::Args;
 use super::line::Line;
 use super::player::Player;
+use super::servers::ServerReport;
+use super::wire::{Wire, nanos};
 use crate::interrupt;
 use crate::output::{Table, thousands};
 use crate::packets::Ranges;
+use ringtape::torture::{Epoch, FaultCounts, Lines, Numbers, Scenario};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// What was played. The keys are stable.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    file: String,
+    /// `null` where a scenario's own traffic was played.
+    file: Option<String>,
     format: &'static str,
     compression: Option<&'static str>,
     feed: &'static str,
@@ -32,11 +37,37 @@ pub(super) struct Report {
     dropped_both: Vec<[u64; 2]>,
     /// Messages of a journal that could not be made again, by reason.
     unsent: BTreeMap<&'static str, u64>,
+    /// What a scenario did to each line's packets; empty without one.
+    faults: Vec<FaultReport>,
+    /// Re-request servers.
+    servers: Vec<ServerReport>,
+    /// The venue's sessions and restarts in a scenario's own traffic; empty for a file.
+    epochs: Vec<EpochReport>,
     seed: u64,
     truncated_tail_bytes: u64,
     interrupted: bool,
     elapsed_ns: u64,
     pub(super) warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FaultReport {
+    line: char,
+    #[serde(flatten)]
+    counts: FaultCounts,
+}
+
+#[derive(Debug, Serialize)]
+struct EpochReport {
+    session: String,
+    /// How often the session had begun to number again before.
+    restarts: u32,
+    first_sequence: u64,
+    /// The number above the last.
+    next_sequence: u64,
+    ended: bool,
+    /// Runs of numbers, first and last, that no line brought in a packet as it was sent.
+    missing: Vec<[u64; 2]>,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,7 +84,7 @@ struct LineReport {
 }
 
 impl Report {
-    pub(super) fn new(args: &Args, player: &Player, session: usize) -> Self {
+    pub(super) fn new(file: &Path, seed: u64, player: &Player, session: usize) -> Self {
         let origin = player.origin();
         let unsent = origin.unsent(session);
         let mut warnings = origin.warnings();
@@ -61,7 +92,7 @@ impl Report {
         warnings.extend(other_sessions(player, session));
         let runs: Vec<_> = player.offered().runs().collect();
         Self {
-            file: args.file.display().to_string(),
+            file: Some(file.display().to_string()),
             format: origin.format(),
             compression: origin.compression(),
             feed: origin.feed(),
@@ -73,11 +104,69 @@ impl Report {
             lines: player.lines().iter().map(LineReport::new).collect(),
             dropped_both: difference(player.offered(), player.sent()),
             unsent: unsent.counts(),
-            seed: args.seed,
+            faults: FaultReport::all(player.faults()),
+            servers: player.wire().servers.reports(),
+            epochs: Vec::new(),
+            seed,
             truncated_tail_bytes: origin.truncated_tail_bytes(),
             interrupted: interrupt::requested(),
-            elapsed_ns: u64::try_from(player.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            elapsed_ns: nanos(player.elapsed()),
             warnings,
+        }
+    }
+
+    /// Reports on a scenario's own traffic.
+    pub(super) fn of_scenario(
+        args: &Args,
+        scenario: &Scenario,
+        wire: &Wire,
+        lines: &Lines,
+        elapsed: Duration,
+    ) -> Self {
+        let truth = lines.truth();
+        let epochs = truth.epochs.iter().zip(&truth.intact);
+        let epochs: Vec<_> = epochs
+            .map(|(epoch, intact)| EpochReport::new(epoch, intact))
+            .collect();
+        let messages = epochs
+            .iter()
+            .map(|epoch| epoch.next_sequence - epoch.first_sequence);
+        let missing = match &epochs[..] {
+            [only] => only.missing.clone(),
+            // Numbers of several sessions are not one list.
+            _ => Vec::new(),
+        };
+        let scenario_file = args.scenario.as_ref();
+        let format = if scenario_file.is_some() {
+            "scenario"
+        } else {
+            "synthetic"
+        };
+        Self {
+            file: None,
+            format,
+            compression: None,
+            feed: "moldudp64/itch50",
+            feed_id: None,
+            session: epochs
+                .first()
+                .map_or_else(String::new, |epoch| epoch.session.clone()),
+            first_sequence: epochs.first().map(|epoch| epoch.first_sequence),
+            last_sequence: epochs
+                .last()
+                .and_then(|epoch| epoch.next_sequence.checked_sub(1)),
+            messages: messages.sum(),
+            lines: wire.lines.iter().map(LineReport::new).collect(),
+            dropped_both: missing,
+            unsent: BTreeMap::new(),
+            faults: FaultReport::all(lines.fault_counts()),
+            servers: wire.servers.reports(),
+            epochs,
+            seed: scenario.seed,
+            truncated_tail_bytes: 0,
+            interrupted: interrupt::requested(),
+            elapsed_ns: nanos(elapsed),
+            warnings: Vec::new(),
         }
     }
 
@@ -110,7 +199,7 @@ impl Report {
             } else {
                 "played "
             },
-            self.file,
+            self.file.as_deref().unwrap_or("the scenario's own traffic"),
             self.session,
             thousands(self.messages)
         );
@@ -137,6 +226,9 @@ impl Report {
                 thousands(self.dropped_both.len() as u64)
             );
         }
+        for server in &self.servers {
+            _ = writeln!(text, "  {}", server.to_text());
+        }
         for (reason, &count) in &self.unsent {
             let reason = reason.replace('_', " ");
             _ = writeln!(
@@ -146,6 +238,33 @@ impl Report {
             );
         }
         text
+    }
+}
+
+impl FaultReport {
+    fn all(counts: impl Iterator<Item = FaultCounts>) -> Vec<Self> {
+        let lines = ('A'..).zip(counts);
+        lines.map(|(line, counts)| Self { line, counts }).collect()
+    }
+}
+
+impl EpochReport {
+    fn new(epoch: &Epoch, intact: &[Numbers]) -> Self {
+        let mut all = Ranges::default();
+        if epoch.end > epoch.first {
+            all.insert(epoch.first..=epoch.end - 1);
+        }
+        for run in intact.iter().flat_map(Numbers::runs) {
+            all.remove(run.start..=run.end - 1);
+        }
+        Self {
+            session: String::from_utf8_lossy(&epoch.session).into_owned(),
+            restarts: epoch.restarts,
+            first_sequence: epoch.first,
+            next_sequence: epoch.end,
+            ended: epoch.ended,
+            missing: all.runs().map(|run| [*run.start(), *run.end()]).collect(),
+        }
     }
 }
 

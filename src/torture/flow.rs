@@ -1,10 +1,10 @@
 //! Owns the made-up order flow: which message comes next.
 
-use ringtape::feed::itch::encode::{self, Directory, Head, Order};
-use ringtape::market::Symbol;
+use crate::feed::itch::encode::{self, Directory, Head, Order};
+use crate::market::Symbol;
 
 /// The longest message that the flow has (`P`).
-pub(crate) const MESSAGE_BYTES_MAX: usize = 44;
+pub const MESSAGE_BYTES_MAX: usize = 44;
 
 /// Made-up names: what is made up should look so.
 const STOCKS: [&[u8; 8]; 12] = [
@@ -63,7 +63,7 @@ struct Alive {
 /// and later executed, cancelled, replaced or deleted. Nothing refers to an order that is not
 /// alive, and the same seed gives the same day.
 #[derive(Debug)]
-pub(crate) struct OrderFlow {
+pub struct OrderFlow {
     random: fastrand::Rng,
     alive: Vec<Alive>,
     next_order: u64,
@@ -76,19 +76,20 @@ pub(crate) struct OrderFlow {
 
 /// A message in a buffer of its own.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Encoded {
+pub struct FlowMessage {
     bytes: [u8; MESSAGE_BYTES_MAX],
     len: usize,
 }
 
-impl Encoded {
+impl FlowMessage {
     /// The message.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
 
-impl<const N: usize> From<[u8; N]> for Encoded {
+impl<const N: usize> From<[u8; N]> for FlowMessage {
     fn from(message: [u8; N]) -> Self {
         let mut bytes = [0; MESSAGE_BYTES_MAX];
         bytes[..N].copy_from_slice(&message);
@@ -103,7 +104,8 @@ const CLOSING: &[u8] = b"MEC";
 
 impl OrderFlow {
     /// Makes a day with `orders` messages of order flow.
-    pub(crate) fn new(seed: u64, orders: u64) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, orders: u64) -> Self {
         Self {
             random: fastrand::Rng::with_seed(seed),
             alive: Vec::with_capacity(ALIVE.end + 1),
@@ -115,13 +117,14 @@ impl OrderFlow {
     }
 
     /// Returns how many messages the whole day has.
-    pub(crate) fn total(&self) -> u64 {
+    #[must_use]
+    pub fn total(&self) -> u64 {
         let frame = OPENING.len() + STOCKS.len() * 2 + MARKET_OPEN.len() + CLOSING.len();
         self.orders + frame as u64
     }
 
     /// Makes the next message, or `None` after the last.
-    pub(crate) fn next(&mut self, since_midnight_ns: u64) -> Option<Encoded> {
+    pub fn message(&mut self, since_midnight_ns: u64) -> Option<FlowMessage> {
         let head = |locate| Head {
             locate,
             tracking: 0,
@@ -161,7 +164,7 @@ impl OrderFlow {
         None
     }
 
-    fn order_message(&mut self, head: impl Fn(u16) -> Head) -> Encoded {
+    fn order_message(&mut self, head: impl Fn(u16) -> Head) -> FlowMessage {
         let action = match self.alive.len() {
             few if few < ALIVE.start => Action::Add,
             many if many >= ALIVE.end => Action::Delete,
@@ -319,7 +322,7 @@ mod tests {
 
     fn day(seed: u64, orders: u64) -> Vec<Vec<u8>> {
         let mut flow = OrderFlow::new(seed, orders);
-        std::iter::from_fn(|| flow.next(1).map(|message| message.as_bytes().to_vec())).collect()
+        std::iter::from_fn(|| flow.message(1).map(|message| message.as_bytes().to_vec())).collect()
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! Owns the demo's venue: publishes a made-up day on two lines, on a schedule.
 
-mod flow;
-
-use flow::OrderFlow;
 use ringtape::clock::Clock;
 use ringtape::counters::Counter;
 use ringtape::feed::moldudp64::{self, PacketWriter, SessionId};
 use ringtape::net::Sender;
 use ringtape::stage::Stage;
+use ringtape::torture::OrderFlow;
 use std::io;
 use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -180,7 +178,7 @@ impl<C: Clock> Venue<C> {
         let mut packet = PacketWriter::new(&mut buffer, SESSION, self.next);
         for ahead in 0..count {
             let since_midnight_ns = self.since_midnight_ns(ahead);
-            let Some(message) = self.flow.next(since_midnight_ns) else {
+            let Some(message) = self.flow.message(since_midnight_ns) else {
                 break;
             };
             let fits = packet.push(message.as_bytes());

@@ -1,0 +1,59 @@
+//! Owns the playing of a scenario's own traffic.
+
+use super::Args;
+use super::loss::Loss;
+use super::pace::Pace;
+use super::report::Report;
+use super::wire::Wire;
+use crate::cli::Outcome;
+use crate::{interrupt, output};
+use anyhow::{Result, ensure};
+use ringtape::feed::moldudp64::Packet;
+use ringtape::torture::{Lines, Scenario};
+
+/// Publishes the scenario's made-up messages and reports.
+pub(super) fn run(
+    args: &Args,
+    mut scenario: Scenario,
+    mut wire: Wire,
+    mut loss: Loss,
+) -> Result<Outcome> {
+    ensure!(
+        args.feed.is_none() && args.session.is_none() && !args.no_end,
+        "--feed, --session and --no-end are for files: a scenario names its session and ends it"
+    );
+    let traffic = &mut scenario.traffic;
+    traffic.messages = args.synthetic.unwrap_or(traffic.messages);
+    if let Pace::Rate { messages_per_s } = wire.schedule.pace() {
+        traffic.rate = messages_per_s;
+    }
+    let mut lines = Lines::new(&scenario);
+    let mut lost = Vec::new();
+    while !interrupt::requested() {
+        let Some(datagram) = lines.next() else { break };
+        let due = wire.schedule.due_at(datagram.ts_ns);
+        wire.wait_until(due.unwrap_or_default(), lines.history())?;
+        loss.draw(&mut lost);
+        // What is broken brings no message.
+        let packet = Packet::parse(&datagram.bytes, datagram.bytes.len());
+        let count = packet.map_or(0, |packet| packet.count());
+        let lost = lost[datagram.line];
+        wire.lines[datagram.line].publish(&datagram.bytes, count.into(), lost)?;
+    }
+    let elapsed = wire.schedule.elapsed();
+    let truth = lines.truth();
+    if let Some(last) = truth.epochs.last() {
+        wire.close(last.session, last.end, false, lines.history())?;
+    }
+    let report = Report::of_scenario(args, &scenario, &wire, &lines, elapsed);
+    output::warn(&report.warnings);
+    if args.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&report.to_text())?;
+    }
+    Ok(match interrupt::requested() {
+        true => Outcome::Interrupted,
+        false => Outcome::Passed,
+    })
+}
