@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::handler::Handler;
 use crate::journal::{self, Writer};
-use crate::net::{self, Line, Receiver};
+use crate::net::{self, Line, Receiver, StreamLine, Streams};
 use crate::record::{Event, Sequence};
 use crate::runtime::{self, CorePlan};
 use crate::stage::{Framing, HandleOutcome, HandleStage, IngestStage, RecordStage, Route, Stage};
@@ -24,7 +24,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-pub use report::{CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport};
+pub use report::{
+    CoreReport, FeedReport, LineReport, ReceiverReport, Report, StreamReport, SubscriberReport,
+};
 pub use running::Running;
 
 /// What holds for a whole pipeline.
@@ -162,6 +164,8 @@ pub struct Pipeline<E: Event> {
     feeds: Vec<Box<dyn Feed<E>>>,
     lines: Vec<Line>,
     routes: Vec<Route>,
+    streams: Vec<StreamLine>,
+    stream_routes: Vec<Route>,
     subscribers: Vec<Planned<E>>,
     journal: Option<JournalSettings>,
     others: Vec<(Box<dyn Stage>, Option<usize>)>,
@@ -192,6 +196,8 @@ impl<E: Event> Pipeline<E> {
             feeds: Vec::new(),
             lines: Vec::new(),
             routes: Vec::new(),
+            streams: Vec::new(),
+            stream_routes: Vec::new(),
             subscribers: Vec::new(),
             journal: None,
             others: Vec::new(),
@@ -213,17 +219,7 @@ impl<E: Event> Pipeline<E> {
                 format!("it was made for {expected}"),
             ));
         }
-        if let Some(other) = self.feeds.iter().find(|other| other.id() == feed.id()) {
-            return Err(Error::config(
-                format!(
-                    "feeds {} and {} both have id {}",
-                    other.name(),
-                    feed.name(),
-                    feed.id()
-                ),
-                "give each feed of a pipeline an id of its own",
-            ));
-        }
+        self.check_id(&feed)?;
         let index = self.feeds.len();
         self.routes
             .extend((0..feed.lines().len()).map(|line| Route { feed: index, line }));
@@ -235,6 +231,48 @@ impl<E: Event> Pipeline<E> {
                 .map(|(name, &server)| Line::server(name, server)),
         );
         self.feeds.push(Box::new(feed));
+        Ok(())
+    }
+
+    /// Adds a feed that takes the streams of `lines`, in the order in which the feed numbers them, such
+    /// as a [`SoupFeed`](crate::feed::soupbintcp::SoupFeed).
+    ///
+    /// # Errors
+    ///
+    /// As for [`feed`](Self::feed).
+    pub fn stream_feed(
+        &mut self,
+        feed: impl Feed<E> + 'static,
+        lines: Vec<StreamLine>,
+    ) -> Result<()> {
+        let expected = feed.lines().len();
+        if lines.len() != expected {
+            return Err(Error::config(
+                format!("feed {} has {} stream lines", feed.name(), lines.len()),
+                format!("it was made for {expected}"),
+            ));
+        }
+        self.check_id(&feed)?;
+        let index = self.feeds.len();
+        self.stream_routes
+            .extend((0..expected).map(|line| Route { feed: index, line }));
+        self.streams.extend(lines);
+        self.feeds.push(Box::new(feed));
+        Ok(())
+    }
+
+    fn check_id(&self, feed: &impl Feed<E>) -> Result<()> {
+        if let Some(other) = self.feeds.iter().find(|other| other.id() == feed.id()) {
+            return Err(Error::config(
+                format!(
+                    "feeds {} and {} both have id {}",
+                    other.name(),
+                    feed.name(),
+                    feed.id()
+                ),
+                "give each feed of a pipeline an id of its own",
+            ));
+        }
         Ok(())
     }
 
@@ -285,6 +323,8 @@ impl<E: Event> Pipeline<E> {
             feeds,
             lines,
             routes,
+            streams,
+            stream_routes,
             subscribers,
             journal,
             others,
@@ -297,8 +337,15 @@ impl<E: Event> Pipeline<E> {
         cpu::check_online(asked.iter().flatten().copied())?;
         let cores = runtime::assign_cores(&asked, &cpu::allowed());
 
-        let receiver = Receiver::open(&settings.net, &lines)?;
-        let receiver_report = ReceiverReport::of(&receiver, &lines);
+        let receiver = if lines.is_empty() && !streams.is_empty() {
+            Receiver::idle()
+        } else {
+            Receiver::open(&settings.net, &lines)?
+        };
+        let receiver_report = ReceiverReport::of(&receiver, &lines, &streams);
+        // A piece of a stream is at most as long as a datagram, so batches have room for either.
+        let streams = Streams::open(&streams, settings.net.datagram_bytes_max)?;
+        let stream_counters = streams.counters();
         let feed_count = feeds.len();
         let batch_records = feeds
             .iter()
@@ -337,7 +384,8 @@ impl<E: Event> Pipeline<E> {
             .map(|(journal, writer)| record_stage(&journal, writer, &mut publisher))
             .transpose()?;
         let journal_counters = record.as_ref().map(RecordStage::counters);
-        let ingest = IngestStage::new("ingest", receiver, routes, feeds, publisher, SystemClock);
+        let ingest = IngestStage::new("ingest", receiver, routes, feeds, publisher, SystemClock)
+            .with_streams(streams, stream_routes);
         let (ingest_counters, net) = (ingest.counters(), ingest.net_counters());
 
         let ingest: Box<dyn Stage> = Box::new(ingest);
@@ -366,6 +414,7 @@ impl<E: Event> Pipeline<E> {
             cores: core_reports,
             ingest: ingest_counters,
             net,
+            streams: stream_counters,
             first,
             journal: journal_counters,
             receiver: receiver_report,
@@ -405,6 +454,7 @@ impl<E: Event> fmt::Debug for Pipeline<E> {
             .field("settings", &self.settings)
             .field("feeds", &feeds)
             .field("lines", &self.lines)
+            .field("streams", &self.streams)
             .field("subscribers", &subscribers)
             .finish_non_exhaustive()
     }
