@@ -88,8 +88,8 @@ fn pattern(count: usize, salt: usize) -> Vec<u8> {
 fn bytes_arrive_in_order_in_pieces_on_every_line_and_then_the_end() {
     let mut rig = Rig::new(3);
     let sent: Vec<_> = (0..3).map(|line| pattern(5_000 + line, line)).collect();
-    for line in 0..3 {
-        rig.connect(line).write_all(&sent[line]).unwrap();
+    for (line, bytes) in sent.iter().enumerate() {
+        rig.connect(line).write_all(bytes).unwrap();
     }
     rig.poll_until(|rig| rig.closed == [1, 1, 1]);
     assert_eq!(rig.bytes, sent);

@@ -1,13 +1,16 @@
 //! Owns the configuration file of `run`: TOML, every key known, every mistake named.
 
+mod soup;
+
 use crate::trading_date::TradingDate;
 use crate::watch::Until;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::ValueEnum;
 use ringtape::bus::{Contract, Subscription};
+use ringtape::feed::soupbintcp::SoupFeed;
 use ringtape::feed::{self, NasdaqFeed, session_name};
 use ringtape::journal::{self, SyncPolicy};
-use ringtape::net::{self, Line};
+use ringtape::net::{self, Line, StreamLine};
 use ringtape::pipeline::{HandlerSettings, JournalSettings, Settings};
 use ringtape::stage::Framing;
 use serde::Deserialize;
@@ -110,6 +113,7 @@ struct FeedConfig {
     silence_ms: Option<u64>,
     #[serde(default)]
     rerequest: RerequestConfig,
+    login: Option<soup::LoginConfig>,
     #[serde(default = "TradingDate::today")]
     trading_date: TradingDate,
     #[serde(default, rename = "line")]
@@ -126,10 +130,12 @@ struct RerequestConfig {
     count_max: Option<u16>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 enum Protocol {
     #[serde(rename = "moldudp64/itch50")]
     MoldItch,
+    #[serde(rename = "soupbintcp/itch50")]
+    SoupItch,
 }
 
 /// The first number to expect: a number, or "first-seen".
@@ -325,15 +331,28 @@ impl Config {
         self.journal.as_ref().map(JournalConfig::settings)
     }
 
-    /// Makes the feeds, each with its lines.
+    /// Makes the feeds of streams, each with the line to its server.
+    ///
+    /// # Errors
+    ///
+    /// A setting that cannot work.
+    pub(crate) fn stream_feeds(&self) -> Result<Vec<(SoupFeed, StreamLine)>> {
+        let feeds = self.feeds.iter().enumerate();
+        feeds
+            .filter(|(_, feed)| feed.protocol == Protocol::SoupItch)
+            .map(|(index, feed)| feed.make_soup(index))
+            .collect()
+    }
+
+    /// Makes the feeds of datagrams, each with its lines.
     ///
     /// # Errors
     ///
     /// A setting that cannot work.
     pub(crate) fn feeds(&self) -> Result<Vec<(NasdaqFeed, Vec<Line>)>> {
-        self.feeds
-            .iter()
-            .enumerate()
+        let feeds = self.feeds.iter().enumerate();
+        feeds
+            .filter(|(_, feed)| feed.protocol == Protocol::MoldItch)
             .map(|(index, feed)| feed.make(index))
             .collect()
     }
@@ -341,16 +360,15 @@ impl Config {
 
 impl FeedConfig {
     fn make(&self, index: usize) -> Result<(NasdaqFeed, Vec<Line>)> {
-        let Protocol::MoldItch = self.protocol;
+        if self.login.is_some() {
+            bail!("feed {}: [feed.login] is of soupbintcp/itch50", self.name);
+        }
         if self.lines.is_empty() {
             bail!("feed {}: no [[feed.line]]: nowhere to listen", self.name);
         }
         let defaults = feed::FeedConfig::default();
         let config = feed::FeedConfig {
-            id: match self.id {
-                Some(id) => id,
-                None => u8::try_from(index + 1).context("more than 255 feeds")?,
-            },
+            id: self.id(index)?,
             name: self.name.clone(),
             lines: self.lines.iter().map(|line| line.name.clone()).collect(),
             session: self.session.as_deref().map(session_id).transpose()?,
@@ -375,6 +393,13 @@ impl FeedConfig {
 }
 
 impl FeedConfig {
+    fn id(&self, index: usize) -> Result<u8> {
+        match self.id {
+            Some(id) => Ok(id),
+            None => u8::try_from(index + 1).context("more than 255 feeds"),
+        }
+    }
+
     /// Returns nanoseconds, of a key in units of `unit_ns`.
     fn ns(&self, key: &str, value: Option<u64>, unit_ns: u64, default_ns: u64) -> Result<u64> {
         let Some(value) = value else {

@@ -6,7 +6,7 @@ use crate::report::{RunJson, Told};
 use crate::strategies::{Audit, Flow, Noted};
 use crate::watch::{self, Until};
 use crate::{output, report};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ringtape::pipeline::{Pipeline, Ticket};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,6 +78,9 @@ pub fn run(args: &Args) -> Result<Outcome> {
     for (feed, lines) in config.feeds()? {
         pipeline.feed(feed, lines)?;
     }
+    for (feed, line) in config.stream_feeds()? {
+        pipeline.stream_feed(feed, vec![line])?;
+    }
     let mut attached = Vec::new();
     for subscriber in &config.subscribers {
         let (name, settings) = (&subscriber.name, subscriber.settings());
@@ -119,6 +122,13 @@ pub fn run(args: &Args) -> Result<Outcome> {
         output::print_json(&RunJson::new(&report, &told))?;
     } else {
         output::print(&report::text(&report, &told))?;
+    }
+    if let Some(feed) = report.feeds.iter().find(|feed| feed.rejected) {
+        bail!(
+            "feed {}: the server rejected the login as not authorised: check username and password \
+             in [feed.login]",
+            feed.name
+        );
     }
     Ok(watch::outcome(&report))
 }
