@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[allow(dead_code, reason = "each test binary uses its own part")]
 mod support;
 #[path = "../../tests/support/tcp_venue.rs"]
 #[allow(missing_docs, unreachable_pub, reason = "shared by tests")]
