@@ -54,7 +54,7 @@ fn conversation(index: u64) -> Vec<u8> {
     }
     match index {
         _ if index + 1 == CONNECTIONS => bytes.extend(END_OF_SESSION),
-        _ if index % 2 == 0 => bytes.extend(b"garbage"),
+        _ if index.is_multiple_of(2) => bytes.extend(b"garbage"),
         _ => bytes.extend([0, 30, b'S', b'S']),
     }
     bytes
