@@ -75,8 +75,8 @@
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
 //!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
 //!   of that name: compressed files that are read at any offset. [`latency`]: histograms.
-//! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, and a
-//!   sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
+//! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, TCP
+//!   streams, and a sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
 //! * [`stage`]: units of work: ingest, handle and record.
 //! * [`runtime`]: threads on cores.
 //! * [`pipeline`]: the wiring and the report. [`replay`]: a journal to a handler. `torture`, with the
@@ -102,7 +102,7 @@
 //!   the venue told its last number, sessions that are not followed) is not called lossless.
 //! * After start, the hot path does not allocate (`tests/no_alloc.rs`), and the only system call
 //!   of the ingest thread is `io_uring_enter`, at most one a batch (`tests/system_calls.rs`);
-//!   what the wait strategy asks for comes on top.
+//!   a `read` of each TCP connection, and what the wait strategy asks for, come on top.
 //! * No floating point in records, prices or times.
 //!
 //! # Threads and memory
@@ -119,7 +119,8 @@
 //! * A subscriber costs the publisher one copy of each record; `cargo bench --bench bus` shows how
 //!   much (fan-out).
 //! * One ingest thread for each pipeline, [`feed::LINES_MAX`] lines for each feed.
-//! * NASDAQ TotalView-ITCH 5.0 over MoldUDP64. A protocol of your own implements [`feed::Feed`].
+//! * NASDAQ TotalView-ITCH 5.0 over MoldUDP64 and SoupBinTCP. A protocol of your own implements
+//!   [`feed::Feed`].
 //! * A journal's frame has at most [`journal::FRAME_RECORDS_MAX`] records, a segment at most 64 GiB.
 //! * Latencies above [`latency::MAX_NS`] are counted as out of range.
 

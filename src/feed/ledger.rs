@@ -49,7 +49,7 @@ counts! {
     LineCounters,
     /// The counts of one line at one moment.
     LineLedger {
-        /// Datagrams of every sort.
+        /// Datagrams of every sort; of a stream line, packets.
         packets,
         /// Messages that this line brought first and that were delivered.
         won,
@@ -69,6 +69,73 @@ counts! {
         /// The longest time between two packets of the session, in nanoseconds.
         longest_silence_ns,
     } and {}
+}
+
+counts! {
+    /// The counts of a stream line's connection, written by the feed's thread, readable by any.
+    LinkCounters,
+    /// The counts of a stream line's connection at one moment.
+    LinkLedger {
+        /// Connections that were made.
+        connects,
+        /// Attempts that nobody answered or somebody refused.
+        refused,
+        /// Attempts that took too long.
+        connect_timeouts,
+        /// Connections that the other side closed, or the network.
+        closed_by_venue,
+        /// Connections that were dropped because nothing arrived for too long.
+        silences,
+        /// Login requests.
+        logins_sent,
+        /// Logins that were accepted.
+        logins,
+        /// Logins that were rejected for who asked: an operator's mistake, not tried again.
+        rejected_not_authorised,
+        /// Logins that were rejected because the session is not there: tried again.
+        rejected_session,
+        /// Heartbeats that went out.
+        heartbeats_sent,
+        /// Connections that were dropped for a packet of an unknown type.
+        garbage_type,
+        /// Connections that were dropped for a packet of a length that its type does not have.
+        garbage_length,
+        /// Connections that were dropped for a field that makes no sense.
+        garbage_field,
+        /// Connections that were dropped for a packet that does not belong where it came.
+        garbage_state,
+        /// Connections that ended inside a packet. It is sent again on the next.
+        cut_packets,
+        /// Bytes that arrived behind the end of a session, or on a connection being dropped.
+        discarded_bytes,
+        /// Sessions that another took the place of before their end was told. What they may still
+        /// have brought, nobody knows.
+        abandoned_sessions,
+        /// Messages without a number, which are not decoded.
+        unsequenced,
+        /// Packets with text for people.
+        debug,
+    } and {}
+}
+
+impl Default for LinkCounters {
+    fn default() -> Self {
+        Self::zero()
+    }
+}
+
+impl LinkLedger {
+    /// Returns how many connections were made after the first.
+    #[must_use]
+    pub const fn reconnects(&self) -> u64 {
+        self.connects.saturating_sub(1)
+    }
+
+    /// Returns how many connections were dropped for bytes that break the format.
+    #[must_use]
+    pub const fn garbage(&self) -> u64 {
+        self.garbage_type + self.garbage_length + self.garbage_field + self.garbage_state
+    }
 }
 
 counts! {

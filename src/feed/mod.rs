@@ -11,8 +11,9 @@
 //! and does not panic on any bytes. What was not delivered is counted and shown as a
 //! [`Gap`](crate::record::Gap); the [`Ledger`] says whether the sums close.
 //!
-//! [`NasdaqFeed`], [`IexFeed`] and [`CmeFeed`] are ready-made. A venue of your own brings a
-//! [`Protocol`] to an [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
+//! [`NasdaqFeed`], [`IexFeed`] and [`CmeFeed`] are ready-made, and so is
+//! [`SoupFeed`](soupbintcp::SoupFeed) for ITCH over TCP. A venue of your own brings a [`Protocol`] to
+//! an [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
 
 mod arbiter;
 mod arbitrated;
@@ -32,6 +33,7 @@ mod protocol;
 mod pulse;
 mod rerequest;
 mod restart;
+pub mod soupbintcp;
 
 use crate::latency::Summary;
 use crate::record::{Batch, Event};
@@ -43,7 +45,9 @@ pub use arbitrated::ArbitratedFeed;
 pub use cme::{Cme, CmeFeed};
 pub use config::FeedConfig;
 pub use iex_feed::{Iex, IexFeed};
-pub use ledger::{FeedCounters, Ledger, LineCounters, LineLedger, LineLedgers};
+pub use ledger::{
+    FeedCounters, Ledger, LineCounters, LineLedger, LineLedgers, LinkCounters, LinkLedger,
+};
 pub use nasdaq::{Nasdaq, NasdaqFeed};
 pub use protocol::{
     Claim, Fault, Malformed, Packet, PacketKind, Protocol, REQUEST_BYTES_MAX, SessionName,
@@ -70,6 +74,24 @@ pub struct Arrival<'a> {
     /// UNIX nanoseconds at which its batch was seen. Hold times count from here: a datagram that
     /// waited in the socket has not yet made anybody wait for another.
     pub seen_ns: u64,
+}
+
+/// Whether a feed wants the connection of a stream line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// None: one that there is gets closed, and [`LinkChange::Closed`] follows.
+    Down,
+    /// One: it is made where there is none.
+    Up,
+}
+
+/// What became of the connection of a stream line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkChange {
+    /// It is there; bytes may follow.
+    Connected,
+    /// It is gone, or could not be made. What was received on it has been handed over before.
+    Closed,
 }
 
 /// One logical stream of a venue: takes the datagrams of all its lines, gives records.
@@ -99,6 +121,21 @@ pub trait Feed<E: Event>: Send {
         _ = (now_ns, send);
     }
 
+    /// Returns whether the feed wants a connection on `line`. Only feeds on stream lines do; they take
+    /// the stream's bytes in order, in pieces of any length, through
+    /// [`on_datagram`](Feed::on_datagram).
+    ///
+    /// The ingest stage asks after each batch and when time passes.
+    fn link(&self, line: usize) -> LinkState {
+        _ = line;
+        LinkState::Down
+    }
+
+    /// Takes word of a stream line's connection.
+    fn on_link(&mut self, line: usize, change: LinkChange, now_ns: u64, out: &mut Batch<E>) {
+        _ = (line, change, now_ns, out);
+    }
+
     /// Publishes every open hole as a gap: nothing is invisible at the end.
     fn close(&mut self, now_ns: u64, out: &mut Batch<E>);
 
@@ -108,6 +145,17 @@ pub trait Feed<E: Event>: Send {
 
     /// Returns the counters, which any thread may read while the feed runs.
     fn counters(&self) -> &Arc<FeedCounters>;
+
+    /// Returns what is counted of the connection of a feed on a stream line.
+    fn link_counters(&self) -> Option<&Arc<LinkCounters>> {
+        None
+    }
+
+    /// Returns whether the venue has rejected this feed for a reason that only an operator can mend:
+    /// it does not try again.
+    fn is_rejected(&self) -> bool {
+        false
+    }
 
     /// Returns the counters as they are now.
     fn ledger(&self) -> Ledger {

@@ -20,6 +20,8 @@
 //! * After [`Receiver::stop`], what had arrived before is still handed over.
 //! * What the kernel drops because a socket's buffer is full is counted exactly, per line.
 //!
+//! [`Streams`] keeps TCP connections to servers beside it, by the same contract.
+//!
 //! [`Sender`] is the other end, for simulators and replays: it keeps multicast on this host unless
 //! it is told otherwise.
 
@@ -33,6 +35,7 @@ mod receiver;
 mod sender;
 #[allow(unsafe_code, reason = "socket options that socket2 does not have")]
 mod socket;
+mod streams;
 #[allow(
     unsafe_code,
     reason = "the kernel reads requests from, and writes to, shared memory"
@@ -43,6 +46,7 @@ pub use counters::{LineCounters, NetCounters};
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub use socket::ReceiveBuffer;
+pub use streams::{Incident, StreamCounters, StreamEvent, StreamLine, Streams};
 
 use crate::error::{Error, Result};
 use std::fmt;
@@ -224,6 +228,8 @@ pub enum Flow {
 /// What runs, after the kernel had its say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ActiveBackend {
+    /// None: there are no lines.
+    Idle,
     /// `io_uring` with multishot receives.
     Uring,
     /// `recvmmsg`.
@@ -240,6 +246,7 @@ impl ActiveBackend {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Idle => "no datagram lines",
             Self::Uring => "io_uring",
             Self::Mmsg { .. } => "recvmmsg",
             Self::Offline => "capture",
@@ -258,6 +265,7 @@ impl fmt::Display for ActiveBackend {
                 uring_refused: None,
             }
             | Self::Uring
+            | Self::Idle
             | Self::Offline => Ok(()),
         }
     }

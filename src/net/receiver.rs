@@ -102,6 +102,25 @@ impl Receiver {
         })
     }
 
+    /// Makes a receiver that has no lines, for a stage that has only streams.
+    #[must_use]
+    pub fn idle() -> Self {
+        let config = Config {
+            datagram_bytes_max: 1,
+            batch_max: 1,
+            ..Config::default()
+        };
+        Self {
+            uring: None,
+            mmsg: Mmsg::new(&config),
+            tally: Tally::new([].into_iter()),
+            lines: Vec::new(),
+            active_backend: ActiveBackend::Idle,
+            state: State::Opened,
+            quiet: false,
+        }
+    }
+
     /// Arms the receives. Called once, by the thread that will poll.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::handler::Handler;
 use crate::journal::{self, Writer};
-use crate::net::{self, Line, Receiver};
+use crate::net::{self, Line, Receiver, StreamLine, Streams};
 use crate::record::{Event, Sequence};
 use crate::runtime::{self, CorePlan};
 use crate::stage::{Framing, HandleOutcome, HandleStage, IngestStage, RecordStage, Route, Stage};
@@ -27,7 +27,9 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 pub use offline::Offline;
-pub use report::{CoreReport, FeedReport, LineReport, ReceiverReport, Report, SubscriberReport};
+pub use report::{
+    CoreReport, FeedReport, LineReport, ReceiverReport, Report, StreamReport, SubscriberReport,
+};
 pub use running::Running;
 
 /// What holds for a whole pipeline.
@@ -165,6 +167,8 @@ pub struct Pipeline<E: Event> {
     feeds: Vec<Box<dyn Feed<E>>>,
     lines: Vec<Line>,
     routes: Vec<Route>,
+    streams: Vec<StreamLine>,
+    stream_routes: Vec<Route>,
     subscribers: Vec<Planned<E>>,
     journal: Option<JournalSettings>,
     others: Vec<(Box<dyn Stage>, Option<usize>)>,
@@ -195,6 +199,8 @@ impl<E: Event> Pipeline<E> {
             feeds: Vec::new(),
             lines: Vec::new(),
             routes: Vec::new(),
+            streams: Vec::new(),
+            stream_routes: Vec::new(),
             subscribers: Vec::new(),
             journal: None,
             others: Vec::new(),
@@ -216,17 +222,7 @@ impl<E: Event> Pipeline<E> {
                 format!("it was made for {expected}"),
             ));
         }
-        if let Some(other) = self.feeds.iter().find(|other| other.id() == feed.id()) {
-            return Err(Error::config(
-                format!(
-                    "feeds {} and {} both have id {}",
-                    other.name(),
-                    feed.name(),
-                    feed.id()
-                ),
-                "give each feed of a pipeline an id of its own",
-            ));
-        }
+        self.check_id(&feed)?;
         let index = self.feeds.len();
         self.routes
             .extend((0..feed.lines().len()).map(|line| Route { feed: index, line }));
@@ -238,6 +234,48 @@ impl<E: Event> Pipeline<E> {
                 .map(|(name, &server)| Line::server(name, server)),
         );
         self.feeds.push(Box::new(feed));
+        Ok(())
+    }
+
+    /// Adds a feed that takes the streams of `lines`, in the order in which the feed numbers them, such
+    /// as a [`SoupFeed`](crate::feed::soupbintcp::SoupFeed).
+    ///
+    /// # Errors
+    ///
+    /// As for [`feed`](Self::feed).
+    pub fn stream_feed(
+        &mut self,
+        feed: impl Feed<E> + 'static,
+        lines: Vec<StreamLine>,
+    ) -> Result<()> {
+        let expected = feed.lines().len();
+        if lines.len() != expected {
+            return Err(Error::config(
+                format!("feed {} has {} stream lines", feed.name(), lines.len()),
+                format!("it was made for {expected}"),
+            ));
+        }
+        self.check_id(&feed)?;
+        let index = self.feeds.len();
+        self.stream_routes
+            .extend((0..expected).map(|line| Route { feed: index, line }));
+        self.streams.extend(lines);
+        self.feeds.push(Box::new(feed));
+        Ok(())
+    }
+
+    fn check_id(&self, feed: &impl Feed<E>) -> Result<()> {
+        if let Some(other) = self.feeds.iter().find(|other| other.id() == feed.id()) {
+            return Err(Error::config(
+                format!(
+                    "feeds {} and {} both have id {}",
+                    other.name(),
+                    feed.name(),
+                    feed.id()
+                ),
+                "give each feed of a pipeline an id of its own",
+            ));
+        }
         Ok(())
     }
 
@@ -288,6 +326,8 @@ impl<E: Event> Pipeline<E> {
             feeds,
             lines,
             routes,
+            streams,
+            stream_routes,
             subscribers,
             journal,
             others,
@@ -300,8 +340,15 @@ impl<E: Event> Pipeline<E> {
         cpu::check_online(asked.iter().flatten().copied())?;
         let cores = runtime::assign_cores(&asked, &cpu::allowed());
 
-        let receiver = Receiver::open(&settings.net, &lines)?;
-        let receiver_report = ReceiverReport::of(&receiver, &lines);
+        let receiver = if lines.is_empty() && !streams.is_empty() {
+            Receiver::idle()
+        } else {
+            Receiver::open(&settings.net, &lines)?
+        };
+        let receiver_report = ReceiverReport::of(&receiver, &lines, &streams);
+        // A piece of a stream is at most as long as a datagram, so batches have room for either.
+        let streams = Streams::open(&streams, settings.net.datagram_bytes_max)?;
+        let stream_counters = streams.counters();
         let feed_count = feeds.len();
         let batch_records = feeds
             .iter()
@@ -316,7 +363,8 @@ impl<E: Event> Pipeline<E> {
             record,
         } = attach(subscribers, journal.as_ref(), batch_records)?;
         let journal_counters = record.as_ref().map(RecordStage::counters);
-        let ingest = IngestStage::new("ingest", receiver, routes, feeds, publisher, SystemClock);
+        let ingest = IngestStage::new("ingest", receiver, routes, feeds, publisher, SystemClock)
+            .with_streams(streams, stream_routes);
         let (ingest_counters, net) = (ingest.counters(), ingest.net_counters());
 
         let ingest: Box<dyn Stage> = Box::new(ingest);
@@ -345,6 +393,7 @@ impl<E: Event> Pipeline<E> {
             cores: core_reports,
             ingest: ingest_counters,
             net,
+            streams: stream_counters,
             first,
             journal: journal_counters,
             receiver: receiver_report,
@@ -384,6 +433,7 @@ impl<E: Event> fmt::Debug for Pipeline<E> {
             .field("settings", &self.settings)
             .field("feeds", &feeds)
             .field("lines", &self.lines)
+            .field("streams", &self.streams)
             .field("subscribers", &subscribers)
             .finish_non_exhaustive()
     }

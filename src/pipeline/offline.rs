@@ -85,10 +85,18 @@ impl<E: Event> Pipeline<E> {
             feeds,
             lines,
             routes,
+            streams,
+            stream_routes: _,
             mut subscribers,
             mut journal,
             others,
         } = self;
+        if let Some(stream) = streams.first() {
+            return Err(Error::config(
+                format!("line {} is a stream", stream.name),
+                "leave its feed out: what is handed over here is datagrams",
+            ));
+        }
         let datagram_bytes_max = settings.net.datagram_bytes_max;
         let batch_records = feeds
             .iter()
@@ -209,7 +217,7 @@ impl<E: Event> Offline<E> {
             receiver,
             ..
         } = self;
-        let mut report = Report::new(net, receiver, Vec::new());
+        let mut report = Report::new(net, Arc::new([]), receiver, Vec::new());
         report.take_feeds(&feeds);
         // Ends the bus.
         drop(publisher);

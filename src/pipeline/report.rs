@@ -3,10 +3,10 @@
 use super::{Handback, Ticket};
 use crate::bus::Account;
 use crate::error::Error;
-use crate::feed::{Feed, Ledger};
+use crate::feed::{Feed, Ledger, LinkLedger};
 use crate::handler::Tally;
 use crate::latency::{Latency, Summary};
-use crate::net::{self, Line, NetCounters, ReceiveBuffer, Receiver};
+use crate::net::{self, Line, NetCounters, ReceiveBuffer, Receiver, StreamCounters, StreamLine};
 use crate::record::{Digest, Event};
 use crate::stage::{IngestOutcome, RecordOutcome};
 use crate::wait::WaitStrategy;
@@ -24,6 +24,8 @@ pub struct Report {
     pub journal: Option<RecordOutcome>,
     /// What the receiver counted.
     pub net: Arc<NetCounters>,
+    /// What the streams counted, in the order of [`ReceiverReport::streams`].
+    pub streams: Arc<[StreamCounters]>,
     /// What received, and where.
     pub receiver: ReceiverReport,
     /// How often, and for how many nanoseconds in all, a lossless subscriber made the feeds wait.
@@ -77,12 +79,16 @@ impl Report {
     }
 
     /// Returns how many datagrams and messages may have brought numbers that no ledger knows of, and
-    /// that no later number revealed: those of sessions that are not followed, those that contradict
+    /// that no later number revealed: those of sessions that are not followed, one for each session on
+    /// a stream that another took the place of before its end was told, those that contradict
     /// the end of their session and, unless the venue has told each last number
     /// ([`FeedReport::ends_told`]), those that the kernel dropped and those that could not be read.
     #[must_use]
     pub fn unaccounted(&self) -> u64 {
-        let other = |feed: &FeedReport| feed.ledger.wrong_session + feed.ledger.after_end;
+        let other = |feed: &FeedReport| {
+            let abandoned = feed.link.map_or(0, |link| link.abandoned_sessions);
+            feed.ledger.wrong_session + feed.ledger.after_end + abandoned
+        };
         let unread = |feed: &FeedReport| {
             let ledger = &feed.ledger;
             ledger.malformed_datagrams() + ledger.truncated_datagrams
@@ -98,6 +104,7 @@ impl Report {
 
     pub(super) fn new(
         net: Arc<NetCounters>,
+        streams: Arc<[StreamCounters]>,
         receiver: ReceiverReport,
         cores: Vec<CoreReport>,
     ) -> Self {
@@ -106,6 +113,7 @@ impl Report {
             subscribers: Vec::new(),
             journal: None,
             net,
+            streams,
             receiver,
             waits: 0,
             waited_ns: 0,
@@ -128,6 +136,8 @@ impl Report {
             lines: feed.lines().to_vec(),
             ahead: feed.ahead(),
             ended: feed.ended(),
+            link: feed.link_counters().map(|counters| counters.ledger()),
+            rejected: feed.is_rejected(),
         });
         self.feeds = feeds.collect();
     }
@@ -152,6 +162,10 @@ pub struct FeedReport {
     pub ahead: Vec<Summary>,
     /// Whether the venue has ended its session, and so told the last number.
     pub ended: bool,
+    /// What became of its connections, of a feed on a stream line.
+    pub link: Option<LinkLedger>,
+    /// Whether the venue has rejected it, for a reason that only an operator can mend.
+    pub rejected: bool,
 }
 
 impl FeedReport {
@@ -188,10 +202,12 @@ pub struct ReceiverReport {
     pub backend: net::ActiveBackend,
     /// The lines, in the order in which they were added.
     pub lines: Vec<LineReport>,
+    /// The stream lines, in the order in which they were added.
+    pub streams: Vec<StreamReport>,
 }
 
 impl ReceiverReport {
-    pub(super) fn of(receiver: &Receiver, lines: &[Line]) -> Self {
+    pub(super) fn of(receiver: &Receiver, lines: &[Line], streams: &[StreamLine]) -> Self {
         let line = |(index, line): (usize, &Line)| LineReport {
             name: line.name.clone(),
             address: receiver.local_address(index),
@@ -200,6 +216,13 @@ impl ReceiverReport {
         Self {
             backend: receiver.active_backend().clone(),
             lines: lines.iter().enumerate().map(line).collect(),
+            streams: streams
+                .iter()
+                .map(|stream| StreamReport {
+                    name: stream.name.clone(),
+                    address: stream.address,
+                })
+                .collect(),
         }
     }
 
@@ -216,6 +239,7 @@ impl ReceiverReport {
         Self {
             backend: net::ActiveBackend::Offline,
             lines: lines.iter().map(line).collect(),
+            streams: Vec::new(),
         }
     }
 }
@@ -229,6 +253,15 @@ pub struct LineReport {
     pub address: SocketAddrV4,
     /// How much its socket holds.
     pub receive_buffer: ReceiveBuffer,
+}
+
+/// One stream line.
+#[derive(Clone, Debug)]
+pub struct StreamReport {
+    /// The line's name.
+    pub name: String,
+    /// Its server.
+    pub address: SocketAddrV4,
 }
 
 /// One core and its stages, in the order in which they are polled.
@@ -258,6 +291,8 @@ mod tests {
                 lines: vec![],
                 ahead: vec![],
                 ended,
+                link: None,
+                rejected: false,
             }
         };
         assert!(report(|_| {}, true).ends_told());

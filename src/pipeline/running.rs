@@ -3,7 +3,7 @@
 use super::{Collect, CoreReport, ReceiverReport, Report};
 use crate::clock::SystemClock;
 use crate::journal::JournalCounters;
-use crate::net::NetCounters;
+use crate::net::{NetCounters, StreamCounters};
 use crate::record::{Event, Sequence};
 use crate::runtime::{self, Ended};
 use crate::stage::{IngestCounters, IngestStage, RecordOutcome, RecordStage, Stage};
@@ -22,6 +22,7 @@ pub struct Running<E> {
     pub(super) cores: Vec<CoreReport>,
     pub(super) ingest: Arc<IngestCounters>,
     pub(super) net: Arc<NetCounters>,
+    pub(super) streams: Arc<[StreamCounters]>,
     pub(super) first: Sequence,
     pub(super) journal: Option<Arc<JournalCounters>>,
     pub(super) receiver: ReceiverReport,
@@ -40,6 +41,19 @@ impl<E: Event> Running<E> {
     #[must_use]
     pub fn net(&self) -> &NetCounters {
         &self.net
+    }
+
+    /// Returns the counters of the stream lines, which go on counting.
+    #[must_use]
+    pub fn streams(&self) -> &[StreamCounters] {
+        &self.streams
+    }
+
+    /// Returns whether every feed is over, and one or more because the venue rejected them.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        let rejected = self.ingest.feeds_rejected.get();
+        rejected > 0 && rejected + self.ingest.feeds_ended.get() == self.feeds as u64
     }
 
     /// Returns the number of the first record: 1, or the one after the journal's last.
@@ -96,7 +110,7 @@ impl<E: Event> Running<E> {
             .collect();
         stages.sort_by_key(|(index, _)| *index);
         let mut stages = stages.into_iter().map(|(_, ended)| ended);
-        let mut report = Report::new(self.net, self.receiver, self.cores);
+        let mut report = Report::new(self.net, self.streams, self.receiver, self.cores);
 
         match stages.next() {
             Some(Ok(stage)) => {

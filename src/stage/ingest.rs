@@ -5,8 +5,8 @@ use crate::bus::{Passage, Publisher};
 use crate::clock::Clock;
 use crate::counters::Counter;
 use crate::error::Result;
-use crate::feed::{Arrival, Feed};
-use crate::net::{Datagram, Flow, NetCounters, Receiver};
+use crate::feed::{Arrival, Feed, LinkChange, LinkState};
+use crate::net::{Datagram, Flow, Incident, NetCounters, Receiver, StreamEvent, Streams};
 use crate::record::{Batch, Event};
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct IngestCounters {
     pub waited_ns: Counter,
     /// Feeds whose venue has ended its session.
     pub feeds_ended: Counter,
+    /// Feeds whose venue rejected them, for an operator to mend.
+    pub feeds_rejected: Counter,
 }
 
 /// Receives, arbitrates, decodes and publishes: one receiver with many lines, any number of
@@ -42,6 +44,8 @@ pub struct IngestStage<E: Event, C> {
     name: String,
     receiver: Receiver,
     routes: Vec<Route>,
+    streams: Streams,
+    stream_routes: Vec<Route>,
     feeds: Vec<Box<dyn Feed<E>>>,
     /// Gone once the bus has ended.
     publisher: Option<Publisher<E>>,
@@ -117,10 +121,13 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             let lines = feeds.get(*feed).map_or(0, |feed| feed.lines().len());
             assert!(*line < lines, "no line {line} of feed {feed}");
         }
+        let streams = Streams::open(&[], 1).expect("invariant: no line has nothing wrong");
         Self {
             name: name.into(),
             receiver,
             routes,
+            streams,
+            stream_routes: Vec::new(),
             feeds,
             publisher: Some(publisher),
             clock,
@@ -130,6 +137,25 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             polls_busy: 0,
             closed_feeds: 0,
             state: State::Running,
+        }
+    }
+
+    /// Gives the stage streams beside its receiver. `routes` has an entry for each of their lines.
+    ///
+    /// # Panics
+    ///
+    /// When it has not, or an entry names a feed or a line that there is not.
+    #[must_use]
+    pub fn with_streams(self, streams: Streams, routes: Vec<Route>) -> Self {
+        assert_eq!(routes.len(), streams.lines(), "each stream has a route");
+        for Route { feed, line } in &routes {
+            let lines = self.feeds.get(*feed).map_or(0, |feed| feed.lines().len());
+            assert!(*line < lines, "no line {line} of feed {feed}");
+        }
+        Self {
+            streams,
+            stream_routes: routes,
+            ..self
         }
     }
 
@@ -198,24 +224,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
                 seen_ns: datagram.seen_ns,
             };
             feeds[route.feed].on_datagram(arrival, publisher.batch());
-            if publisher.batch().records().is_empty() {
-                return Flow::Continue;
-            }
-            let seen_ns = datagram.seen_ns;
-            let published_ns = if publisher.wants_passages() {
-                clock.now_ns()
-            } else {
-                seen_ns
-            };
-            let passage = Passage {
-                seen_ns,
-                published_ns,
-            };
-            if publisher.commit(passage) {
-                return Flow::Continue;
-            }
-            wait.begin(clock.now_ns(), counters);
-            Flow::Pause
+            publish(publisher, clock, datagram.seen_ns, wait, counters)
         })
     }
 
@@ -225,16 +234,73 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         let Self {
             receiver,
             routes,
+            streams,
+            stream_routes,
             feeds,
             ..
         } = self;
         for (index, feed) in feeds.iter_mut().enumerate() {
             feed.requests(now_ns, &mut |line, bytes| {
                 let route = Route { feed: index, line };
-                if let Some(line) = routes.iter().position(|&other| other == route) {
+                let at = |routes: &[Route]| routes.iter().position(|&other| other == route);
+                if let Some(line) = at(routes) {
                     receiver.send(line, bytes);
+                } else if let Some(line) = at(stream_routes) {
+                    streams.send(line, bytes);
                 }
             });
+        }
+    }
+
+    /// Takes in what happened on the streams, at most one read of each, with a commit for each piece.
+    fn receive_streams(&mut self) -> usize {
+        let Self {
+            streams,
+            stream_routes,
+            feeds,
+            publisher,
+            clock,
+            last_seen_ns,
+            wait,
+            counters,
+            ..
+        } = self;
+        let Some(publisher) = publisher else { return 0 };
+        // The datagrams before may have left records for which there is no room yet.
+        if publisher.has_backlog() {
+            return 0;
+        }
+        streams.receive(&*clock, |incident: Incident<'_>| {
+            let Route { feed, line } = stream_routes[incident.line];
+            let (feed, seen_ns) = (&mut feeds[feed], incident.seen_ns);
+            *last_seen_ns = seen_ns;
+            match incident.event {
+                StreamEvent::Bytes(bytes) => {
+                    let arrival = Arrival {
+                        line,
+                        bytes,
+                        datagram_bytes: bytes.len(),
+                        ts_recv_ns: seen_ns,
+                        seen_ns,
+                    };
+                    feed.on_datagram(arrival, publisher.batch());
+                }
+                StreamEvent::Connected => {
+                    feed.on_link(line, LinkChange::Connected, seen_ns, publisher.batch());
+                }
+                StreamEvent::Closed => {
+                    feed.on_link(line, LinkChange::Closed, seen_ns, publisher.batch());
+                }
+            }
+            publish(publisher, clock, seen_ns, wait, counters)
+        })
+    }
+
+    /// Makes and closes connections as the feeds want them.
+    fn set_links(&mut self) {
+        for (line, route) in self.stream_routes.iter().enumerate() {
+            let wanted = self.feeds[route.feed].link(route.line);
+            self.streams.set(line, wanted == LinkState::Up);
         }
     }
 
@@ -244,12 +310,15 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
     /// [`POLLS_BUSY_MAX`] polls; a stall of the thread is not a poll, so it costs nothing.
     fn pass_time(&mut self) {
         let now_ns = self.clock.now_ns();
-        let mut ended = 0;
+        let (mut ended, mut rejected) = (0, 0);
         for feed in 0..self.feeds.len() {
             self.call_feed(feed, now_ns, |feed, batch| feed.on_time(now_ns, batch));
             ended += u64::from(self.feeds[feed].ended());
+            rejected += u64::from(self.feeds[feed].is_rejected());
         }
+        self.set_links();
         self.send_requests(now_ns);
+        self.counters.feeds_rejected.set(rejected);
         self.counters.feeds_ended.set(ended);
     }
 
@@ -315,20 +384,22 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
         }
         match self.state {
             State::Running => {
-                let received = self.receive();
+                let received = self.receive() + self.receive_streams();
                 if received > 0 {
+                    self.set_links();
                     self.send_requests(self.last_seen_ns);
                 }
                 self.polls_busy += 1;
-                if self.receiver.is_quiet() || self.polls_busy >= POLLS_BUSY_MAX {
+                let quiet = self.receiver.is_quiet() && self.streams.is_quiet();
+                if quiet || self.polls_busy >= POLLS_BUSY_MAX {
                     self.polls_busy = 0;
                     self.pass_time();
                 }
                 received
             }
             State::Draining => {
-                let received = self.receive();
-                if self.receiver.is_drained() {
+                let received = self.receive() + self.receive_streams();
+                if self.receiver.is_drained() && self.streams.is_drained() {
                     self.close_feeds();
                 }
                 received.max(1)
@@ -346,6 +417,7 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
     fn request_stop(&mut self) {
         if self.state == State::Running {
             self.receiver.stop();
+            self.streams.stop();
             self.state = State::Draining;
         }
     }
@@ -353,6 +425,34 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
     fn is_finished(&self) -> bool {
         self.state == State::Finished
     }
+}
+
+/// Hands over what a feed has written, if anything. Says to pause when there is no room for more.
+#[inline(always)]
+fn publish<E: Event, C: Clock>(
+    publisher: &mut Publisher<E>,
+    clock: &C,
+    seen_ns: u64,
+    wait: &mut Wait,
+    counters: &IngestCounters,
+) -> Flow {
+    if publisher.batch().records().is_empty() {
+        return Flow::Continue;
+    }
+    let published_ns = if publisher.wants_passages() {
+        clock.now_ns()
+    } else {
+        seen_ns
+    };
+    let passage = Passage {
+        seen_ns,
+        published_ns,
+    };
+    if publisher.commit(passage) {
+        return Flow::Continue;
+    }
+    wait.begin(clock.now_ns(), counters);
+    Flow::Pause
 }
 
 impl<E: Event, C> fmt::Debug for IngestStage<E, C> {

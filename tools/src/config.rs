@@ -1,5 +1,7 @@
 //! Owns the configuration file of `run`: TOML, every key known, every mistake named.
 
+mod soup;
+
 use crate::trading_date::TradingDate;
 use crate::watch::Until;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -111,6 +113,7 @@ struct FeedConfig {
     silence_ms: Option<u64>,
     #[serde(default)]
     rerequest: RerequestConfig,
+    login: Option<soup::LoginConfig>,
     trading_date: Option<TradingDate>,
     #[serde(default, rename = "line")]
     lines: Vec<LineConfig>,
@@ -126,7 +129,7 @@ struct RerequestConfig {
     count_max: Option<u16>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 enum Protocol {
     #[serde(rename = "moldudp64/itch50")]
     MoldItch,
@@ -136,6 +139,8 @@ enum Protocol {
     Deep10,
     #[serde(rename = "mdp3/cme")]
     Cme,
+    #[serde(rename = "soupbintcp/itch50")]
+    SoupItch,
 }
 
 /// The first number to expect: a number, or "first-seen".
@@ -358,7 +363,23 @@ impl Config {
         Ok(pipeline)
     }
 
-    /// Returns the lines of all feeds, in their order, each with its name in a capture: its own,
+    /// Returns an error where a feed cannot be read from a capture.
+    pub(crate) fn check_recorded(&self) -> Result<()> {
+        let stream = self
+            .feeds
+            .iter()
+            .find(|feed| feed.protocol == Protocol::SoupItch);
+        match stream {
+            None => Ok(()),
+            Some(feed) => bail!(
+                "feed {}: a capture has datagrams, and this one is a TCP stream: leave it out of what \
+                 is run --from a capture",
+                feed.name
+            ),
+        }
+    }
+
+    /// Returns the lines of datagrams of all feeds, in their order, each with its name in a capture: its own,
     /// or, where several feeds have lines of that name, with its feed's before it.
     pub(crate) fn lines(&self) -> Vec<(String, Line)> {
         let all = || self.feeds.iter().flat_map(|feed| &feed.lines);
@@ -372,6 +393,7 @@ impl Config {
         let lines = self
             .feeds
             .iter()
+            .filter(|feed| feed.protocol != Protocol::SoupItch)
             .flat_map(|feed| feed.lines.iter().map(move |line| (feed, line)));
         lines
             .map(|(feed, line)| (named(feed, line), line.make()))
@@ -386,26 +408,31 @@ impl FeedConfig {
         index: usize,
         date: TradingDate,
     ) -> Result<()> {
+        if self.protocol == Protocol::SoupItch {
+            let (feed, line) = self.make_soup(index, date)?;
+            return Ok(pipeline.stream_feed(feed, vec![line])?);
+        }
         let config = self.config(index, date)?;
         let lines = self.lines.iter().map(LineConfig::make).collect();
         match self.protocol {
             Protocol::MoldItch => pipeline.feed(NasdaqFeed::new(config)?, lines)?,
             Protocol::Tops16 | Protocol::Deep10 => pipeline.feed(IexFeed::new(config)?, lines)?,
             Protocol::Cme => pipeline.feed(CmeFeed::new(config)?, lines)?,
+            Protocol::SoupItch => unreachable!("invariant: made above"),
         }
         Ok(())
     }
 
     fn config(&self, index: usize, date: TradingDate) -> Result<feed::FeedConfig> {
+        if self.login.is_some() {
+            bail!("feed {}: [feed.login] is of soupbintcp/itch50", self.name);
+        }
         if self.lines.is_empty() {
             bail!("feed {}: no [[feed.line]]: nowhere to listen", self.name);
         }
         let defaults = feed::FeedConfig::default();
         Ok(feed::FeedConfig {
-            id: match self.id {
-                Some(id) => id,
-                None => u8::try_from(index + 1).context("more than 255 feeds")?,
-            },
+            id: self.id(index)?,
             name: self.name.clone(),
             lines: self.lines.iter().map(|line| line.name.clone()).collect(),
             session: self
@@ -422,7 +449,7 @@ impl FeedConfig {
                 "silence_ms",
                 self.silence_ms,
                 1_000_000,
-                defaults.silence_ns,
+                self.protocol.silence_ns(defaults.silence_ns),
             )?,
             rerequest: self.rerequest(defaults.rerequest)?,
             window_messages: self.window_messages.unwrap_or(defaults.window_messages),
@@ -432,6 +459,13 @@ impl FeedConfig {
 }
 
 impl FeedConfig {
+    fn id(&self, index: usize) -> Result<u8> {
+        match self.id {
+            Some(id) => Ok(id),
+            None => u8::try_from(index + 1).context("more than 255 feeds"),
+        }
+    }
+
     /// Returns nanoseconds, of a key in units of `unit_ns`.
     fn ns(&self, key: &str, value: Option<u64>, unit_ns: u64, default_ns: u64) -> Result<u64> {
         let Some(value) = value else {
@@ -550,6 +584,16 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Resul
 }
 
 impl Protocol {
+    /// Returns after which time a line counts as silent, where the configuration does not tell; the
+    /// other protocols' is `default_ns`.
+    fn silence_ns(self, default_ns: u64) -> u64 {
+        match self {
+            // CME's heartbeats come every 30 seconds.
+            Self::Cme => 65_000_000_000,
+            _ => default_ns,
+        }
+    }
+
     /// Returns the name of a session as the protocol's records have it.
     fn session(self, name: &str) -> Result<feed::SessionName> {
         match self {
@@ -577,6 +621,7 @@ impl Protocol {
                 Ok(session_name(name.as_bytes()))
             }
             Self::Cme => bail!("session = {name:?}: leave it out, CME's channels name none"),
+            Self::SoupItch => bail!("session = {name:?}: it belongs into [feed.login]"),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::strategies::{Audit, Flow, Noted};
 use crate::trading_date::TradingDate;
 use crate::watch::{self, Until};
 use crate::{output, report};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ringtape::market::MarketEvent;
 use ringtape::pipeline::{Pipeline, Report, Ticket};
 use std::path::{Path, PathBuf};
@@ -116,6 +116,7 @@ fn live(args: &Args, config: &Config) -> Result<Outcome> {
 
 /// Reads a capture instead.
 fn recorded(args: &Args, config: &Config, capture: &Path) -> Result<Outcome> {
+    config.check_recorded()?;
     let mut recorded = Recorded::open(capture, &config.lines())?;
     let (pipeline, attached) = wire(config, recorded.date())?;
     let mut offline = pipeline.offline()?;
@@ -171,8 +172,16 @@ fn print(
         })
         .collect();
     if args.json {
-        output::print_json(&RunJson::new(report, &told).with_capture(read))
+        output::print_json(&RunJson::new(report, &told).with_capture(read))?;
     } else {
-        output::print(&report::text(report, &told))
+        output::print(&report::text(report, &told))?;
     }
+    if let Some(feed) = report.feeds.iter().find(|feed| feed.rejected) {
+        bail!(
+            "feed {}: the server rejected the login as not authorised: check username and password \
+             in [feed.login]",
+            feed.name
+        );
+    }
+    Ok(())
 }

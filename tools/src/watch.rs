@@ -27,23 +27,26 @@ pub enum Until {
     EndOfSession,
 }
 
-/// Waits until `running` has ended as `until` says, `limit` has passed or Ctrl-C was pressed.
+/// Waits until `running` has ended as `until` says, its venues have rejected what they have not ended,
+/// `limit` has passed or Ctrl-C was pressed.
 pub fn until<E: Event>(running: &Running<E>, until: Until, limit: Option<Duration>, json: bool) {
     let begin = Instant::now();
     let line = status_line(json);
     loop {
         let over = until == Until::EndOfSession && running.has_ended()
             || running.is_finished()
+            || running.is_rejected()
             || limit.is_some_and(|limit| begin.elapsed() >= limit)
             || interrupt::requested();
         if over {
             break;
         }
         let net = running.net();
+        let streams: u64 = running.streams().iter().map(|line| line.bytes.get()).sum();
         line.set_message(format!(
             "{} datagrams, {} bytes, {} dropped by the kernel",
             thousands(net.datagrams()),
-            thousands(net.bytes()),
+            thousands(net.bytes() + streams),
             thousands(net.kernel_drops()),
         ));
         line.tick();

@@ -69,7 +69,7 @@ impl Report {
         let counters = receiver.counters();
         let refused = match receiver.active_backend() {
             ActiveBackend::Mmsg { uring_refused } => uring_refused.clone(),
-            ActiveBackend::Uring | ActiveBackend::Offline => None,
+            ActiveBackend::Uring | ActiveBackend::Idle | ActiveBackend::Offline => None,
         };
         let (kernel_drops, errors) = (counters.kernel_drops(), counters.errors());
         Self {

@@ -152,3 +152,95 @@ fn a_value_that_cannot_work_is_named() {
     let message = error(&WHOLE.replace("[[subscriber]]", line));
     assert!(message.contains("line \"A\" is there twice"), "{message}");
 }
+
+const SOUP: &str = r#"
+[[feed]]
+name = "glimpse"
+protocol = "soupbintcp/itch50"
+trading_date = "2023-08-22"
+
+[feed.login]
+username = "user"
+password = "secret"
+session = "S1"
+sequence = 12
+
+[[feed.line]]
+name = "A"
+address = "127.0.0.1:26477"
+
+[[subscriber]]
+name = "audit"
+strategy = "audit"
+"#;
+
+fn wired(config: Config) -> Result<Pipeline<MarketEvent>> {
+    config.pipeline(config.settings(), TradingDate::today())
+}
+
+#[test]
+fn a_feed_on_tcp_logs_in() {
+    let config = Config::parse(SOUP).unwrap();
+    let today = TradingDate::today();
+    let (feed, line) = config.feeds[0].make_soup(0, today).unwrap();
+    assert!(config.lines().is_empty(), "none of datagrams");
+    assert!(config.check_recorded().is_err());
+    assert_eq!(feed::Feed::name(&feed), "glimpse");
+    assert_eq!((feed::Feed::id(&feed), line.name.as_str()), (1, "A"));
+    assert_eq!(line.address.port(), 26_477);
+    let shown = format!("{config:?} {feed:?}");
+    assert!(!shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn a_login_that_cannot_work_is_named() {
+    for (right, wrong, expected) in [
+        ("[feed.login]", "[feed.logon]", "did you mean `login`"),
+        ("username = \"user\"", "", "username"),
+        ("\"user\"", "\"toolong\"", "at most 6"),
+        ("\"secret\"", "\"longer than ten\"", "at most 10"),
+        ("\"S1\"", "\"12345678901\"", "1 to 10"),
+        ("sequence = 12", "sequence = -1", "line 11"),
+        (
+            "password = \"secret\"",
+            "password_env = \"RINGTAPE_NO_SUCH\"",
+            "no such variable",
+        ),
+        (
+            "password = \"secret\"",
+            "password = \"a\"\npassword_env = \"PATH\"",
+            "leave one out",
+        ),
+        (
+            "trading_date",
+            "hold_us = 1\ntrading_date",
+            "hold_us is of datagrams",
+        ),
+        ("trading_date", "start = 1\ntrading_date", "sequence"),
+        (
+            "trading_date",
+            "session = \"S1\"\ntrading_date",
+            "in [feed.login]",
+        ),
+        (
+            "[[subscriber]]",
+            "interface = \"lo\"\n[[subscriber]]",
+            "interface",
+        ),
+        (
+            "[[subscriber]]",
+            "[[feed.line]]\nname = \"B\"\naddress = \"127.0.0.1:1\"\n[[subscriber]]",
+            "which is its server",
+        ),
+    ] {
+        let text = SOUP.replace(right, wrong);
+        let result = Config::parse(&text).and_then(wired);
+        let message = format!("{:#}", result.unwrap_err());
+        assert!(message.contains(expected), "{wrong}: {message}");
+    }
+    let message = error(&WHOLE.replace(
+        "[[feed.line]]",
+        "[feed.login]\nusername = \"u\"\n[[feed.line]]",
+    ));
+    assert!(message.contains("soupbintcp"), "{message}");
+}

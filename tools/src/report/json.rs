@@ -1,6 +1,6 @@
 //! Owns the keys that scripts rely on.
 
-use super::{Replayed, Told, anomalies, feed_lines, hops, lines};
+use super::{Replayed, Told, anomalies, feed_lines, hops, lines, link_anomalies, link_counts};
 use crate::recorded::CaptureJson;
 use ringtape::latency::Summary;
 use ringtape::net::ActiveBackend;
@@ -54,6 +54,11 @@ struct LedgerJson {
     requested: u64,
     /// What explains or accompanies a loss; only what happened.
     anomalies: BTreeMap<&'static str, u64>,
+    /// What became of the connections of a feed on TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<BTreeMap<&'static str, u64>>,
+    /// Whether the venue rejected it, for an operator to mend.
+    rejected: bool,
     lines: Vec<FeedLineJson>,
 }
 
@@ -211,6 +216,21 @@ struct NetJson {
     rearms: u64,
     kernel_drops: u64,
     lines: Vec<NetLineJson>,
+    streams: Vec<StreamJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct StreamJson {
+    name: String,
+    address: String,
+    connects: u64,
+    refused: u64,
+    closed: u64,
+    failed: u64,
+    stalled: u64,
+    reads: u64,
+    bytes: u64,
+    sent_bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -291,6 +311,11 @@ impl From<&FeedReport> for LedgerJson {
             requests: ledger.requests,
             requested: ledger.requested,
             anomalies: anomalies(feed),
+            link: feed.link.as_ref().map(|link| {
+                let counts = link_counts(link, ledger.heartbeats).into_iter();
+                counts.chain(link_anomalies(link)).collect()
+            }),
+            rejected: feed.rejected,
             lines: feed_lines(feed)
                 .map(|(name, line, ahead)| FeedLineJson {
                     name: name.to_owned(),
@@ -420,7 +445,7 @@ impl From<&Report> for NetJson {
             backend: report.receiver.backend.name().to_owned(),
             refused: match &report.receiver.backend {
                 ActiveBackend::Mmsg { uring_refused } => uring_refused.clone(),
-                ActiveBackend::Uring | ActiveBackend::Offline => None,
+                ActiveBackend::Uring | ActiveBackend::Idle | ActiveBackend::Offline => None,
             },
             datagrams: net.datagrams(),
             bytes: net.bytes(),
@@ -429,6 +454,24 @@ impl From<&Report> for NetJson {
             enters_idle: net.enters_idle.get(),
             rearms: net.rearms(),
             kernel_drops: net.kernel_drops(),
+            streams: report
+                .receiver
+                .streams
+                .iter()
+                .zip(&*report.streams)
+                .map(|(stream, counters)| StreamJson {
+                    name: stream.name.clone(),
+                    address: stream.address.to_string(),
+                    connects: counters.connects.get(),
+                    refused: counters.refused.get(),
+                    closed: counters.closed.get(),
+                    failed: counters.failed.get(),
+                    stalled: counters.stalled.get(),
+                    reads: counters.reads.get(),
+                    bytes: counters.bytes.get(),
+                    sent_bytes: counters.sent_bytes.get(),
+                })
+                .collect(),
             lines: lines(report)
                 .map(|(line, counters)| NetLineJson {
                     name: line.name.clone(),

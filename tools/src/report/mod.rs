@@ -6,7 +6,7 @@ mod replayed;
 mod text;
 
 use crate::strategies::{Noted, Verdict};
-use ringtape::feed::LineLedger;
+use ringtape::feed::{LineLedger, LinkLedger};
 use ringtape::latency::{Latency, Summary};
 use ringtape::net::LineCounters;
 use ringtape::pipeline::{FeedReport, LineReport, Report, Ticket};
@@ -100,6 +100,42 @@ fn anomalies(feed: &FeedReport) -> BTreeMap<&'static str, u64> {
     .into_iter()
     .filter(|(_, count)| *count > 0)
     .collect()
+}
+
+/// What a connection's life is told by, in order: each is worth a line even when it is 0.
+fn link_counts(link: &LinkLedger, heartbeats: u64) -> [(&'static str, u64); 6] {
+    [
+        ("connects", link.connects),
+        ("reconnects", link.reconnects()),
+        ("logins", link.logins),
+        (
+            "rejected",
+            link.rejected_not_authorised + link.rejected_session,
+        ),
+        ("heartbeats_sent", link.heartbeats_sent),
+        ("heartbeats_received", heartbeats),
+    ]
+}
+
+/// Why a connection ended or was not made, and what came on it without being asked for.
+fn link_anomalies(link: &LinkLedger) -> [(&'static str, u64); 15] {
+    [
+        ("refused", link.refused),
+        ("connect_timeouts", link.connect_timeouts),
+        ("closed_by_venue", link.closed_by_venue),
+        ("silences", link.silences),
+        ("rejected_not_authorised", link.rejected_not_authorised),
+        ("rejected_session", link.rejected_session),
+        ("garbage_type", link.garbage_type),
+        ("garbage_length", link.garbage_length),
+        ("garbage_field", link.garbage_field),
+        ("garbage_state", link.garbage_state),
+        ("cut_packets", link.cut_packets),
+        ("discarded_bytes", link.discarded_bytes),
+        ("abandoned_sessions", link.abandoned_sessions),
+        ("unsequenced", link.unsequenced),
+        ("debug", link.debug),
+    ]
 }
 
 /// A feed's lines by name, with what they brought and how much earlier than another they were.

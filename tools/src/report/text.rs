@@ -1,6 +1,6 @@
 //! Owns the page for people.
 
-use super::{Told, anomalies, feed_lines, hops, lines};
+use super::{Told, anomalies, feed_lines, hops, lines, link_anomalies, link_counts};
 use crate::output::{Table, thousands};
 use ringtape::latency::Summary;
 use ringtape::net::ActiveBackend;
@@ -28,6 +28,9 @@ pub fn start_text(receiver: &ReceiverReport, cores: &[CoreReport]) -> String {
             );
         }
         text.push('\n');
+    }
+    for stream in &receiver.streams {
+        _ = writeln!(text, "  line {} at {}, by TCP", stream.name, stream.address);
     }
     for core in cores {
         _ = writeln!(
@@ -115,6 +118,15 @@ fn feed_text(text: &mut String, feed: &FeedReport) {
     if ledger.requests > 0 {
         row("beside: requests", ledger.requests);
         row("beside: numbers asked for", ledger.requested);
+    }
+    if let Some(link) = &feed.link {
+        for (name, count) in link_counts(link, ledger.heartbeats) {
+            row(&format!("connection: {}", name.replace('_', " ")), count);
+        }
+        let happened = link_anomalies(link).into_iter();
+        for (name, count) in happened.filter(|(_, count)| *count > 0) {
+            row(&format!("connection: {}", name.replace('_', " ")), count);
+        }
     }
     text.push_str(&table.render());
     feed_lines_text(text, feed);
@@ -336,6 +348,15 @@ fn net_text(text: &mut String, report: &Report) {
         thousands(net.enters.get()),
         thousands(net.rearms()),
     );
+    for (stream, counters) in report.receiver.streams.iter().zip(&*report.streams) {
+        _ = writeln!(
+            text,
+            "  line {}: {} bytes in {} reads",
+            stream.name,
+            thousands(counters.bytes.get()),
+            thousands(counters.reads.get()),
+        );
+    }
     for (line, counters) in lines(report) {
         let drops = counters.kernel_drops.get();
         if drops > 0 {
