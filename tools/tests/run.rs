@@ -600,3 +600,67 @@ fn a_demo_whose_tape_cannot_be_replayed_still_reports() {
         "the disk did not fail"
     );
 }
+
+/// How many messages: some, or as many as the environment says, for a longer run.
+fn messages() -> u64 {
+    std::env::var("RINGTAPE_MESSAGES")
+        .ok()
+        .and_then(|messages| messages.parse().ok())
+        .unwrap_or(50_000)
+}
+
+#[test]
+fn what_both_lines_lose_is_healed_by_a_re_request_server() {
+    // Freed for the server, which begins to listen after `run` was told where.
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let server = port.local_addr().unwrap().to_string();
+    drop(port);
+    let recovery = format!("{PATIENT}[feed.rerequest]\nservers = [\"{server}\"]\n");
+    let config = config("unknown", &recovery, &ANYWHERE, None);
+    let live = Live::start(&config);
+    let count = messages().to_string();
+    let mut args = vec!["play", "--synthetic", &count, "--rate", "50000", "--json"];
+    args.extend([
+        "--loss",
+        "A=1",
+        "--loss",
+        "B=1",
+        "--seed",
+        "7",
+        "--rerequest",
+        &server,
+    ]);
+    for address in &live.addresses {
+        args.extend(["--to", address]);
+    }
+    let played = ringtape(args);
+    assert_eq!(played.code, Some(0), "{played:?}");
+    let ran = live.finish();
+    let (run, played) = (ran.json(), played.json());
+    assert_eq!(ran.code, Some(0), "{run}");
+    assert_eq!(
+        (&run["closes"], &run["lossless"]),
+        (&json!(true), &json!(true))
+    );
+    let ledger = &run["ledger"][0];
+    assert_eq!(ledger["delivered"], messages());
+    for subscriber in run["subscribers"].as_array().unwrap() {
+        assert_eq!(
+            (&subscriber["gaps"], &subscriber["gap_list"]),
+            (&json!(0), &json!([]))
+        );
+    }
+    let healed = |by: &str| ledger["delivered_by"][by].as_u64().unwrap();
+    assert!(
+        healed("other_line") > 0 && healed("rerequested") > 0,
+        "{ledger}"
+    );
+    for line in 0..2 {
+        let dropped = played["lines"][line]["dropped_messages"].as_u64().unwrap();
+        assert!(dropped > messages() / 200, "{played}");
+    }
+    let requests = played["servers"][0]["requests"].as_u64().unwrap();
+    assert!(requests > 0 && requests <= ledger["requests"].as_u64().unwrap());
+    let by = ["first_arrival", "other_line", "reordered", "rerequested"].map(|by| (by, healed(by)));
+    println!("{} messages, 1 % lost on each line: {by:?}", messages());
+}
