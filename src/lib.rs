@@ -119,8 +119,11 @@
 //! * A subscriber costs the publisher one copy of each record; `cargo bench --bench bus` shows how
 //!   much (fan-out).
 //! * One ingest thread for each pipeline, [`feed::LINES_MAX`] lines for each feed.
-//! * NASDAQ TotalView-ITCH 5.0 over MoldUDP64 and SoupBinTCP. A protocol of your own implements
-//!   [`feed::Feed`].
+//! * NASDAQ TotalView-ITCH 5.0 over MoldUDP64 and SoupBinTCP; IEX TOPS 1.6 and DEEP 1.0, at most
+//!   [`feed::iex::INSTRUMENTS_MAX`] instruments a feed; CME MDP 3.0, at most
+//!   [`feed::cme::SECURITIES_MAX`] securities and [`feed::cme::PACKET_BYTES_MAX`] bytes a packet. A
+//!   venue of your own implements [`feed::Protocol`], or [`feed::Feed`].
+//! * Copies are compared for the last window of numbers, by 28 bits of a hash.
 //! * A journal's frame has at most [`journal::FRAME_RECORDS_MAX`] records, a segment at most 64 GiB.
 //! * Latencies above [`latency::MAX_NS`] are counted as out of range.
 
