@@ -334,6 +334,41 @@ fn a_silent_server_is_left_and_a_quiet_client_sends_heartbeats() {
 }
 
 #[test]
+fn a_server_that_drips_bytes_or_never_answers_the_login_is_left_like_a_silent_one() {
+    // Bytes that never become a packet are no word from the server.
+    let mut rig = Rig::new(SoupConfig::default());
+    rig.log_in();
+    rig.receive(&accepted(b"S1", 1, 1..=1));
+    let mut dripped = vec![255, 255, b'S'];
+    dripped.resize(40, 0);
+    let mut left_after_s = None;
+    for (second, byte) in (1..).zip(dripped) {
+        rig.receive(&[byte]);
+        rig.advance(SECOND_NS);
+        if rig.feed.link(0) == LinkState::Down {
+            left_after_s = Some(second);
+            break;
+        }
+    }
+    assert_eq!((left_after_s, link(&rig).silences), (Some(15), 1));
+    rig.change(LinkChange::Closed);
+    assert_eq!(rig.log_in(), login(b"S1", 2));
+
+    // Nor are heartbeats and debug text an answer to a login.
+    let mut rig = Rig::new(SoupConfig::default());
+    rig.log_in();
+    for second in 0..15 {
+        assert_eq!(rig.feed.link(0), LinkState::Up, "{second}");
+        rig.receive(&SERVER_HEARTBEAT);
+        rig.advance(SECOND_NS);
+    }
+    assert_eq!(
+        (rig.feed.link(0), link(&rig).silences),
+        (LinkState::Down, 1)
+    );
+}
+
+#[test]
 fn numbers_at_the_end_of_64_bits_end_the_connection_and_not_the_process() {
     let mut rig = Rig::new(SoupConfig::default());
     rig.log_in();

@@ -257,11 +257,12 @@ impl Feed<MarketEvent> for SoupFeed {
             seen_ns,
         };
         let mut stream = arrival.bytes;
-        self.client.link.heard(seen_ns);
         while self.client.is_listening() {
             let Some(packet) = self.reader.next(&mut stream) else {
                 break;
             };
+            // Not for bytes alone: a server that drips them would be waited for without end.
+            self.client.link.heard(seen_ns);
             self.client.counters.by_line[0].packets.add(1);
             let taken = packet
                 .and_then(ServerPacket::parse)

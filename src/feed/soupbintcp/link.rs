@@ -18,7 +18,8 @@ use crate::feed::{LinkCounters, LinkState};
 pub struct LinkTimes {
     /// A heartbeat is sent after so long without having sent anything.
     pub heartbeat_ns: u64,
-    /// A connection on which nothing arrives for so long is dropped, and one that is not made.
+    /// A connection on which no packet ends for so long is dropped, and one that is not made, or on
+    /// which the login is not answered.
     pub silence_ns: u64,
     /// The first pause before a connection is tried again; it doubles each time.
     pub back_off_min_ns: u64,
@@ -128,10 +129,14 @@ impl Link {
 
     pub(super) fn logged_in(&mut self, now_ns: u64) {
         self.enter(Phase::LoggedIn, now_ns);
+        self.heard_ns = now_ns;
     }
 
+    /// A packet has come. What comes before the answer to a login stands in for none.
     pub(super) fn heard(&mut self, now_ns: u64) {
-        self.heard_ns = now_ns;
+        if self.phase == Phase::LoggedIn {
+            self.heard_ns = now_ns;
+        }
         // A session in which nothing happens is as good as one that moves on, if it lasts.
         if self.phase == Phase::LoggedIn
             && now_ns.saturating_sub(self.at_ns) >= self.times.back_off_max_ns
