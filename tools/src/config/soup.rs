@@ -26,10 +26,22 @@ fn first() -> u64 {
     1
 }
 
-/// Text that `Debug` does not show.
+/// Text that neither `Debug` nor an error shows.
 #[derive(Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "toml::Value")]
 struct Secret(String);
+
+impl TryFrom<toml::Value> for Secret {
+    type Error = &'static str;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        match value {
+            toml::Value::String(text) => Ok(Self(text)),
+            // What it is instead is a secret all the same: quotes are easily forgotten.
+            _ => Err("password: expected a string, in quotes"),
+        }
+    }
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,6 +107,13 @@ impl FeedConfig {
         let [line] = &self.lines[..] else {
             bail!("feed {}: one [[feed.line]], which is its server", self.name);
         };
+        if self.silence_ms == Some(0) {
+            bail!(
+                "feed {}: silence_ms = 0: a server that says nothing more would be waited for without \
+                 end; use 1 or more",
+                self.name
+            );
+        }
         let defaults = LinkTimes::default();
         let feed = SoupFeed::new(SoupConfig {
             id: self.id(index)?,

@@ -193,6 +193,17 @@ fn a_feed_on_tcp_logs_in() {
 }
 
 #[test]
+fn a_password_without_its_quotes_is_not_shown() {
+    for password in ["81726354", "[81726354]", "{ a = 81726354 }", "0x4df1052"] {
+        let text = SOUP.replace("\"secret\"", password);
+        let message = error(&text);
+        assert!(message.contains("in quotes"), "{message}");
+        assert!(!message.contains(password), "{message}");
+        assert!(!message.contains("81726354"), "{message}");
+    }
+}
+
+#[test]
 fn a_login_that_cannot_work_is_named() {
     for (right, wrong, expected) in [
         ("[feed.login]", "[feed.logon]", "did you mean `login`"),
@@ -217,6 +228,11 @@ fn a_login_that_cannot_work_is_named() {
             "hold_us is of datagrams",
         ),
         ("trading_date", "start = 1\ntrading_date", "sequence"),
+        (
+            "trading_date",
+            "silence_ms = 0\ntrading_date",
+            "silence_ms = 0: a server",
+        ),
         (
             "trading_date",
             "session = \"S1\"\ntrading_date",
