@@ -363,6 +363,17 @@ impl Config {
         Ok(pipeline)
     }
 
+    /// Leaves out the feeds that are TCP streams, and returns their names.
+    pub(crate) fn leave_out_streams(&mut self) -> Vec<String> {
+        for (index, feed) in self.feeds.iter_mut().enumerate() {
+            // What numbers the others have does not depend on who is left out.
+            feed.id = feed.id.or_else(|| u8::try_from(index + 1).ok());
+        }
+        let streams = |feed: &mut FeedConfig| feed.protocol == Protocol::SoupItch;
+        let left_out = self.feeds.extract_if(.., streams);
+        left_out.map(|feed| feed.name).collect()
+    }
+
     /// Returns an error where a feed cannot be read from a capture.
     pub(crate) fn check_recorded(&self) -> Result<()> {
         let stream = self

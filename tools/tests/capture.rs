@@ -462,6 +462,44 @@ fn a_run_from_a_capture_names_what_it_cannot_find_in_it() {
 }
 
 #[test]
+fn a_feed_on_tcp_is_left_out_of_a_capture_and_said_to_be() {
+    let folder = TempDir::new().unwrap();
+    let feed = config(folder.path(), "feed.toml", ANYWHERE, "");
+    let stream = "[[feed]]\nname = \"glimpse\"\nprotocol = \"soupbintcp/itch50\"\n\
+                  [feed.login]\nusername = \"u\"\n\
+                  [[feed.line]]\nname = \"A\"\naddress = \"127.0.0.1:1\"\n";
+    let datagrams = fs::read_to_string(&feed).unwrap();
+    fs::write(&feed, datagrams + stream).unwrap();
+    let capture = |to: &str| {
+        let to = folder.path().join(to);
+        let to = to.to_str().unwrap();
+        let args = ["capture", feed.to_str().unwrap(), "--to", to];
+        ringtape(args.iter().chain(&["--for", "0", "--json"]))
+    };
+    // Until the end of the session, as the configuration says: of those that are captured.
+    let run = capture("mixed.pcapng");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let report = run.json();
+    let names: Vec<_> = report["lines"].as_array().unwrap().iter().collect();
+    assert_eq!(names.len(), 2, "{report}");
+    // As `run --from` names them, which takes no feed on TCP.
+    assert_eq!(
+        (&names[0]["name"], &names[1]["name"]),
+        (&json!("A"), &json!("B"))
+    );
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("glimpse"), "{warnings}");
+    assert!(run.stderr.contains("glimpse"), "{run:?}");
+
+    let only = "[[feed]]\nname = \"glimpse\"".to_owned();
+    let text = fs::read_to_string(&feed).unwrap();
+    fs::write(&feed, &text[text.find(&only).unwrap()..]).unwrap();
+    let run = capture("none.pcapng");
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("every feed is on TCP"), "{run:?}");
+}
+
+#[test]
 fn mistakes_in_lines_are_named() {
     let folder = TempDir::new().unwrap();
     let to = folder.path().join("x.pcapng");

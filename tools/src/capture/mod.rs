@@ -102,11 +102,22 @@ pub struct Args {
 ///
 /// Wrong use, what the machine does not let start, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<Outcome> {
-    let config = args.config.as_deref().map(Config::read).transpose()?;
+    let mut config = args.config.as_deref().map(Config::read).transpose()?;
+    let left_out = config
+        .as_mut()
+        .map(Config::leave_out_streams)
+        .unwrap_or_default();
     let lines = match &config {
         Some(config) => config.lines(),
         None => lines::given(&args.lines)?,
     };
+    if lines.is_empty() && !left_out.is_empty() {
+        bail!("every feed is on TCP, and a capture has datagrams: nothing to receive");
+    }
+    let left_out: Vec<String> = left_out
+        .iter()
+        .map(|name| format!("feed {name} is on TCP, and is not captured"))
+        .collect();
     let settings = settings(args, config.as_ref());
     let until = args
         .until
@@ -129,13 +140,16 @@ pub fn run(args: &Args) -> Result<Outcome> {
     receiver.start()?;
     // On standard error, so that a script can wait for it and still read one object.
     output::note(&recorder.start_text(&receiver));
+    // Before rather than after hours of capturing.
+    output::warn(&left_out);
     let begin = Instant::now();
     let stopped_by = record(args, &mut receiver, &mut recorder, ends)?;
     let (counters, elapsed) = (receiver.counters(), begin.elapsed());
     let bytes = recorder.finish(&counters)?;
 
-    let report = Report::new(&recorder.summary(), &receiver, elapsed, stopped_by, bytes);
+    let mut report = Report::new(&recorder.summary(), &receiver, elapsed, stopped_by, bytes);
     output::warn(&report.warnings);
+    report.warnings.extend(left_out);
     if args.json {
         output::print_json(&report)?;
     } else {
