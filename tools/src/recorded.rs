@@ -36,6 +36,8 @@ pub(crate) struct Recorded {
     /// Datagrams to no line, by destination.
     others: BTreeMap<SocketAddrV4, u64>,
     other_datagrams: u64,
+    /// Datagrams to an address that several lines have, on an interface that names none of them.
+    undecided_datagrams: u64,
 }
 
 /// What reading the capture was like, with the keys that scripts rely on.
@@ -45,15 +47,18 @@ pub struct CaptureJson {
     format: &'static str,
     /// Datagrams to none of the configured lines.
     other_datagrams: u64,
+    /// Datagrams that could be for any of several lines on one address, and were given to none.
+    undecided_datagrams: u64,
     truncated_tail_bytes: u64,
     damaged: bool,
     warnings: Vec<String>,
 }
 
 impl CaptureJson {
-    /// Returns whether the file could be read to its end.
+    /// Returns whether the file could be read to its end, and all that was for the lines was given to
+    /// them.
     pub(crate) fn is_whole(&self) -> bool {
-        !self.damaged
+        !self.damaged && self.undecided_datagrams == 0
     }
 
     /// Prints what the reader of the report should know.
@@ -91,6 +96,7 @@ impl Recorded {
             first: None,
             others: BTreeMap::new(),
             other_datagrams: 0,
+            undecided_datagrams: 0,
         };
         recorded.first = recorded.next();
         if recorded.first.is_none() && !interrupt::requested() {
@@ -154,6 +160,9 @@ impl Recorded {
                 self.other_datagrams
             ));
         }
+        if self.undecided_datagrams > 0 {
+            warnings.push(self.undecided());
+        }
         if interrupt::requested() {
             warnings.push("stopped before the end of the capture".to_owned());
         }
@@ -161,6 +170,7 @@ impl Recorded {
             file: self.file.clone(),
             format: self.source.format().name(),
             other_datagrams: self.other_datagrams,
+            undecided_datagrams: self.undecided_datagrams,
             truncated_tail_bytes: end.truncated_tail_bytes,
             damaged: end.damage.is_some(),
             warnings,
@@ -183,13 +193,20 @@ impl Recorded {
                 datagram_bytes,
                 ..
             } = datagram;
-            let line = line_of(&self.lines, &datagram);
-            let Some(line) = line else {
-                self.other_datagrams += 1;
-                if self.others.len() < DESTINATIONS_MAX || self.others.contains_key(&destination) {
-                    *self.others.entry(destination).or_default() += 1;
+            let line = match for_whom(&self.lines, &datagram) {
+                For::Line(line) => line,
+                For::Several => {
+                    self.undecided_datagrams += 1;
+                    continue;
                 }
-                continue;
+                For::Nobody => {
+                    self.other_datagrams += 1;
+                    let room = self.others.len() < DESTINATIONS_MAX;
+                    if room || self.others.contains_key(&destination) {
+                        *self.others.entry(destination).or_default() += 1;
+                    }
+                    continue;
+                }
             };
             if let Some(timed) = self.order.push(line, ts_ns, payload, datagram_bytes) {
                 return Some(timed);
@@ -198,8 +215,20 @@ impl Recorded {
         self.order.pop()
     }
 
+    /// Says why datagrams to the address of lines were given to none.
+    fn undecided(&self) -> String {
+        format!(
+            "{} datagrams are to an address that several lines have, and the interfaces that they \
+             were captured on have none of those lines' names: leave all but one of the lines out",
+            self.undecided_datagrams
+        )
+    }
+
     /// Says why there is nothing for any line.
     fn nothing(&self) -> String {
+        if self.undecided_datagrams > 0 {
+            return self.undecided();
+        }
         let mut found: Vec<String> = self
             .others
             .iter()
@@ -219,20 +248,32 @@ impl Recorded {
     }
 }
 
-/// Returns the line that a datagram was for: by its destination, and, where several lines share
-/// that, by the interface that it was captured on.
-fn line_of(lines: &[(String, SocketAddrV4)], datagram: &Datagram<'_>) -> Option<usize> {
+/// Whom a datagram was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    Line(usize),
+    /// One of several lines on its address; which, cannot be told.
+    Several,
+    Nobody,
+}
+
+/// Returns for whom a datagram was: by its destination, and, where several lines share that, by the
+/// interface that it was captured on.
+fn for_whom(lines: &[(String, SocketAddrV4)], datagram: &Datagram<'_>) -> For {
     let mut to_it = lines
         .iter()
         .enumerate()
         .filter(|(_, (_, address))| *address == datagram.destination);
-    let (first, _) = to_it.next()?;
+    let Some((first, _)) = to_it.next() else {
+        return For::Nobody;
+    };
     if to_it.next().is_none() {
-        return Some(first);
+        return For::Line(first);
     }
-    lines.iter().position(|(name, address)| {
+    let named = lines.iter().position(|(name, address)| {
         *address == datagram.destination && datagram.interface == Some(name)
-    })
+    });
+    named.map_or(For::Several, For::Line)
 }
 
 #[cfg(test)]
@@ -249,7 +290,7 @@ mod tests {
             ("C".to_owned(), other),
         ];
         let line = |destination, interface| {
-            line_of(
+            for_whom(
                 &lines,
                 &Datagram {
                     ts_ns: 1,
@@ -260,12 +301,14 @@ mod tests {
                 },
             )
         };
-        assert_eq!(line(one, Some("A")), Some(0));
-        assert_eq!(line(one, Some("B")), Some(1));
-        assert_eq!(line(one, Some("eth0")), None);
-        assert_eq!(line(one, None), None);
+        assert_eq!(line(one, Some("A")), For::Line(0));
+        assert_eq!(line(one, Some("B")), For::Line(1));
+        assert_eq!(line(one, Some("eth0")), For::Several);
+        assert_eq!(line(one, None), For::Several);
         // Alone on its address, whatever it was captured on.
-        assert_eq!(line(other, None), Some(2));
-        assert_eq!(line(other, Some("A")), Some(2));
+        assert_eq!(line(other, None), For::Line(2));
+        assert_eq!(line(other, Some("A")), For::Line(2));
+        let nowhere = "239.1.1.3:1".parse().expect("an address");
+        assert_eq!(line(nowhere, Some("A")), For::Nobody);
     }
 }

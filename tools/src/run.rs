@@ -46,15 +46,15 @@ Examples:
   ringtape run feed.toml --from morning.pcapng
 
 With --from the datagrams come from a capture (pcap or pcapng, plain, gzip or zstd) instead of
-sockets: each line takes those that were sent to its address. Receive times and hold times are those
-of the capture, feeds without a trading date take its day, and nobody is too slow for it, so the
-result is the same each time.
+sockets: each line takes those that were sent to its address, and, where lines share one, on the
+interface of its name. Receive times and hold times are those of the capture, feeds without a trading
+date take its day, and nobody is too slow for it, so the result is the same each time.
 
 README.md lists every key.
 
 Exit codes: 0 nothing was lost; 1 something was; 2 a mistake in the configuration, or the machine
-does not let it start. Ctrl-C is how most runs end, and is no failure; with --from it is 130, and a
-damaged capture 1.")]
+does not let it start. Ctrl-C is how most runs end, and is no failure; with --from it is 130, and 1
+for a damaged capture, or one whose datagrams could be for any of several lines.")]
 pub struct Args {
     /// Configuration file
     config: PathBuf,

@@ -462,6 +462,31 @@ fn a_run_from_a_capture_names_what_it_cannot_find_in_it() {
 }
 
 #[test]
+fn what_could_be_for_either_of_two_lines_is_named_and_not_called_somebody_elses() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("one.pcapng");
+    // Its interface is named A; the lines below, C and B.
+    let run = captured(&file, &["--datagrams", "2"], &[vec![1], vec![2]]);
+    let there = run.json()["lines"][0]["address"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let feed = config(folder.path(), "feed.toml", [&there, &there], "");
+    let text = fs::read_to_string(&feed).unwrap();
+    fs::write(&feed, text.replace("\"A\"", "\"C\"")).unwrap();
+    let from = |feed: &Path| {
+        let (feed, file) = (feed.to_str().unwrap(), file.to_str().unwrap());
+        ringtape(["run", feed, "--from", file, "--json"])
+    };
+    let run = from(&feed);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("2 datagrams are to an address that several")
+    );
+}
+
+#[test]
 fn a_feed_on_tcp_is_left_out_of_a_capture_and_said_to_be() {
     let folder = TempDir::new().unwrap();
     let feed = config(folder.path(), "feed.toml", ANYWHERE, "");
