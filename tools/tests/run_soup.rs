@@ -8,7 +8,9 @@ mod support;
 mod tcp_venue;
 
 use ringtape::feed::soupbintcp::{Misbehaviour, Password, Server, session_id};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use support::{Run, command, system_event};
 use tcp_venue::TcpVenue;
 use tempfile::TempDir;
@@ -109,4 +111,21 @@ fn a_wrong_password_ends_the_run_with_what_to_do() {
     let report = run.json();
     assert_eq!(report["ledger"][0]["rejected"], true);
     assert_eq!(report["ledger"][0]["link"]["rejected_not_authorised"], 1);
+}
+
+#[test]
+fn a_password_that_is_no_text_is_refused_and_not_shown() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("feed.toml");
+    let text = "[[feed]]\nname = \"glimpse\"\nprotocol = \"soupbintcp/itch50\"\n\
+                [feed.login]\nusername = \"user\"\npassword_env = \"RINGTAPE_TEST_BYTES\"\n\
+                [[feed.line]]\nname = \"A\"\naddress = \"127.0.0.1:1\"\n\
+                [[subscriber]]\nname = \"audit\"\nstrategy = \"audit\"\n";
+    fs::write(&path, text).unwrap();
+    let mut command = command(["run", path.to_str().unwrap(), "--for", "0"]);
+    command.env("RINGTAPE_TEST_BYTES", OsStr::from_bytes(b"hidden\xff"));
+    let run = support::finish(command);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("is no text"), "{run:?}");
+    assert!(!run.stderr.contains("hidden"), "{run:?}");
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use ringtape::feed::soupbintcp::{LinkTimes, Password, SoupConfig, SoupFeed, SoupStart};
 use ringtape::net::StreamLine;
 use serde::Deserialize;
-use std::env;
+use std::env::{self, VarError};
 
 /// `[feed.login]`.
 #[derive(Debug, Deserialize)]
@@ -54,8 +54,16 @@ impl LoginConfig {
         let text = match (&self.password, &self.password_env) {
             (Some(_), Some(_)) => bail!("both password and password_env: leave one out"),
             (Some(Secret(text)), None) => text.clone(),
-            (None, Some(name)) => env::var(name)
-                .with_context(|| format!("password_env = {name:?}: no such variable is set"))?,
+            // Without the cause, which would show what the variable holds.
+            (None, Some(name)) => match env::var(name) {
+                Ok(text) => text,
+                Err(VarError::NotPresent) => {
+                    bail!("password_env = {name:?}: no such variable is set")
+                }
+                Err(VarError::NotUnicode(_)) => {
+                    bail!("password_env = {name:?}: what that variable holds is no text")
+                }
+            },
             (None, None) => String::new(),
         };
         Password::new(&text).context("password: use at most 10 bytes")
