@@ -3,7 +3,7 @@
 
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::source::{Datagram, Item, Source};
+use crate::source::{Datagram, Format, Item, Source};
 use crate::time_order::{TimeOrder, Timed};
 use crate::trading_date::TradingDate;
 use crate::watch::Until;
@@ -238,8 +238,16 @@ impl Recorded {
         if self.others.len() > DESTINATIONS_SHOWN {
             found.push("and others".to_owned());
         }
+        let end = self.source.end();
         match found.is_empty() {
-            true => "no datagram is in it".to_owned(),
+            true if self.source.format() == Format::Itch50BinaryFile => {
+                "it has messages and no datagrams: `ringtape convert` makes a journal of it, and \
+                 `ringtape play` sends it to a run"
+                    .to_owned()
+            }
+            true => [&["no datagram is in it".to_owned()], &end.warnings()[..]]
+                .concat()
+                .join("; "),
             false => format!(
                 "no datagram is to an address of a line; there are {}",
                 found.join(", ")

@@ -459,6 +459,30 @@ fn a_run_from_a_capture_names_what_it_cannot_find_in_it() {
         assert_eq!(run.code, Some(2), "{run:?}");
         assert!(run.stderr.contains(&expected), "{run:?}");
     }
+
+    // Inside its only packet, which the statistics of its line follow.
+    let head = fs::read(&file).unwrap();
+    let cut = folder.path().join("cut.pcapng");
+    fs::write(&cut, &head[..head.len() - 100]).unwrap();
+    let messages = folder.path().join("messages.itch50");
+    let message = system_event(1);
+    let length = u16::try_from(message.len()).unwrap().to_be_bytes();
+    fs::write(&messages, [&length[..], &message].concat().repeat(9)).unwrap();
+    let feed = config(
+        folder.path(),
+        "feed.toml",
+        ["127.0.0.1:1", "127.0.0.1:2"],
+        "",
+    );
+    for (file, expected) in [
+        (&cut, "cut inside a record"),
+        (&messages, "ringtape convert"),
+    ] {
+        let file = file.to_str().unwrap();
+        let run = ringtape(["run", feed.to_str().unwrap(), "--from", file]);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains(expected), "{run:?}");
+    }
 }
 
 #[test]
