@@ -466,7 +466,7 @@ fn wrong_use_is_named_with_its_remedy_before_anything_is_sent() {
         (&["--max", "--rate", "5"], "cannot be used with"),
         (&["--rate", "0"], "not in 1.."),
         (&["--speed", "0"], "0.001"),
-        (&["--session", "much too long"], "1 to 10 printable"),
+        (&["--session", "much too long"], "1 to 16 printable"),
     ] {
         let run = ringtape(["play", file].iter().chain(args));
         assert_eq!(run.code, Some(2), "{args:?}: {run:?}");

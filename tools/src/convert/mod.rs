@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut calendar = Calendar::new(source.format(), args.date)?;
     recorder::check_target(&args.dir, args.append)?;
     let progress = Progress::start(&source, false, args.json);
-    let mut packets = Packets::new(source, DEFAULT_SESSION).of_any_protocol();
+    let mut packets = Packets::new(source, DEFAULT_SESSION);
     let mut conversion: Option<Conversion> = None;
     let mut left_out_packets = 0;
     while !interrupt::requested() {

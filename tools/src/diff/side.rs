@@ -62,7 +62,7 @@ impl Side {
             let progress = Progress::start(&source, false, json);
             let capture = Capture {
                 calendar: Calendar::new(source.format(), date)?,
-                packets: Packets::new(source, DEFAULT_SESSION).of_any_protocol(),
+                packets: Packets::new(source, DEFAULT_SESSION),
                 follower: None,
                 ended: false,
             };

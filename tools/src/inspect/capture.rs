@@ -46,7 +46,7 @@ pub(super) fn inspect(
     let source = Source::open(path)?;
     let mut calendar = Calendar::new(source.format(), date)?;
     let progress = Progress::start(&source, false, json);
-    let mut packets = Packets::new(source, DEFAULT_SESSION).of_any_protocol();
+    let mut packets = Packets::new(source, DEFAULT_SESSION);
     let mut followed: Vec<(Follower, Given)> = Vec::new();
     while !interrupt::requested() {
         let Some(packet) = packets.read() else { break };

@@ -61,6 +61,7 @@ impl Framing {
             session: 0,
             first,
             count,
+            messages: count,
         })
     }
 

@@ -44,8 +44,10 @@ pub struct Packet<'a> {
     pub session: usize,
     /// Number of its first message, or the one that comes next where it has none.
     pub first: u64,
-    /// How many messages it has; 0 for a heartbeat or the end of a session.
+    /// How many numbers it spends; 0 for a heartbeat or the end of a session, but not for CME's.
     pub count: u64,
+    /// How many messages it has: as many as numbers, where messages are numbered.
+    pub messages: u64,
     /// The whole packet.
     pub bytes: &'a [u8],
 }
@@ -68,6 +70,7 @@ struct Head {
     session: usize,
     first: u64,
     count: u64,
+    messages: u64,
 }
 
 impl Head {
@@ -77,12 +80,14 @@ impl Head {
             session,
             first,
             count,
+            messages,
         } = self;
         Packet {
             ts_ns,
             session,
             first,
             count,
+            messages,
             bytes,
         }
     }
@@ -99,16 +104,6 @@ impl Packets {
             buffer: Vec::new(),
             framing: Framing::default(),
             transport: Transport::default(),
-        }
-    }
-
-    /// Takes also the packets of lines that speak something else than MoldUDP64, wherever that is
-    /// known. They can be followed, and not played.
-    #[must_use]
-    pub fn of_any_protocol(self) -> Self {
-        Self {
-            transport: Transport::any_protocol(),
-            ..self
         }
     }
 

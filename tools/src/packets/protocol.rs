@@ -39,6 +39,16 @@ impl LineProtocol {
         }
     }
 
+    /// Returns how many bytes of a packet are its header.
+    #[must_use]
+    pub const fn header_bytes(self) -> usize {
+        match self {
+            Self::MoldUdp64 => moldudp64::HEADER_BYTES,
+            Self::Tops16 | Self::Deep10 => iextp::HEADER_BYTES,
+            Self::Mdp3 => mdp3::HEADER_BYTES,
+        }
+    }
+
     /// Makes a feed that follows it.
     ///
     /// # Errors
@@ -89,7 +99,7 @@ pub(super) struct Heading {
 impl<'a> Packet<'a> {
     /// Finds out what a line speaks whose protocol is not known yet. The strictest comes first: what
     /// one protocol takes for a packet, a stricter one before it has refused.
-    pub(super) fn detect(payload: &'a [u8], others_than_mold: bool) -> Option<Self> {
+    pub(super) fn detect(payload: &'a [u8]) -> Option<Self> {
         let candidates = [
             LineProtocol::Tops16,
             LineProtocol::MoldUdp64,
@@ -97,7 +107,6 @@ impl<'a> Packet<'a> {
         ];
         let mut packets = candidates
             .into_iter()
-            .filter(|&protocol| others_than_mold || protocol == LineProtocol::MoldUdp64)
             .filter_map(|protocol| protocol.parse(payload));
         packets.find(Self::is_convincing)
     }

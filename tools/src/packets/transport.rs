@@ -25,8 +25,6 @@ const CHANNEL_NUMBERS_APART_MAX: u64 = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Transport {
-    /// Whether lines may speak something else than MoldUDP64.
-    any_protocol: bool,
     destinations: BTreeMap<SocketAddrV4, Destination>,
     /// In the order of [`Tally::sessions`].
     sessions: Vec<Session>,
@@ -61,14 +59,6 @@ struct Arrived<'a> {
 }
 
 impl Transport {
-    /// Follows lines of any protocol that is known, and not only MoldUDP64.
-    pub(super) fn any_protocol() -> Self {
-        Self {
-            any_protocol: true,
-            ..Self::default()
-        }
-    }
-
     /// Takes a datagram; returns the packet to play, with its bytes in `buffer`, if it is one.
     pub(super) fn take(
         &mut self,
@@ -132,6 +122,7 @@ impl Transport {
             session: index,
             first,
             count: heading.count,
+            messages: packet.messages(),
         })
     }
 
@@ -147,14 +138,13 @@ impl Transport {
             tally.foreign_datagrams += 1;
             return None;
         }
-        let any_protocol = self.any_protocol;
         let destination = self.destinations.entry(to).or_default();
         let packet = match destination.line {
             Some((protocol, line)) => {
                 tally.lines[line].datagrams += 1;
                 protocol.parse(datagram.payload)
             }
-            None => Packet::detect(datagram.payload, any_protocol),
+            None => Packet::detect(datagram.payload),
         };
         let Some(packet) = packet else {
             destination.strange += 1;

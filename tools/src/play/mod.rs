@@ -6,6 +6,7 @@ mod loss;
 mod origin;
 mod pace;
 mod player;
+mod pulse;
 mod report;
 mod scenario;
 mod servers;
@@ -26,20 +27,25 @@ use crate::packets::Unsent;
 use crate::progress::Progress;
 use crate::{interrupt, output};
 use anyhow::{Context as _, Result, anyhow, ensure};
-use ringtape::feed::LINES_MAX;
-use ringtape::feed::moldudp64::SessionId;
+use ringtape::feed::{LINES_MAX, SessionName};
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 
 /// Publish a capture file or a journal as a live feed, on one line or several
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The file is told by its content: pcap or pcapng with MoldUDP64, or NASDAQ BinaryFILE with ITCH 5.0,
-each plain, gzip or zstd. A capture keeps its own packets, session and numbers; of the copies that
-its lines brought, the first is played, on every line. A BinaryFILE gets packets of up to 1,400
+The file is told by its content: pcap or pcapng with MoldUDP64, IEX-TP (TOPS, DEEP) or CME MDP 3.0,
+or NASDAQ BinaryFILE with ITCH 5.0, each plain, gzip or zstd. A capture keeps its own packets, session
+and numbers, through its restarts; of the copies that its lines brought, the first is played, on every
+line. A BinaryFILE gets packets of up to 1,400
 bytes, numbered from 1. A directory is a journal: its events become the venue's messages again, with
 their session and numbers, and what it lacks stays missing; messages of one receive time share
 packets. Silence is filled with heartbeats, and the feed ends with the end of the session, repeated.
+
+IEX-TP and CME have no end of session: --no-end goes without saying, and a receiver has to be stopped
+by something else (not until = \"end-of-session\"). IEX-TP ends with heartbeats instead. For CME
+nothing is made up, since its heartbeats spend numbers: silence stays silent, and nobody is told of
+packets that are lost at the very end. Re-request servers are for MoldUDP64.
 
 Multicast goes out on the loopback interface with a time to live of 0 unless an interface is named,
 and unicast beyond this host needs one named too: nobody floods a trading floor by accident.
@@ -133,7 +139,7 @@ pub struct Args {
     /// Name of the session where the file has none; else, which of its sessions to play
     /// [default: RINGTAPE01; the first]
     #[arg(long, value_name = "NAME", value_parser = parse_session)]
-    session: Option<SessionId>,
+    session: Option<String>,
 
     /// Leave the session open: send no end of session
     #[arg(long)]
@@ -177,7 +183,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let origin = Origin::open(args, file)?;
     let progress = Progress::over(origin.file_bytes(), pace != Pace::Max, args.json);
     let mut player = Player::new(origin, wire, loss, faults);
-    player.play(args.session, &progress)?;
+    player.play(args.session.as_deref(), &progress)?;
     progress.finish();
     let Some(session) = player.session() else {
         if interrupt::requested() {
@@ -213,7 +219,11 @@ fn nothing_played(args: &Args, file: &Path, origin: &Origin) -> Result<Outcome> 
     unsent
         .iter()
         .for_each(|unsent| output::warn(&unsent.warnings()));
-    let error = anyhow!("{}: {}", file.display(), origin.why_nothing(args.session));
+    let error = anyhow!(
+        "{}: {}",
+        file.display(),
+        origin.why_nothing(args.session.as_deref())
+    );
     if origin.is_damaged() || !unsent.iter().all(Unsent::is_empty) {
         output::fail(&error);
         return Ok(Outcome::Failed);
@@ -281,14 +291,16 @@ fn parse_line_loss(text: &str) -> Result<(usize, u32), String> {
     Ok((line, parse_percent(percent)?))
 }
 
-fn parse_session(text: &str) -> Result<SessionId, String> {
-    let mut session = SessionId::from(*b"          ");
+fn parse_session(text: &str) -> Result<String, String> {
     let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if text.is_empty() || text.len() > session.len() || !printable {
-        return Err("a session's name has 1 to 10 printable ASCII characters".to_owned());
+    if text.is_empty() || text.len() > size_of::<SessionName>() || !printable {
+        return Err(
+            "a session's name has 1 to 16 printable ASCII characters, up to 10 where the file has \
+             none"
+                .to_owned(),
+        );
     }
-    session[..text.len()].copy_from_slice(text.as_bytes());
-    Ok(session)
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -313,8 +325,10 @@ mod tests {
                 .unwrap_err()
                 .contains("left is no line")
         );
-        assert_eq!(parse_session("DAY1"), Ok(*b"DAY1      "));
-        for text in ["", "elevenchars", "a b", "é"] {
+        for text in ["DAY1", "T1-1137508352"] {
+            assert_eq!(parse_session(text), Ok(text.to_owned()));
+        }
+        for text in ["", "seventeen_letters", "a b", "é"] {
             assert!(parse_session(text).is_err(), "{text}");
         }
     }

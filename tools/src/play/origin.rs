@@ -4,7 +4,7 @@ use super::Args;
 use crate::packets::{DEFAULT_SESSION, Packet, Packets, Tally, Tape, Unsent, feeds_text};
 use crate::source::Source;
 use anyhow::{Result, ensure};
-use ringtape::feed::moldudp64::{HEADER_BYTES, SessionId};
+use ringtape::feed::moldudp64::SessionId;
 use std::path::Path;
 
 /// The packets to play.
@@ -17,7 +17,8 @@ pub(super) enum Origin {
 impl Origin {
     /// Opens what the arguments name: a directory is a journal.
     pub(super) fn open(args: &Args, file: &Path) -> Result<Self> {
-        let substitute = args.session.unwrap_or(DEFAULT_SESSION);
+        let named = args.session.as_deref().map(padded);
+        let substitute = named.flatten().unwrap_or(DEFAULT_SESSION);
         if file.is_dir() {
             let tape = Tape::open(file, args.feed, substitute)?;
             return Ok(Self::Journal(Box::new(tape)));
@@ -53,11 +54,6 @@ impl Origin {
             Self::File(packets) => packets.tally(),
             Self::Journal(tape) => tape.tally(),
         }
-    }
-
-    /// Returns how many bytes of a packet are its header.
-    pub(super) fn header_bytes(&self) -> usize {
-        HEADER_BYTES
     }
 
     /// Returns what a report warns of, as sentences.
@@ -144,7 +140,7 @@ impl Origin {
     }
 
     /// Says why no packet was played.
-    pub(super) fn why_nothing(&self, wanted: Option<SessionId>) -> String {
+    pub(super) fn why_nothing(&self, wanted: Option<&str>) -> String {
         let sessions = &self.tally().sessions;
         if wanted.is_some() && !sessions.is_empty() {
             let names = sessions.iter().map(|session| session.played_name());
@@ -153,7 +149,8 @@ impl Origin {
         }
         match self {
             Self::File(_) => {
-                "holds no packet of MoldUDP64 and no message of ITCH 5.0: nothing to play"
+                "holds no packet of MoldUDP64, IEX-TP or MDP 3.0 and no message of ITCH 5.0: \
+                 nothing to play"
                     .to_owned()
             }
             Self::Journal(tape) if !tape.feeds().contains(&tape.feed()) => {
@@ -165,4 +162,12 @@ impl Origin {
             }
         }
     }
+}
+
+/// Returns a session's name as packets of MoldUDP64 carry it; `None` where it is too long for them.
+fn padded(name: &str) -> Option<SessionId> {
+    let mut session = SessionId::from(*b"          ");
+    let part = session.get_mut(..name.len())?;
+    part.copy_from_slice(name.as_bytes());
+    Some(session)
 }

@@ -4,15 +4,18 @@ use super::line::Line;
 use super::loss::Loss;
 use super::origin::Origin;
 use super::pace::Pace;
+use super::pulse::{Buffer, Pulse};
 use super::wire::{Wire, nanos};
 use crate::interrupt;
-use crate::packets::Ranges;
+use crate::packets::{LineProtocol, Ranges};
 use crate::progress::Progress;
-use anyhow::Result;
-use ringtape::feed::moldudp64::{self, HEADER_BYTES, SessionId};
+use anyhow::{Result, ensure};
+use ringtape::feed::SessionName;
+use ringtape::feed::moldudp64::{self, SessionId};
 use ringtape::torture::{self, Due, FaultCounts, Faults, History};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Silence after which a venue sends a heartbeat.
@@ -36,17 +39,42 @@ pub(super) struct Player {
     session: Option<usize>,
     /// The number that comes next in it.
     next: u64,
-    /// Numbers that were to be sent.
-    offered: Ranges,
-    /// Numbers that at least one line sent.
-    sent: Ranges,
+    /// How it says so.
+    pulse: Pulse,
+    /// Its numbers, in each sequence that it began.
+    numberings: Vec<Numbering>,
+    /// Different messages that were to be sent.
+    messages: u64,
     other_session_packets: u64,
     /// When the last packet was sent, since the start.
     last_sent: Duration,
 }
 
-/// What a packet brings: its first number and how many.
-pub(super) type Numbered = (u64, u64);
+/// Numbers of a session until it begins to number again.
+#[derive(Debug, Default)]
+pub(super) struct Numbering {
+    /// Those that were to be sent.
+    pub(super) offered: Ranges,
+    /// Those that at least one line sent.
+    pub(super) sent: Ranges,
+}
+
+/// What a packet brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Numbered {
+    /// Place in the player's numberings.
+    numbering: usize,
+    first: u64,
+    /// How many numbers.
+    count: u64,
+    messages: u64,
+}
+
+impl Numbered {
+    fn numbers(&self) -> Option<RangeInclusive<u64>> {
+        (self.count > 0).then(|| self.first..=self.first + (self.count - 1))
+    }
+}
 
 /// A packet on its way to a line.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +82,7 @@ struct Queued {
     due_ns: u64,
     place: u64,
     line: usize,
-    numbers: Numbered,
+    brings: Numbered,
     intact: bool,
     bytes: Vec<u8>,
 }
@@ -78,35 +106,52 @@ impl Player {
             first_ts_ns: None,
             session: None,
             next: 0,
-            offered: Ranges::default(),
-            sent: Ranges::default(),
+            pulse: Pulse::Silent,
+            numberings: Vec::new(),
+            messages: 0,
             other_session_packets: 0,
             last_sent: Duration::ZERO,
         }
     }
 
     /// Plays the session of this name, or the first, until the end of the file or Ctrl-C.
-    pub(super) fn play(&mut self, wanted: Option<SessionId>, progress: &Progress) -> Result<()> {
+    pub(super) fn play(&mut self, wanted: Option<&str>, progress: &Progress) -> Result<()> {
         let mut lost = Vec::new();
         while !interrupt::requested() {
             let Some(packet) = self.origin.read() else {
                 break;
             };
-            let (index, ts_ns, first, count) =
-                (packet.session, packet.ts_ns, packet.first, packet.count);
-            let session_name = self.origin.tally().sessions[index].wire_name;
-            if wanted.is_some_and(|wanted| !same_name(&wanted, &session_name))
+            let (index, ts_ns) = (packet.session, packet.ts_ns);
+            let mut brings = Numbered {
+                numbering: 0,
+                first: packet.first,
+                count: packet.count,
+                messages: packet.messages,
+            };
+            let session = &self.origin.tally().sessions[index];
+            let (protocol, name) = (session.protocol, session.wire_name);
+            if wanted.is_some_and(|wanted| !is_named(&session.id, wanted))
                 || self.session.is_some_and(|session| session != index)
             {
                 self.other_session_packets += 1;
                 continue;
             }
-            let due = self.wire.schedule.due(ts_ns, count);
+            if protocol != LineProtocol::MoldUdp64 {
+                ensure!(
+                    self.wire.servers.is_empty(),
+                    "re-request servers speak MoldUDP64, and the file holds {}: leave --rerequest \
+                     and the scenario's servers out",
+                    protocol.name()
+                );
+                // With MoldUDP64, what comes behind a restart counts as a duplicate.
+                brings.numbering = usize::try_from(session.restarts)?;
+            }
+            let due = self.wire.schedule.due(ts_ns, brings.messages);
             let first_ts_ns = *self.first_ts_ns.get_or_insert(ts_ns);
             // Where nothing waits, the file's own times say what overtakes what.
             let sent_ns = due.map_or(ts_ns.saturating_sub(first_ts_ns), nanos);
-            self.send_due(sent_ns, session_name)?;
-            self.wait_until(due.unwrap_or_default(), session_name)?;
+            self.send_due(sent_ns)?;
+            self.wait_until(due.unwrap_or_default())?;
             if due.is_some() && interrupt::requested() {
                 break;
             }
@@ -114,47 +159,44 @@ impl Player {
             self.loss.draw(&mut lost);
             if self.faults.is_empty() {
                 for (line, &lost) in self.wire.lines.iter_mut().zip(&lost) {
-                    line.publish(self.origin.current(), count, lost)?;
+                    line.publish(self.origin.current(), brings.messages, lost)?;
                 }
             } else {
-                self.enqueue(sent_ns, first, count, &lost)?;
+                self.enqueue(sent_ns, protocol, brings, &lost)?;
             }
-            if count > 0 {
-                let numbers = first..=first + (count - 1);
-                if self.faults.is_empty() && lost.contains(&false) {
-                    self.sent.insert(numbers.clone());
-                }
-                self.offered.insert(numbers);
-            }
-            self.remember(session_name);
-            self.next = self.next.max(first + count);
+            self.note(protocol, name, brings, &lost);
+            self.remember(name);
             self.last_sent = self.wire.schedule.elapsed();
             progress.set(self.origin.read_bytes());
         }
-        if let Some(session) = self.session {
-            let name = self.origin.tally().sessions[session].wire_name;
+        if self.session.is_some() {
             for line in 0..self.faults.len() {
                 self.faults[line].finish(&mut self.arrived);
                 self.take_arrived(line);
             }
-            self.send_due(u64::MAX, name)?;
+            self.send_due(u64::MAX)?;
         }
         Ok(())
     }
 
     /// Gives the packet that was read last to the lines' faults.
-    fn enqueue(&mut self, ts_ns: u64, first: u64, count: u64, lost: &[bool]) -> Result<()> {
-        let header_bytes = self.origin.header_bytes();
+    fn enqueue(
+        &mut self,
+        ts_ns: u64,
+        protocol: LineProtocol,
+        brings: Numbered,
+        lost: &[bool],
+    ) -> Result<()> {
         for (line, &lost) in lost.iter().enumerate() {
             if lost {
-                self.wire.lines[line].publish(self.origin.current(), count, true)?;
+                self.wire.lines[line].publish(self.origin.current(), brings.messages, true)?;
                 continue;
             }
             let packet = torture::Packet {
                 ts_ns,
                 bytes: self.origin.current(),
-                header_bytes,
-                brings: (first, count),
+                header_bytes: protocol.header_bytes(),
+                brings,
             };
             self.faults[line].take(packet, &mut self.arrived);
             self.take_arrived(line);
@@ -168,7 +210,7 @@ impl Player {
                 due_ns: due.due_ns,
                 place: self.queued,
                 line,
-                numbers: due.brings,
+                brings: due.brings,
                 intact: due.intact,
                 bytes: due.bytes,
             }));
@@ -177,28 +219,61 @@ impl Player {
     }
 
     /// Sends what arrives before `until_ns`, each when it is due.
-    fn send_due(&mut self, until_ns: u64, session: SessionId) -> Result<()> {
+    fn send_due(&mut self, until_ns: u64) -> Result<()> {
         let waits = self.wire.schedule.pace() != Pace::Max;
         while let Some(Reverse(queued)) = self.queue.peek()
             && queued.due_ns < until_ns
             && !interrupt::requested()
         {
             if waits {
-                self.wait_until(Duration::from_nanos(queued.due_ns), session)?;
+                self.wait_until(Duration::from_nanos(queued.due_ns))?;
             }
             let Some(Reverse(queued)) = self.queue.pop() else {
                 break;
             };
-            let (first, count) = queued.numbers;
             // What is broken brings no message.
-            let count = if queued.intact { count } else { 0 };
-            self.wire.lines[queued.line].publish(&queued.bytes, count, false)?;
-            if count > 0 {
-                self.sent.insert(first..=first + (count - 1));
+            let brings = Some(queued.brings).filter(|_| queued.intact);
+            let messages = brings.map_or(0, |brings| brings.messages);
+            self.wire.lines[queued.line].publish(&queued.bytes, messages, false)?;
+            if let Some(brings) = brings {
+                self.note_sent(brings);
             }
             self.last_sent = self.wire.schedule.elapsed();
         }
         Ok(())
+    }
+
+    /// Takes note of where the session stands behind the packet that was read last.
+    fn note(&mut self, protocol: LineProtocol, name: SessionId, brings: Numbered, lost: &[bool]) {
+        if self.numberings.len() <= brings.numbering {
+            self.numberings
+                .resize_with(brings.numbering + 1, Numbering::default);
+            self.next = 0;
+        }
+        if let Some(numbers) = brings.numbers() {
+            let offered = &mut self.numberings[brings.numbering].offered;
+            let new = offered.insert(numbers);
+            self.messages += match protocol {
+                // Numbers are packets there.
+                LineProtocol::Mdp3 => new * brings.messages,
+                _ => new,
+            };
+        }
+        if self.faults.is_empty() && lost.contains(&false) {
+            self.note_sent(brings);
+        }
+        let next = brings.first + brings.count;
+        if next >= self.next {
+            self.next = next;
+            self.pulse = Pulse::behind(protocol, name, self.origin.current());
+        }
+    }
+
+    fn note_sent(&mut self, brings: Numbered) {
+        if let Some(numbers) = brings.numbers() {
+            let numbering = &mut self.numberings[brings.numbering];
+            numbering.sent.insert(numbers);
+        }
     }
 
     /// Keeps the messages of the packet that was read last for the servers.
@@ -215,13 +290,14 @@ impl Player {
     }
 
     /// Waits until `due`; keeps the lines alive meanwhile.
-    fn wait_until(&mut self, due: Duration, session: SessionId) -> Result<()> {
+    fn wait_until(&mut self, due: Duration) -> Result<()> {
         let mut heartbeat_due = self.last_sent + HEARTBEAT_AFTER;
         while heartbeat_due < due && self.next > 0 && !interrupt::requested() {
             self.wire.wait_until(heartbeat_due, &self.history)?;
-            let mut buffer = [0; HEADER_BYTES];
-            let heartbeat = moldudp64::heartbeat(&mut buffer, session, self.next);
-            self.wire.announce(heartbeat)?;
+            let mut buffer = Buffer::default();
+            if let Some(heartbeat) = self.pulse.heartbeat(&mut buffer, self.next) {
+                self.wire.announce(heartbeat)?;
+            }
             heartbeat_due += HEARTBEAT_AFTER;
         }
         self.wire.wait_until(due, &self.history)
@@ -229,14 +305,13 @@ impl Player {
 
     /// Tells every line where the session stands, and that it ended.
     pub(super) fn close(&mut self, session: usize, no_end: bool) -> Result<()> {
-        let tally = &self.origin.tally().sessions[session];
-        let (session, told) = (tally.wire_name, tally.next);
+        let told = self.origin.tally().sessions[session].next;
         // A journal tells of numbers behind its last message; who stopped did not come to them.
         let next = match interrupt::requested() {
             true => self.next,
             false => self.next.max(told),
         };
-        self.wire.close(session, next, no_end, &self.history)
+        self.wire.close(self.pulse, next, no_end, &self.history)
     }
 
     /// Returns which of the sessions was played; `None` where no packet was.
@@ -261,14 +336,14 @@ impl Player {
         self.faults.iter().map(Faults::counts)
     }
 
-    /// Returns the numbers that were to be sent.
-    pub(super) fn offered(&self) -> &Ranges {
-        &self.offered
+    /// Returns the numbers of the session, in each sequence that it began.
+    pub(super) fn numberings(&self) -> &[Numbering] {
+        &self.numberings
     }
 
-    /// Returns the numbers that at least one line sent.
-    pub(super) fn sent(&self) -> &Ranges {
-        &self.sent
+    /// Returns how many different messages were to be sent.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
     }
 
     pub(super) fn other_session_packets(&self) -> u64 {
@@ -281,7 +356,8 @@ impl Player {
     }
 }
 
-/// Tells whether two names are the same but for their padding.
-fn same_name(a: &SessionId, b: &SessionId) -> bool {
-    a.trim_ascii() == b.trim_ascii()
+/// Tells whether this is a session's name but for its padding.
+fn is_named(id: &SessionName, wanted: &str) -> bool {
+    let name = id.split(|&byte| byte == 0).next().unwrap_or_default();
+    name.trim_ascii() == wanted.as_bytes()
 }

@@ -2,12 +2,12 @@
 
 use super::Args;
 use super::line::Line;
-use super::player::Player;
+use super::player::{Numbering, Player};
 use super::servers::ServerReport;
 use super::wire::{Wire, nanos};
 use crate::interrupt;
 use crate::output::{Table, thousands};
-use crate::packets::Ranges;
+use crate::packets::{LineProtocol, Ranges, SessionTally};
 use ringtape::torture::{Epoch, FaultCounts, Lines, Numbers, Scenario};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,10 +30,11 @@ pub(super) struct Report {
     /// `null` where there was no message.
     first_sequence: Option<u64>,
     last_sequence: Option<u64>,
-    /// Different numbers that were to be sent, on each line.
+    /// Different messages that were to be sent, on each line.
     messages: u64,
     lines: Vec<LineReport>,
-    /// Runs of numbers, first and last, that every line lost.
+    /// Runs of numbers, first and last, that every line lost. Where there are several `epochs`, those
+    /// have them.
     dropped_both: Vec<[u64; 2]>,
     /// Messages of a journal that could not be made again, by reason.
     unsent: BTreeMap<&'static str, u64>,
@@ -41,7 +42,8 @@ pub(super) struct Report {
     faults: Vec<FaultReport>,
     /// Re-request servers.
     servers: Vec<ServerReport>,
-    /// The venue's sessions and restarts in a scenario's own traffic; empty for a file.
+    /// The venue's sessions and restarts in a scenario's own traffic, or the sequences of a file's
+    /// session that begins to number again; else empty.
     epochs: Vec<EpochReport>,
     seed: u64,
     truncated_tail_bytes: u64,
@@ -66,7 +68,8 @@ struct EpochReport {
     /// The number above the last.
     next_sequence: u64,
     ended: bool,
-    /// Runs of numbers, first and last, that no line brought in a packet as it was sent.
+    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. What a file
+    /// lacks is not among them.
     missing: Vec<[u64; 2]>,
 }
 
@@ -90,23 +93,37 @@ impl Report {
         let mut warnings = origin.warnings();
         warnings.extend(unsent.warnings());
         warnings.extend(other_sessions(player, session));
-        let runs: Vec<_> = player.offered().runs().collect();
+        let tally = &origin.tally().sessions[session];
+        if tally.protocol != LineProtocol::MoldUdp64 {
+            warnings.push(format!(
+                "{} has no end of session: a receiver has to be stopped otherwise",
+                tally.protocol.name()
+            ));
+        }
+        let numberings = player.numberings();
+        let runs = || numberings.iter().flat_map(|one| one.offered.runs());
+        let mut epochs = EpochReport::of_file(tally, numberings);
+        // A list of epochs is for a session that has several.
+        let dropped_both = match epochs.len() {
+            0 | 1 => epochs.pop().map_or_else(Vec::new, |only| only.missing),
+            _ => Vec::new(),
+        };
         Self {
             file: Some(file.display().to_string()),
             format: origin.format(),
             compression: origin.compression(),
             feed: origin.feed(),
             feed_id: origin.feed_id(),
-            session: origin.tally().sessions[session].played_name(),
-            first_sequence: runs.first().map(|run| *run.start()),
-            last_sequence: runs.last().map(|run| *run.end()),
-            messages: runs.iter().map(|run| run.end() - run.start() + 1).sum(),
+            session: tally.played_name(),
+            first_sequence: runs().map(|run| *run.start()).min(),
+            last_sequence: runs().map(|run| *run.end()).max(),
+            messages: player.messages(),
             lines: player.lines().iter().map(LineReport::new).collect(),
-            dropped_both: difference(player.offered(), player.sent()),
+            dropped_both,
             unsent: unsent.counts(),
             faults: FaultReport::all(player.faults()),
             servers: player.wire().servers.reports(),
-            epochs: Vec::new(),
+            epochs,
             seed,
             truncated_tail_bytes: origin.truncated_tail_bytes(),
             interrupted: interrupt::requested(),
@@ -213,17 +230,17 @@ impl Report {
             Duration::from_nanos(self.elapsed_ns),
             table.render()
         );
-        if !self.dropped_both.is_empty() {
-            let lost: u64 = self
-                .dropped_both
-                .iter()
-                .map(|[first, last]| last - first + 1)
-                .sum();
+        // Each is in one of the two lists: where there is one epoch, in the first.
+        let epochs = self.epochs.iter().filter(|_| self.epochs.len() > 1);
+        let missing = epochs.flat_map(|epoch| &epoch.missing);
+        let dropped: Vec<_> = self.dropped_both.iter().chain(missing).collect();
+        if !dropped.is_empty() {
+            let lost: u64 = dropped.iter().map(|[first, last]| last - first + 1).sum();
             _ = writeln!(
                 text,
-                "  {} messages in {} runs were dropped on every line",
+                "  {} numbers in {} runs were dropped on every line",
                 thousands(lost),
-                thousands(self.dropped_both.len() as u64)
+                thousands(dropped.len() as u64)
             );
         }
         for server in &self.servers {
@@ -266,6 +283,23 @@ impl EpochReport {
             missing: all.runs().map(|run| [*run.start(), *run.end()]).collect(),
         }
     }
+
+    fn of_file(session: &SessionTally, numberings: &[Numbering]) -> Vec<Self> {
+        let epochs = (0..).zip(numberings).filter_map(|(restarts, numbering)| {
+            let mut runs = numbering.offered.runs();
+            let first = runs.next()?;
+            let last = runs.last().unwrap_or_else(|| first.clone());
+            Some(Self {
+                session: session.played_name(),
+                restarts,
+                first_sequence: *first.start(),
+                next_sequence: last.end().saturating_add(1),
+                ended: false,
+                missing: numbering.dropped(),
+            })
+        });
+        epochs.collect()
+    }
 }
 
 impl LineReport {
@@ -304,9 +338,11 @@ fn other_sessions(player: &Player, session: usize) -> Option<String> {
     })
 }
 
-/// Returns the runs of `all` that are not in `part`.
-fn difference(all: &Ranges, part: &Ranges) -> Vec<[u64; 2]> {
-    let mut rest = all.clone();
-    part.runs().for_each(|run| rest.remove(run));
-    rest.runs().map(|run| [*run.start(), *run.end()]).collect()
+impl Numbering {
+    /// Returns the runs of numbers that were to be sent and that no line sent.
+    fn dropped(&self) -> Vec<[u64; 2]> {
+        let mut rest = self.offered.clone();
+        self.sent.runs().for_each(|run| rest.remove(run));
+        rest.runs().map(|run| [*run.start(), *run.end()]).collect()
+    }
 }

@@ -3,6 +3,7 @@
 use super::Args;
 use super::loss::Loss;
 use super::pace::Pace;
+use super::pulse::Pulse;
 use super::report::Report;
 use super::wire::Wire;
 use crate::cli::Outcome;
@@ -43,7 +44,8 @@ pub(super) fn run(
     let elapsed = wire.schedule.elapsed();
     let truth = lines.truth();
     if let Some(last) = truth.epochs.last() {
-        wire.close(last.session, last.end, false, lines.history())?;
+        let pulse = Pulse::Mold(last.session);
+        wire.close(pulse, last.end, false, lines.history())?;
     }
     let report = Report::of_scenario(args, &scenario, &wire, &lines, elapsed);
     output::warn(&report.warnings);

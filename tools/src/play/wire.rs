@@ -3,10 +3,10 @@
 
 use super::line::Line;
 use super::pace::{Pace, Schedule};
+use super::pulse::{Buffer, Pulse};
 use super::servers::Servers;
 use crate::interrupt;
 use anyhow::Result;
-use ringtape::feed::moldudp64::{self, HEADER_BYTES, SessionId};
 use ringtape::torture::History;
 use std::time::Duration;
 
@@ -59,22 +59,24 @@ impl Wire {
         }
     }
 
-    /// Tells every line where the session stands, and that it ended.
+    /// Tells every line where the session stands, and that it ended, as far as its protocol can.
     pub(super) fn close(
         &mut self,
-        session: SessionId,
+        pulse: Pulse,
         next: u64,
         no_end: bool,
         history: &History,
     ) -> Result<()> {
-        let (mut heartbeat, mut end) = ([0; HEADER_BYTES], [0; HEADER_BYTES]);
-        let heartbeat = moldudp64::heartbeat(&mut heartbeat, session, next);
-        let end = moldudp64::end_of_session(&mut end, session, next);
-        let started = self.schedule.elapsed();
-        self.announce(heartbeat)?;
-        for repetition in 1..=CLOSING_PACKETS {
-            self.wait_until(started + CLOSING_INTERVAL * repetition, history)?;
-            self.announce(if no_end { heartbeat } else { end })?;
+        let (mut heartbeat, mut end) = (Buffer::default(), Buffer::default());
+        if let Some(heartbeat) = pulse.heartbeat(&mut heartbeat, next) {
+            let end = pulse.end_of_session(&mut end, next);
+            let end = end.filter(|_| !no_end).unwrap_or(heartbeat);
+            let started = self.schedule.elapsed();
+            self.announce(heartbeat)?;
+            for repetition in 1..=CLOSING_PACKETS {
+                self.wait_until(started + CLOSING_INTERVAL * repetition, history)?;
+                self.announce(end)?;
+            }
         }
         self.serve_after_end(history)
     }

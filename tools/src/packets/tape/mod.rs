@@ -174,6 +174,7 @@ impl Tape {
                 session: first.session,
                 first: first.number,
                 count,
+                messages: count,
             };
             let session = &mut self.tally.sessions[head.session];
             let new = session.bring(head.first, count, &first.bytes);
