@@ -126,7 +126,7 @@ impl Player {
                 }
                 self.offered.insert(numbers);
             }
-            self.remember(session_name);
+            self.remember(session_name)?;
             self.next = self.next.max(first + count);
             self.last_sent = self.wire.schedule.elapsed();
             progress.set(self.origin.read_bytes());
@@ -202,9 +202,12 @@ impl Player {
     }
 
     /// Keeps the messages of the packet that was read last for the servers.
-    fn remember(&mut self, session: SessionId) {
+    fn remember(&mut self, session: SessionId) -> Result<()> {
+        if let Some(tcp) = &mut self.wire.tcp {
+            tcp.publish_packet(self.origin.current())?;
+        }
         if self.wire.servers.is_empty() {
-            return;
+            return Ok(());
         }
         let bytes = self.origin.current();
         if let Ok(packet) = moldudp64::Packet::parse(bytes, bytes.len()) {
@@ -212,6 +215,7 @@ impl Player {
                 self.history.insert(session, number, message);
             }
         }
+        Ok(())
     }
 
     /// Waits until `due`; keeps the lines alive meanwhile.
