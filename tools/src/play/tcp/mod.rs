@@ -110,7 +110,7 @@ impl Tcp {
         let scenario = scenario.and_then(|scenario| scenario.tcp);
         let wait = Duration::from_secs(args.tcp_wait_s);
         let tcp = Self::listen(address, wait, scenario.unwrap_or_default(), seed)?;
-        output::note(&format!("SoupBinTCP on {}", tcp.address));
+        output::note(&format!("SoupBinTCP on {}\n", tcp.address));
         Ok(Some(tcp))
     }
 
