@@ -137,8 +137,8 @@ fn connections_that_are_closed_garbled_and_rejected_lose_and_repeat_nothing() {
         return;
     };
     let folder = TempDir::new().unwrap();
-    let text = "seed = 7\n[tcp]\nclose_after_bytes = 20_000\ngarbage = 30\nstall_ms = 3\n\
-                reject = { share = 40 }\n";
+    let text = "seed = 4\n[tcp]\nclose_after_bytes = 20_000\ngarbage = 30\nstall_ms = 3\n\
+                reject = { share = 20 }\n";
     let scenario = scenario(&folder, text);
     let args = [
         file.to_str().unwrap(),
