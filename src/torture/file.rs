@@ -1,6 +1,7 @@
 //! Owns the scenario file: TOML, every key known, every mistake named with its line.
 
 use super::scenario::{EventAt, LineScenario, Scenario, ServerScenario, Traffic, VenueEvent, What};
+use super::tcp::TcpScenario;
 use super::values::micros_if_any;
 use crate::feed::LINES_MAX;
 use serde::Deserialize;
@@ -34,6 +35,7 @@ struct File {
     events: Vec<Spanned<EventFile>>,
     #[serde(default, rename = "server")]
     servers: Vec<Spanned<ServerScenario>>,
+    tcp: Option<TcpScenario>,
 }
 
 fn one() -> Spanned<i64> {
@@ -99,6 +101,12 @@ impl File {
             .map_err(|_| (self.seed.span(), "seed: a seed is not negative".to_owned()))?;
         let names = ('A'..).map(String::from);
         let mut lines = named("line", self.lines, names, LINES_MAX, |line| &mut line.name)?;
+        if lines.is_empty() && self.tcp.is_some() {
+            lines.push(LineScenario {
+                name: "A".to_owned(),
+                ..LineScenario::default()
+            });
+        }
         if lines.is_empty() {
             return Err((0..0, "no [[line]]: nothing to send on".to_owned()));
         }
@@ -124,6 +132,7 @@ impl File {
             lines,
             events,
             servers,
+            tcp: self.tcp,
         })
     }
 }

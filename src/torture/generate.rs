@@ -42,6 +42,7 @@ impl Scenario {
             lines,
             events,
             servers,
+            tcp: None,
         }
     }
 }

@@ -22,6 +22,7 @@
 //! | | `corrupt = { header, message }` | one bit is another |
 //! | `[[event]]` | `what` `at_message` or `at_us` `for_us` `line` | `end-of-session`, `session-change`, `restart`, `silence` |
 //! | `[[server]]` | `name` `address` `behaviour` `delay_us` `answer_messages` `request_loss` `loss` | `right`, `slow`, `partial`, `silent`, `wrong` |
+//! | `[tcp]` | `close_after_bytes` `stall_ms` `garbage` `reject = { share, reason }` | [`TcpScenario`]: connections of a SoupBinTCP server |
 //!
 //! The framing is MoldUDP64 with ITCH 5.0 inside, or messages of the caller's; [`Faults`] work on
 //! packets of any protocol. A packet's fate is drawn from the seed, its line and its place there,
@@ -43,6 +44,7 @@ mod runs;
 mod scenario;
 mod server;
 mod simulation;
+mod tcp;
 mod values;
 mod venue;
 
@@ -59,5 +61,6 @@ pub use scenario::{
 };
 pub use server::{ANSWER_BYTES_MAX, Answer, Request, RerequestServer, ServerCounts};
 pub use simulation::{Outcome, Simulation, Step, StepKind};
+pub use tcp::{RejectReason, Rejects, TcpFaults, TcpScenario};
 pub use values::{Between, Share};
 pub use venue::Epoch;

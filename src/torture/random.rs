@@ -10,6 +10,7 @@ pub(super) enum Purpose {
     Faults = 3,
     Server = 4,
     Scenario = 5,
+    Tcp = 6,
 }
 
 /// Returns the generator of the `ordinal`th packet (or request) on a line (or of a server).

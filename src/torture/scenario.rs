@@ -1,5 +1,6 @@
 //! Owns scenarios: what a venue sends, and what becomes of it on each line.
 
+use super::tcp::TcpScenario;
 use super::values::{Between, Share, micros, micros_above_zero};
 use crate::feed::moldudp64::SessionId;
 use serde::Deserialize;
@@ -49,6 +50,8 @@ pub struct Scenario {
     pub events: Vec<VenueEvent>,
     /// Who answers requests.
     pub servers: Vec<ServerScenario>,
+    /// What becomes of connections to the venue's SoupBinTCP server; nothing if `None`.
+    pub tcp: Option<TcpScenario>,
 }
 
 /// What a venue sends: `[traffic]`.

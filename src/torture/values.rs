@@ -132,3 +132,30 @@ pub(super) fn micros_above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u6
 pub(super) fn micros_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     micros(from).map(Some)
 }
+
+/// Reads a `_ms` key as nanoseconds; it is not 0.
+pub(super) fn millis_above_zero<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<u64>, D::Error> {
+    let ms = i64::deserialize(from)?;
+    let max = US_MAX / 1_000;
+    match u64::try_from(ms) {
+        Ok(ms) if (1..=max).contains(&ms) => Ok(Some(ms * 1_000_000)),
+        _ => Err(D::Error::custom(format!(
+            "{ms} is no number of milliseconds from 1 to {max}, an hour"
+        ))),
+    }
+}
+
+/// Reads a `_bytes` key that is not 0.
+pub(super) fn bytes_above_zero<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<u64>, D::Error> {
+    let bytes = i64::deserialize(from)?;
+    match u64::try_from(bytes) {
+        Ok(bytes @ 1..) => Ok(Some(bytes)),
+        _ => Err(D::Error::custom(format!(
+            "{bytes} is no number of bytes from 1"
+        ))),
+    }
+}

@@ -13,13 +13,15 @@ const HEARTBEAT_NS: u64 = 1_000_000_000;
 /// Nanoseconds without a byte from the client after which the connection is closed.
 const SILENCE_NS: u64 = 15_000_000_000;
 
-/// A session of a venue: every message that it has published, numbered from 1. It has no socket and
-/// reads no clock: whoever carries the bytes tells the time.
+/// A session of a venue: every message that it has published, numbered from 1, or from where it was
+/// told to begin. It has no socket and reads no clock: whoever carries the bytes tells the time.
 ///
 /// [`SoupFeed`](super::SoupFeed) shows both sides at work.
 #[derive(Clone, Debug)]
 pub struct Server {
     session: SessionId,
+    /// The number of its first message.
+    first: u64,
     /// Packets of sequenced data, one behind the other.
     history: Vec<u8>,
     /// Where each packet ends in `history`.
@@ -37,12 +39,22 @@ impl Server {
     pub const fn new(session: SessionId) -> Self {
         Self {
             session,
+            first: 1,
             history: Vec::new(),
             ends: Vec::new(),
             kept_from: 1,
             ended: false,
             user: None,
         }
+    }
+
+    /// Gives the first message this number instead of 1; 0 counts as 1. For sessions of which the
+    /// beginning is not there.
+    #[must_use]
+    pub fn beginning_at(mut self, first: u64) -> Self {
+        self.first = first.max(1);
+        self.kept_from = self.first;
+        self
     }
 
     /// Lets only this user log in.
@@ -65,7 +77,7 @@ impl Server {
 
     /// Forgets the messages below `number`: who asks for them is given those from there on.
     pub fn keep_from(&mut self, number: u64) {
-        self.kept_from = number.clamp(1, self.next());
+        self.kept_from = number.clamp(self.first, self.next());
     }
 
     /// Ends the session.
@@ -76,7 +88,7 @@ impl Server {
     /// Returns the number of the next message.
     #[must_use]
     pub fn next(&self) -> u64 {
-        self.ends.len() as u64 + 1
+        self.first + self.ends.len() as u64
     }
 
     /// Takes a connection that somebody made at `now_ns`.
@@ -92,6 +104,7 @@ impl Server {
             reader: Reader::new(End::Client),
             misbehaviour,
             control: Vec::new(),
+            begun: 0,
             cursor: None,
             in_packet: None,
             sent_bytes: 0,
@@ -118,9 +131,14 @@ impl Server {
         }
     }
 
+    /// How many packets end at `offset` of the history or before.
+    fn packets_before(&self, offset: usize) -> usize {
+        self.ends.partition_point(|&end| end <= offset)
+    }
+
     /// Where packet `number` begins in the history.
     fn offset(&self, number: u64) -> usize {
-        let before = usize::try_from(number - 1).unwrap_or(usize::MAX);
+        let before = usize::try_from(number - self.first).unwrap_or(usize::MAX);
         match before.checked_sub(1) {
             None => 0,
             Some(last) => self.ends.get(last).copied().unwrap_or(self.history.len()),
@@ -152,6 +170,8 @@ pub struct Connection {
     misbehaviour: Misbehaviour,
     /// Answers and heartbeats that wait to be sent, and garbage.
     control: Vec<u8>,
+    /// How many messages of the history the client did not ask for.
+    begun: usize,
     /// Offset in the server's history of what comes next; `None` before the login.
     cursor: Option<usize>,
     /// Where the packet ends that was begun and not yet sent as a whole.
@@ -223,6 +243,27 @@ impl Connection {
         stall.is_some_and(|stall| self.sent_bytes >= stall)
     }
 
+    /// Returns whether the client's login was accepted.
+    #[must_use]
+    pub const fn is_logged_in(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    /// Returns whether what was sent so far ends where a packet does.
+    #[must_use]
+    pub const fn is_between_packets(&self) -> bool {
+        self.in_packet.is_none() && self.control.is_empty()
+    }
+
+    /// Returns how many messages of the session were sent as a whole.
+    #[must_use]
+    pub fn messages(&self, server: &Server) -> u64 {
+        let sent = self
+            .cursor
+            .map_or(0, |cursor| server.packets_before(cursor));
+        sent.saturating_sub(self.begun) as u64
+    }
+
     fn take_login(&mut self, server: &Server, login: &Login) {
         let answer = match self.misbehaviour.reject {
             Some(reject) => Err(reject),
@@ -235,7 +276,9 @@ impl Connection {
                 let number = self.misbehaviour.accept_at.unwrap_or(number);
                 let session = self.misbehaviour.session.unwrap_or(server.session);
                 self.control.extend(login_accepted(session, number));
-                self.cursor = Some(server.offset(number.clamp(1, server.next())));
+                let cursor = server.offset(number.clamp(server.first, server.next()));
+                self.begun = server.packets_before(cursor);
+                self.cursor = Some(cursor);
             }
             Err(reject) => {
                 self.control.extend(login_rejected(reject));
@@ -279,6 +322,9 @@ impl Connection {
         limit: usize,
         out: &mut Vec<u8>,
     ) -> usize {
+        if limit == 0 {
+            return 0;
+        }
         if self.in_packet.is_none() && !self.control.is_empty() {
             let sent = limit.min(self.control.len());
             out.extend(self.control.drain(..sent));
@@ -373,6 +419,30 @@ mod tests {
             talk(&server, server.connect(0), &login(b"", 1), 99),
             [0, 2, b'J', b'A']
         );
+    }
+
+    #[test]
+    fn a_session_can_begin_at_any_number_and_tells_what_was_sent_of_it() {
+        let mut server = Server::new(session_id(b"S1").unwrap()).beginning_at(1_000);
+        for message in [&b"one"[..], b"", b"three"] {
+            assert!(server.publish(message));
+        }
+        assert_eq!(server.next(), 1_003);
+        for (asked, accepted, messages) in [(1, 1_000, 3), (1_002, 1_002, 1), (0, 1_003, 0)] {
+            let mut connection = server.connect(0);
+            connection.on_bytes(&server, &login(b"", asked), 0);
+            assert!(connection.is_logged_in() && !connection.is_between_packets());
+            let (mut out, mut whole) = (Vec::new(), Vec::new());
+            while connection.poll(&server, 0, 1, &mut out) > 0 {
+                if connection.is_between_packets() {
+                    whole.push((out.len(), connection.messages(&server)));
+                }
+            }
+            assert_eq!(out[..33], login_accepted(*b"        S1", accepted));
+            assert_eq!(whole[0], (33, 0));
+            assert_eq!(whole.len() as u64, 1 + messages);
+            assert_eq!(whole.last(), Some(&(out.len(), messages)));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod report;
 mod scenario;
 mod servers;
 mod synthetic;
+mod tcp;
 mod wire;
 
 use self::amount::parse_scaled;
@@ -21,12 +22,14 @@ use self::pace::Pace;
 use self::player::Player;
 use self::report::Report;
 use self::servers::Servers;
+use self::tcp::Tcp;
 use self::wire::Wire;
 use crate::cli::Outcome;
 use crate::packets::Unsent;
 use crate::progress::Progress;
 use crate::{interrupt, output};
 use anyhow::{Context as _, Result, anyhow, ensure};
+use clap::builder::ArgPredicate;
 use ringtape::feed::{LINES_MAX, SessionName};
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
@@ -59,6 +62,12 @@ silence; and re-request servers that are right, slow, partial, silent or wrong. 
 scenario's own made-up traffic is published. The heartbeats and ends behind the last message are told
 to every line as they are. With --max the scenario's times decide the order, and nothing waits.
 
+With --tcp whoever logs in by SoupBinTCP is given the session from the number asked for, up to 16
+clients at once; what was played is kept in memory for them, up to 2 GiB. What happens on the lines does
+not happen there; [tcp] of the scenario closes, stalls and garbles connections and rejects logins. A
+stream has no holes: numbers that a file lacks are skipped, and what follows is numbered on. At the end
+clients are waited for as long as they take something, up to 5 s after the last.
+
 Examples:
   At the pace of the market, on two lines:
     ringtape play 2023-08-22.pcap --to 127.0.0.1:31001 --to 127.0.0.1:31002
@@ -70,6 +79,8 @@ Examples:
   A made-up feed that loses, reorders and restarts, with a re-request server:
     ringtape play --scenario bad-day.toml --seed 7 --to 127.0.0.1:31001 --to 127.0.0.1:31002 \\
         --rerequest 127.0.0.1:31009 --json
+  ITCH over TCP, from the moment that somebody is there:
+    ringtape play day.itch50 --tcp 127.0.0.1:31010 --tcp-wait-s 30 --rate 50000
   What was recorded, ten times as fast as it came:
     ringtape play tape/ --to 127.0.0.1:31001 --speed 10
 
@@ -100,8 +111,23 @@ pub struct Args {
     feed: Option<u8>,
 
     /// Where to publish; give it again for line B, C and so on
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:26477")]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:26477",
+        default_value_if("tcp", ArgPredicate::IsPresent, None)
+    )]
     to: Vec<SocketAddrV4>,
+
+    /// Serve the same messages by TCP, as SoupBinTCP 3.00, here; without --to to nobody else. Port 0
+    /// is a free one, which standard error tells
+    #[arg(long, value_name = "ADDR:PORT")]
+    tcp: Option<SocketAddrV4>,
+
+    /// Wait up to so many seconds for a first client of --tcp before playing
+    #[arg(long, value_name = "SECONDS", requires = "tcp", default_value = "0",
+        value_parser = clap::value_parser!(u64).range(..=3_600))]
+    tcp_wait_s: u64,
 
     /// Interface to send out of, by name or address
     #[arg(long, value_name = "NAME")]
@@ -170,10 +196,12 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let seed = seed.unwrap_or(1);
     let lines = open_lines(args)?;
     let servers = Servers::open(args, scenario.as_ref(), seed)?;
-    let wire = Wire::new(lines, servers, pace);
+    let tcp = Tcp::open(args, scenario.as_ref(), seed)?;
+    let mut wire = Wire::new(lines, servers, tcp, pace);
     let loss = Loss::new(&losses_ppm, args.loss_both, seed);
     let Some(file) = &args.file else {
         let scenario = scenario.unwrap_or_else(|| scenario::plain(args.to.len(), seed));
+        wire.begin();
         return synthetic::run(args, scenario, wire, loss);
     };
     let faults = match &scenario {
@@ -182,6 +210,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     };
     let origin = Origin::open(args, file)?;
     let progress = Progress::over(origin.file_bytes(), pace != Pace::Max, args.json);
+    wire.begin();
     let mut player = Player::new(origin, wire, loss, faults);
     player.play(args.session.as_deref(), &progress)?;
     progress.finish();

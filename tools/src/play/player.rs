@@ -143,6 +143,11 @@ impl Player {
                      and the scenario's servers out",
                     protocol.name()
                 );
+                ensure!(
+                    self.wire.tcp.is_none(),
+                    "--tcp serves the messages of MoldUDP64, and the file holds {}: leave it out",
+                    protocol.name()
+                );
                 // With MoldUDP64, what comes behind a restart counts as a duplicate.
                 brings.numbering = usize::try_from(session.restarts)?;
             }
@@ -165,7 +170,7 @@ impl Player {
                 self.enqueue(sent_ns, protocol, brings, &lost)?;
             }
             self.note(protocol, name, brings, &lost);
-            self.remember(name);
+            self.remember(name)?;
             self.last_sent = self.wire.schedule.elapsed();
             progress.set(self.origin.read_bytes());
         }
@@ -277,9 +282,12 @@ impl Player {
     }
 
     /// Keeps the messages of the packet that was read last for the servers.
-    fn remember(&mut self, session: SessionId) {
+    fn remember(&mut self, session: SessionId) -> Result<()> {
+        if let Some(tcp) = &mut self.wire.tcp {
+            tcp.publish_packet(self.origin.current())?;
+        }
         if self.wire.servers.is_empty() {
-            return;
+            return Ok(());
         }
         let bytes = self.origin.current();
         if let Ok(packet) = moldudp64::Packet::parse(bytes, bytes.len()) {
@@ -287,6 +295,7 @@ impl Player {
                 self.history.insert(session, number, message);
             }
         }
+        Ok(())
     }
 
     /// Waits until `due`; keeps the lines alive meanwhile.

@@ -4,6 +4,7 @@ use super::Args;
 use super::line::Line;
 use super::player::{Numbering, Player};
 use super::servers::ServerReport;
+use super::tcp::{Tcp, TcpReport};
 use super::wire::{Wire, nanos};
 use crate::interrupt;
 use crate::output::{Table, thousands};
@@ -42,6 +43,8 @@ pub(super) struct Report {
     faults: Vec<FaultReport>,
     /// Re-request servers.
     servers: Vec<ServerReport>,
+    /// The SoupBinTCP server, `null` without one.
+    tcp: Option<TcpReport>,
     /// The venue's sessions and restarts in a scenario's own traffic, or the sequences of a file's
     /// session that begins to number again; else empty.
     epochs: Vec<EpochReport>,
@@ -119,10 +122,15 @@ impl Report {
             last_sequence: runs().map(|run| *run.end()).max(),
             messages: player.messages(),
             lines: player.lines().iter().map(LineReport::new).collect(),
-            dropped_both,
+            // Without a line of datagrams nothing was dropped on every one.
+            dropped_both: match player.lines() {
+                [] => Vec::new(),
+                _ => dropped_both,
+            },
             unsent: unsent.counts(),
             faults: FaultReport::all(player.faults()),
             servers: player.wire().servers.reports(),
+            tcp: player.wire().tcp.as_ref().map(Tcp::report),
             epochs,
             seed,
             truncated_tail_bytes: origin.truncated_tail_bytes(),
@@ -178,6 +186,7 @@ impl Report {
             unsent: BTreeMap::new(),
             faults: FaultReport::all(lines.fault_counts()),
             servers: wire.servers.reports(),
+            tcp: wire.tcp.as_ref().map(Tcp::report),
             epochs,
             seed: scenario.seed,
             truncated_tail_bytes: 0,
@@ -246,6 +255,9 @@ impl Report {
         for server in &self.servers {
             _ = writeln!(text, "  {}", server.to_text());
         }
+        if let Some(tcp) = &self.tcp {
+            _ = writeln!(text, "  {}", tcp.to_text());
+        }
         for (reason, &count) in &self.unsent {
             let reason = reason.replace('_', " ");
             _ = writeln!(
@@ -270,6 +282,10 @@ impl EpochReport {
         let mut all = Ranges::default();
         if epoch.end > epoch.first {
             all.insert(epoch.first..=epoch.end - 1);
+        }
+        // Without lines there was nothing to miss.
+        if intact.is_empty() {
+            all = Ranges::default();
         }
         for run in intact.iter().flat_map(Numbers::runs) {
             all.remove(run.start..=run.end - 1);

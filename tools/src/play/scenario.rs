@@ -15,9 +15,27 @@ pub(super) fn load(args: &Args) -> Result<Option<Scenario>> {
         .with_context(|| format!("cannot read the scenario {}", path.display()))?;
     let mut scenario =
         Scenario::parse(&text).with_context(|| format!("scenario {}", path.display()))?;
+    if args.tcp.is_some() {
+        let restarts = scenario.events.iter();
+        let restarts = restarts.filter(|event| event.what == What::Restart).count();
+        ensure!(
+            restarts == 0,
+            "scenario {}: a session on TCP never numbers again: leave the restarts out, or --tcp",
+            path.display()
+        );
+    } else {
+        ensure!(
+            scenario.tcp.is_none(),
+            "scenario {}: it has [tcp], and there is no --tcp: add it",
+            path.display()
+        );
+    }
     let (lines, targets) = (scenario.lines.len(), args.to.len());
+    if targets == 0 {
+        scenario.lines.clear();
+    }
     ensure!(
-        lines == targets,
+        lines == targets || targets == 0,
         "scenario {}: it has {lines} lines, and there are {targets} --to: give one for each",
         path.display()
     );
@@ -39,6 +57,7 @@ pub(super) fn plain(lines: usize, seed: u64) -> Scenario {
             .collect(),
         events: Vec::new(),
         servers: Vec::new(),
+        tcp: None,
     }
 }
 

@@ -5,6 +5,7 @@ use super::loss::Loss;
 use super::pace::Pace;
 use super::pulse::Pulse;
 use super::report::Report;
+use super::tcp::Direct;
 use super::wire::Wire;
 use crate::cli::Outcome;
 use crate::{interrupt, output};
@@ -28,10 +29,16 @@ pub(super) fn run(
     if let Pace::Rate { messages_per_s } = wire.schedule.pace() {
         traffic.rate = messages_per_s;
     }
+    let mut direct = wire.tcp.as_ref().map(|_| Direct::new(&scenario));
     let mut lines = Lines::new(&scenario);
     let mut lost = Vec::new();
     while !interrupt::requested() {
-        let Some(datagram) = lines.next() else { break };
+        let datagram = lines.next();
+        if let Some(direct) = &mut direct {
+            let until_ns = datagram.as_ref().map(|datagram| datagram.ts_ns);
+            direct.play(until_ns, &mut wire, lines.history())?;
+        }
+        let Some(datagram) = datagram else { break };
         let due = wire.schedule.due_at(datagram.ts_ns);
         wire.wait_until(due.unwrap_or_default(), lines.history())?;
         loss.draw(&mut lost);

@@ -5,6 +5,7 @@ use super::line::Line;
 use super::pace::{Pace, Schedule};
 use super::pulse::{Buffer, Pulse};
 use super::servers::Servers;
+use super::tcp::Tcp;
 use crate::interrupt;
 use anyhow::Result;
 use ringtape::torture::History;
@@ -22,32 +23,45 @@ const CLOSING_PACKETS: u32 = 5;
 /// How far apart.
 const CLOSING_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Lines and servers of a feed that is played.
+/// Lines and servers, of datagrams and of TCP, of a feed that is played.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) lines: Vec<Line>,
     pub(super) servers: Servers,
+    pub(super) tcp: Option<Tcp>,
     pub(super) schedule: Schedule,
 }
 
 impl Wire {
-    pub(super) fn new(lines: Vec<Line>, servers: Servers, pace: Pace) -> Self {
+    pub(super) fn new(lines: Vec<Line>, servers: Servers, tcp: Option<Tcp>, pace: Pace) -> Self {
         Self {
             lines,
             servers,
+            tcp,
             schedule: Schedule::start(pace),
+        }
+    }
+
+    /// Waits for a first client of the TCP server, where that was asked for; then time begins.
+    pub(super) fn begin(&mut self) {
+        if let Some(tcp) = &mut self.tcp {
+            tcp.await_client();
+            self.schedule = Schedule::start(self.schedule.pace());
         }
     }
 
     /// Waits until `due`, or until Ctrl-C; serves meanwhile, and at least once.
     pub(super) fn wait_until(&mut self, due: Duration, history: &History) -> Result<()> {
-        if self.servers.is_empty() {
+        if self.servers.is_empty() && self.tcp.is_none() {
             self.schedule.wait_until(due);
             return Ok(());
         }
         loop {
             let now = self.schedule.elapsed();
             self.servers.poll(nanos(now), history)?;
+            if let Some(tcp) = &mut self.tcp {
+                tcp.poll(nanos(now));
+            }
             if now >= due || interrupt::requested() {
                 return Ok(());
             }
@@ -67,6 +81,9 @@ impl Wire {
         no_end: bool,
         history: &History,
     ) -> Result<()> {
+        if let Some(tcp) = self.tcp.as_mut() {
+            tcp.finish(no_end);
+        }
         let (mut heartbeat, mut end) = (Buffer::default(), Buffer::default());
         if let Some(heartbeat) = pulse.heartbeat(&mut heartbeat, next) {
             let end = pulse.end_of_session(&mut end, next);
@@ -78,7 +95,11 @@ impl Wire {
                 self.announce(end)?;
             }
         }
-        self.serve_after_end(history)
+        self.serve_after_end(history)?;
+        if let Some(tcp) = &mut self.tcp {
+            tcp.linger(&self.schedule);
+        }
+        Ok(())
     }
 
     /// Sends a packet of our own to every line.
