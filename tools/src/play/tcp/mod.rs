@@ -32,7 +32,7 @@ const ACCEPTS_MAX: usize = 32;
 /// How much of what was played is kept, with 8 bytes for each message beside.
 const HISTORY_BYTES_MAX: u64 = 2 << 30;
 /// How long clients that take nothing more, or do not come back, are waited for after the end.
-const LINGER: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_secs(12);
 /// The same where somebody wants to stop.
 const LINGER_INTERRUPTED: Duration = Duration::from_millis(250);
 /// How long clients are waited for at most, however little they take at a time.
