@@ -66,7 +66,7 @@ With --tcp whoever logs in by SoupBinTCP is given the session from the number as
 clients at once; what was played is kept in memory for them, up to 2 GiB. What happens on the lines does
 not happen there; [tcp] of the scenario closes, stalls and garbles connections and rejects logins. A
 stream has no holes: numbers that a file lacks are skipped, and what follows is numbered on. At the end
-clients are waited for as long as they take something, up to 5 s after the last.
+clients are waited for as long as they take something, up to 12 s after the last.
 
 Examples:
   At the pace of the market, on two lines:
