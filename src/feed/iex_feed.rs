@@ -124,16 +124,7 @@ impl Decode for Iex {
         out: &mut Batch<MarketEvent>,
     ) -> Result<(), MalformedMessage> {
         let decoded = self.decoder.decode(message, out)?;
-        let counters = &self.counters;
-        if let Some(&message_type) = message.bytes.first() {
-            counters.messages_by_type[usize::from(message_type)].add(1);
-        }
-        match decoded {
-            iex::Decoded::Events => {}
-            iex::Decoded::Unknown => counters.unknown_messages.add(1),
-            iex::Decoded::Unnumbered => counters.unnumbered_messages.add(1),
-            iex::Decoded::Empty => counters.empty_messages.add(1),
-        }
+        decoded.count(message.bytes, &self.counters);
         Ok(())
     }
 }

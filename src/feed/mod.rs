@@ -50,7 +50,7 @@ pub use ledger::{
 };
 pub use nasdaq::{Nasdaq, NasdaqFeed};
 pub use protocol::{
-    Claim, Fault, Malformed, Packet, PacketKind, Protocol, REQUEST_BYTES_MAX, SessionName,
+    Claim, Decoded, Fault, Malformed, Packet, PacketKind, Protocol, REQUEST_BYTES_MAX, SessionName,
     session_name,
 };
 pub use rerequest::RerequestConfig;

@@ -92,6 +92,36 @@ pub struct Packet<M> {
     pub messages: M,
 }
 
+/// What a message became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// One event or a group of them.
+    Events,
+    /// A dead letter: the type is not known.
+    Unknown,
+    /// A dead letter: there is no number left for the instrument that it names. Only of venues that
+    /// number none themselves.
+    Unnumbered,
+    /// No record: the message has no bytes.
+    Empty,
+}
+
+impl Decoded {
+    /// Counts a message that became this, by its first byte and by what is wrong with it.
+    #[inline(always)]
+    pub(super) fn count(self, bytes: &[u8], counters: &FeedCounters) {
+        if let Some(&message_type) = bytes.first() {
+            counters.messages_by_type[usize::from(message_type)].add(1);
+        }
+        match self {
+            Self::Events => {}
+            Self::Unknown => counters.unknown_messages.add(1),
+            Self::Unnumbered => counters.unnumbered_messages.add(1),
+            Self::Empty => counters.empty_messages.add(1),
+        }
+    }
+}
+
 /// A protocol: how datagrams are packets of numbered messages, and how messages become records.
 ///
 /// Where the venue numbers packets instead of messages, a whole packet is one "message" here.

@@ -4,25 +4,12 @@ mod rare;
 
 use super::symbols::{Found, Symbols};
 use super::wire::{self, read};
-use crate::feed::{MalformedMessage, Message};
+use crate::feed::{Decoded, MalformedMessage, Message};
 use crate::market::{
     EventKind, Flags, Head, Instrument, LastSale, Level, LevelAction, MarketEvent, NO_QUANTITY,
     Quote, Side, Symbol,
 };
 use crate::record::{Batch, DeadLetter};
-
-/// What a message became.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoded {
-    /// One event or a group of them.
-    Events,
-    /// A dead letter: the type is not known.
-    Unknown,
-    /// A dead letter: there is no number left for the instrument that it names.
-    Unnumbered,
-    /// No record: the message has no bytes.
-    Empty,
-}
 
 /// The type of a level of the buyers' side.
 const BUY_LEVEL: u8 = b'8';

@@ -70,7 +70,8 @@ mod decode;
 mod symbols;
 mod wire;
 
-pub use decode::{Decoded, Decoder};
+pub use super::Decoded;
+pub use decode::Decoder;
 pub use symbols::INSTRUMENTS_MAX;
 
 /// The most records that one message becomes: a derived instrument and a group of three.

@@ -2,7 +2,7 @@
 
 use super::order::{self, LAYOUTS, Layout, OrderEvent};
 use super::wire;
-use crate::feed::{MalformedMessage, Message};
+use crate::feed::{Decoded, MalformedMessage, Message};
 use crate::market::{
     AddOrder, CircuitBreaker, CircuitBreakerLevels, Collar, CrossTrade, DirectListing,
     DirectListingCollar, EventKind, Execute, Flags, Head, Imbalance, ImbalancePrices, Instrument,
@@ -12,17 +12,6 @@ use crate::market::{
 use crate::record::{Batch, DeadLetter};
 use zerocopy::byteorder::big_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned, transmute, transmute_ref};
-
-/// What a message became.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoded {
-    /// One event or a group of them.
-    Events,
-    /// A dead letter: the type is not known.
-    Unknown,
-    /// No record: the message has no bytes.
-    Empty,
-}
 
 /// The name of a stock locate that no message named so far: none that a venue sends, because it is
 /// not ASCII, so that even a blank name reaches the bus. It is not zero so that filling the

@@ -70,7 +70,8 @@ mod order;
 mod values;
 mod wire;
 
-pub use decode::{Decoded, Decoder};
+pub use super::Decoded;
+pub use decode::Decoder;
 pub use encoder::{Encoded, Encoder, Unencodable, message_type};
 
 /// The most records that one message becomes: a derived instrument and a group of two.
