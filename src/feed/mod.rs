@@ -21,7 +21,6 @@ mod blocks;
 pub mod cme;
 mod config;
 pub mod iex;
-mod iex_feed;
 pub mod iextp;
 pub mod itch;
 mod ledger;
@@ -44,7 +43,7 @@ pub use arbiter::{Arbiter, Arbitration, Decode, MalformedMessage, Message, Outle
 pub use arbitrated::ArbitratedFeed;
 pub use cme::{Cme, CmeFeed};
 pub use config::FeedConfig;
-pub use iex_feed::{Iex, IexFeed};
+pub use iex::{Iex, IexFeed};
 pub use ledger::{
     FeedCounters, Ledger, LineCounters, LineLedger, LineLedgers, LinkCounters, LinkLedger,
 };

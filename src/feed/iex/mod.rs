@@ -67,11 +67,13 @@
 //! [`Flags::DERIVED`]: crate::market::Flags::DERIVED
 
 mod decode;
+mod feed;
 mod symbols;
 mod wire;
 
 pub use super::Decoded;
 pub use decode::Decoder;
+pub use feed::{Iex, IexFeed};
 pub use symbols::INSTRUMENTS_MAX;
 
 /// The most records that one message becomes: a derived instrument and a group of three.

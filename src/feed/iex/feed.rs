@@ -1,11 +1,12 @@
 //! Owns the IEX feed: IEX-TP with TOPS 1.6 or DEEP 1.0, arbitrated.
 
-use super::iextp::{self, Messages, SessionId};
-use super::{
-    ArbitratedFeed, Decode, FeedConfig, FeedCounters, Malformed, MalformedMessage, Message, Packet,
-    Protocol, SessionName, iex,
-};
+use super::{Decoder, RECORDS_MAX, is_sound};
 use crate::error::Result;
+use crate::feed::iextp::{self, Messages, SessionId};
+use crate::feed::{
+    ArbitratedFeed, Decode, FeedConfig, FeedCounters, Malformed, MalformedMessage, Message, Packet,
+    Protocol, SessionName,
+};
 use crate::market::MarketEvent;
 use crate::record::Batch;
 use std::cell::Cell;
@@ -47,7 +48,7 @@ pub type IexFeed = ArbitratedFeed<Iex>;
 /// IEX-TP with TOPS 1.6 or DEEP 1.0 inside.
 #[derive(Debug)]
 pub struct Iex {
-    decoder: iex::Decoder,
+    decoder: Decoder,
     counters: Arc<FeedCounters>,
     /// The session of the last packet and its name, which costs more than the rest of the header.
     named: Cell<Option<(SessionId, SessionName)>>,
@@ -79,7 +80,7 @@ impl Protocol for Iex {
 
     fn open(config: &FeedConfig, counters: Arc<FeedCounters>) -> Result<Self> {
         Ok(Self {
-            decoder: iex::Decoder::new(config.id),
+            decoder: Decoder::new(config.id),
             counters,
             named: Cell::new(None),
         })
@@ -96,7 +97,7 @@ impl Protocol for Iex {
     }
 
     fn message_records_max(_: usize) -> usize {
-        iex::RECORDS_MAX
+        RECORDS_MAX
     }
 
     fn datagram_records_max(datagram_bytes: usize) -> usize {
@@ -115,7 +116,7 @@ impl Decode for Iex {
     type Event = MarketEvent;
 
     fn is_sound(&self, bytes: &[u8]) -> bool {
-        iex::is_sound(bytes)
+        is_sound(bytes)
     }
 
     fn decode(
