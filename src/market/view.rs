@@ -627,6 +627,31 @@ views! {
     }
 }
 
+impl Instrument {
+    /// Makes an instrument of which only the name is known.
+    #[must_use]
+    pub const fn named(head: Head, symbol: Symbol, message: u32) -> Self {
+        Self {
+            head,
+            symbol,
+            round_lot: 0,
+            etp_leverage: 0,
+            market_category: 0,
+            financial_status: 0,
+            round_lots_only: 0,
+            issue_class: 0,
+            issue_subtype: [0; 2],
+            authenticity: 0,
+            short_sale_threshold: 0,
+            ipo: 0,
+            price_band_tier: 0,
+            etp: 0,
+            inverse: 0,
+            message,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Flags, NO_PRICE, Side};

@@ -46,6 +46,19 @@ pub struct Message<'a> {
     pub ts_recv_ns: u64,
 }
 
+impl Message<'_> {
+    /// Returns the low 32 bits of the venue's number, which events carry.
+    #[inline(always)]
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the low bits are what is wanted"
+    )]
+    pub const fn number_low(&self) -> u32 {
+        self.number as u32
+    }
+}
+
 /// Turns messages into records. Implement it to bring a protocol of your own to the [`Arbiter`].
 pub trait Decode {
     /// What messages become.

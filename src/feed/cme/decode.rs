@@ -92,10 +92,9 @@ impl Decoder {
         if packet.messages().next().is_none() {
             counters.empty_messages.add(1);
         }
-        let [a, b, c, d, ..] = message.number.to_le_bytes();
         let mut making = Making {
             number: message.number,
-            low: u32::from_le_bytes([a, b, c, d]),
+            number_low: message.number_low(),
             ts_recv_ns: message.ts_recv_ns,
             decoder: self,
             out,
@@ -160,7 +159,7 @@ impl Sink for Checking {
 /// The pass that makes events of a packet that is known to be sound.
 struct Making<'a> {
     number: u64,
-    low: u32,
+    number_low: u32,
     ts_recv_ns: u64,
     decoder: &'a mut Decoder,
     out: &'a mut Batch<MarketEvent>,
@@ -187,7 +186,7 @@ impl Sink for Making<'_> {
 
     fn event(&mut self, mut event: MarketEvent) {
         event.head.feed = self.decoder.feed;
-        event.message = self.low;
+        event.message = self.number_low;
         self.decoder.events += 1;
         self.out.push_event(self.ts_recv_ns, &event);
     }

@@ -146,7 +146,7 @@ impl Decoder {
             ask_quantity: quote.ask_size.get(),
             venue_flags: quote.header.flags,
             reserved: [0; 3],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -178,7 +178,7 @@ impl Decoder {
             },
             entry_type: message_type,
             venue_flags: level.header.flags,
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -198,7 +198,7 @@ impl Decoder {
             conditions: trade.header.flags,
             action: LevelAction::NEW,
             reserved: [0; 2],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -242,7 +242,7 @@ impl Decoder {
             ..head
         };
         self.events += 1;
-        let event = named_only(symbol, head, message);
+        let event = Instrument::named(head, symbol, message.number_low());
         out.push_event(message.ts_recv_ns, &event.into());
     }
 
@@ -269,33 +269,4 @@ impl From<MalformedMessage> for Refused {
     fn from(_: MalformedMessage) -> Self {
         Self::Malformed
     }
-}
-
-/// An instrument of which only the name is known.
-fn named_only(symbol: Symbol, head: Head, message: Message<'_>) -> Instrument {
-    Instrument {
-        head,
-        symbol,
-        round_lot: 0,
-        etp_leverage: 0,
-        market_category: 0,
-        financial_status: 0,
-        round_lots_only: 0,
-        issue_class: 0,
-        issue_subtype: [0; 2],
-        authenticity: 0,
-        short_sale_threshold: 0,
-        ipo: 0,
-        price_band_tier: 0,
-        etp: 0,
-        inverse: 0,
-        message: low(message.number),
-    }
-}
-
-/// Low 32 bits of the venue's number.
-#[inline]
-fn low(number: u64) -> u32 {
-    let [a, b, c, d, ..] = number.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }

@@ -132,7 +132,7 @@ impl Decoder {
         let known = u64::from_ne_bytes(self.directory[usize::from(header.locate.get())].0);
         if (words.stock ^ known) & layout.stock_mask != 0 {
             let stock = Symbol(words.stock.to_ne_bytes());
-            self.derive(header, stock, message.number, message.ts_recv_ns, out);
+            self.derive(header, stock, message.number_low(), message.ts_recv_ns, out);
         }
         self.events += 1;
         out.push_event_with(message.ts_recv_ns, || {
@@ -143,7 +143,7 @@ impl Decoder {
                 order_id: shortest.order_id.get(),
                 third: 0,
                 fourth: 0,
-                fifth_and_message: u64::from(low(message.number)) << 32,
+                fifth_and_message: u64::from(message.number_low()) << 32,
             };
             transmute!(layout.complete(&words, event))
         });
@@ -212,7 +212,7 @@ impl Decoder {
             price_e9: price_e9(add.price_e4),
             quantity: u64::from(add.shares.get()),
             attribution,
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -229,7 +229,7 @@ impl Decoder {
             price_e9: price_e9(executed.price_e4),
             match_id: executed.match_id.get(),
             quantity: executed.shares.get(),
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -243,7 +243,7 @@ impl Decoder {
             price_e9: price_e9(trade.price_e4),
             match_id: trade.match_id.get(),
             quantity: trade.shares.get(),
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -265,7 +265,7 @@ impl Decoder {
             extensions: 0,
             scheduled_s: 0,
             reserved: [0; 4],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)?;
         let prices = ImbalancePrices {
@@ -275,7 +275,7 @@ impl Decoder {
             reference_price_e9: price_e9(noii.reference_e4),
             cross_type: noii.cross_type,
             reserved: [0; 3],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, prices, out)
     }
@@ -290,7 +290,7 @@ impl Decoder {
             match_id: cross.match_id.get(),
             cross_type: cross.cross_type,
             reserved: [0; 3],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -304,7 +304,7 @@ impl Decoder {
             quantity: 0,
             conditions: 0,
             reserved: [0; 7],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -315,7 +315,7 @@ impl Decoder {
             head: self.head(&system.header, EventKind::SYSTEM, Side::NONE),
             code: system.code,
             reserved: [0; 27],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -339,7 +339,7 @@ impl Decoder {
             price_band_tier: stock.price_band_tier,
             etp: stock.etp,
             inverse: stock.inverse,
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -353,7 +353,7 @@ impl Decoder {
             venue_reserved: action.reserved,
             reason: action.reason,
             reserved: [0; 22],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -366,7 +366,7 @@ impl Decoder {
             action: restriction.action,
             detail: 0,
             reserved: [0; 26],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -381,7 +381,7 @@ impl Decoder {
             mode: position.mode,
             state: position.state,
             reserved: [0; 21],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -399,7 +399,7 @@ impl Decoder {
             level2_e9: levels_e9[1],
             level3_e9: levels_e9[2],
             reserved: [0; 4],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -410,7 +410,7 @@ impl Decoder {
             head: self.head(&breaker.header, EventKind::CIRCUIT_BREAKER, Side::NONE),
             level: breaker.level,
             reserved: [0; 27],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -428,7 +428,7 @@ impl Decoder {
             price_e9: price_e9(ipo.price_e4),
             qualifier: ipo.qualifier,
             reserved: [0; 11],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -442,7 +442,7 @@ impl Decoder {
             upper_price_e9: price_e9(collar.upper_e4),
             lower_price_e9: price_e9(collar.lower_e4),
             extensions: collar.extensions.get(),
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -455,7 +455,7 @@ impl Decoder {
             market: halt.market,
             action: halt.action,
             reserved: [0; 26],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -471,7 +471,7 @@ impl Decoder {
             ),
             interest: retail.interest,
             reserved: [0; 27],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -490,7 +490,7 @@ impl Decoder {
             near_price_e9: price_e9(listing.near_e4),
             open_eligible: listing.open_eligible,
             reserved: [0; 3],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)?;
         let collar = DirectListingCollar {
@@ -499,7 +499,7 @@ impl Decoder {
             lower_price_e9: price_e9(listing.lower_e4),
             upper_price_e9: price_e9(listing.upper_e4),
             reserved: [0; 4],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, collar, out)
     }
@@ -535,7 +535,7 @@ impl Decoder {
     #[inline]
     fn name(&mut self, header: &wire::Header, stock: Symbol, message: Message<'_>, out: Out<'_>) {
         if self.directory[usize::from(header.locate.get())] != stock {
-            self.derive(header, stock, message.number, message.ts_recv_ns, out);
+            self.derive(header, stock, message.number_low(), message.ts_recv_ns, out);
         }
     }
 
@@ -544,33 +544,17 @@ impl Decoder {
         &mut self,
         header: &wire::Header,
         stock: Symbol,
-        number: u64,
+        number_low: u32,
         ts_recv_ns: u64,
         out: Out<'_>,
     ) {
         self.remember(header.locate.get(), stock);
         let head = self.head(header, EventKind::INSTRUMENT, Side::NONE);
-        let event = Instrument {
-            head: Head {
-                flags: Flags::DERIVED,
-                ..head
-            },
-            symbol: stock,
-            round_lot: 0,
-            etp_leverage: 0,
-            market_category: 0,
-            financial_status: 0,
-            round_lots_only: 0,
-            issue_class: 0,
-            issue_subtype: [0; 2],
-            authenticity: 0,
-            short_sale_threshold: 0,
-            ipo: 0,
-            price_band_tier: 0,
-            etp: 0,
-            inverse: 0,
-            message: low(number),
+        let head = Head {
+            flags: Flags::DERIVED,
+            ..head
         };
+        let event = Instrument::named(head, stock, number_low);
         self.events += 1;
         out.push_event(ts_recv_ns, &event.into());
     }
@@ -624,11 +608,4 @@ fn side(letter: u8) -> Side {
         side @ (Side::BUY | Side::SELL) => side,
         _ => Side::NONE,
     }
-}
-
-/// Low 32 bits of the venue's number.
-#[inline]
-fn low(number: u64) -> u32 {
-    let [a, b, c, d, ..] = number.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }

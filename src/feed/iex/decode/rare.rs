@@ -1,6 +1,6 @@
 //! Owns the types that are not in the flow of quotes, levels and trades.
 
-use super::{Decoder, Done, Found, Out, Refused, low, named_only, wire};
+use super::{Decoder, Done, Found, Out, Refused, wire};
 use crate::feed::Message;
 use crate::feed::iex::wire::read;
 use crate::market::{
@@ -46,7 +46,7 @@ impl Decoder {
             },
             code: system.header.flags,
             reserved: [0; 27],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -79,7 +79,7 @@ impl Decoder {
             } else {
                 b'Y'
             },
-            ..named_only(directory.symbol, last, message)
+            ..Instrument::named(last, directory.symbol, message.number_low())
         };
         self.push(message, event, out)?;
         let event = OfficialPrice {
@@ -88,7 +88,7 @@ impl Decoder {
             price_type: PREVIOUS_CLOSE,
             venue_flags: bits,
             reserved: [0; 18],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -103,7 +103,7 @@ impl Decoder {
             venue_reserved: 0,
             reason: status.reason,
             reserved: [0; 22],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -117,7 +117,7 @@ impl Decoder {
             market: 0,
             action: halt.header.flags,
             reserved: [0; 26],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -131,7 +131,7 @@ impl Decoder {
             action: header.flags,
             detail: restriction.detail,
             reserved: [0; 26],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -150,7 +150,7 @@ impl Decoder {
             head: Head { side, ..head },
             interest,
             reserved: [0; 27],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -163,7 +163,7 @@ impl Decoder {
             head,
             code: security.header.flags,
             reserved: [0; 27],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -180,7 +180,7 @@ impl Decoder {
             quantity: broken.size.get(),
             conditions: broken.header.flags,
             reserved: [0; 7],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -196,7 +196,7 @@ impl Decoder {
             price_type: official.header.flags,
             venue_flags: 0,
             reserved: [0; 18],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, event, out)
     }
@@ -224,7 +224,7 @@ impl Decoder {
             extensions: auction.extensions,
             scheduled_s: auction.scheduled_s.get(),
             reserved: [0; 4],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, quantities, out)?;
         let prices = ImbalancePrices {
@@ -234,7 +234,7 @@ impl Decoder {
             reference_price_e9,
             cross_type: auction.header.flags,
             reserved: [0; 3],
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, prices, out)?;
         let collar = Collar {
@@ -246,7 +246,7 @@ impl Decoder {
             upper_price_e9,
             lower_price_e9,
             extensions: u32::from(auction.extensions),
-            message: low(message.number),
+            message: message.number_low(),
         };
         self.push(message, collar, out)
     }
