@@ -61,6 +61,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Ok(Decoded::Unknown) => assert_eq!(out.records().len(), 1),
         Ok(Decoded::Empty) | Err(_) => assert!(out.records().is_empty()),
+        Ok(Decoded::Unnumbered) => panic!("every message of ITCH has a number"),
     }
 });
 
