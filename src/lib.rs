@@ -77,7 +77,8 @@
 //!   of that name: compressed files that are read at any offset. [`latency`]: histograms.
 //! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, TCP
 //!   streams, and a sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
-//! * [`stage`]: units of work: ingest, handle and record.
+//! * [`stage`]: units of work: ingest, handle and record. [`book`]: books of orders and of levels,
+//!   and what follows from them.
 //! * [`runtime`]: threads on cores.
 //! * [`pipeline`]: the wiring and the report. [`replay`]: a journal to a handler. `torture`, with the
 //!   feature of that name: venues that misbehave, and a simulation that checks a feed.
@@ -145,6 +146,7 @@ pub mod feed;
 pub mod journal;
 pub mod net;
 
+pub mod book;
 pub mod stage;
 
 pub mod runtime;

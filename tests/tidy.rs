@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 6] = [
         "archive", "clock", "counters", "cpu", "handler", "latency", "market",
     ],
     &["bus", "net", "feed", "journal"],
-    &["stage"],
+    &["book", "stage"],
     &["runtime"],
     &["pipeline", "replay", "torture"],
 ];

@@ -1,0 +1,19 @@
+//! Owns the books: what a venue's events make of each instrument, and whether to trust it.
+//!
+//! # Trust
+//!
+//! A book is complete only where all that made it was seen. What speaks against it is kept beside
+//! the best prices, in one cache line ([`Top`]), and reading a book that is not trusted is a choice
+//! that has to be written down: [`Top::trusted`] gives prices or the reason why not,
+//! [`Top::as_is`] gives prices whatever they are worth.
+//!
+//! This module makes no books of its own accord: it is fed by a handler, live or in replay, and the
+//! same events give the same books.
+
+mod best;
+mod errors;
+mod trust;
+
+pub use best::{Best, BookSide, PriceLevel, Top};
+pub use errors::{DataError, DataErrorKind, DataErrors, ERRORS_LISTED};
+pub use trust::Trust;
