@@ -122,7 +122,7 @@ impl Fate {
             begins.then(|| burst.packets.draw(&mut apart))
         });
         let duplicate = scenario.duplicate.strikes(random);
-        let jitter_ns = random.u64(0..=u64::MAX) % (scenario.jitter_ns + 1);
+        let jitter_ns = random.u64(..) % (scenario.jitter_ns + 1);
         let mut apart = random.fork();
         let delay = scenario
             .delay
@@ -135,11 +135,11 @@ impl Fate {
             Some(Behind::Packets(packets)) => packets.draw(&mut apart),
             _ => 0,
         };
+        let mut apart = random.fork();
         let mut place = |strikes: bool| {
             let place = random.u64(..);
             strikes.then_some(place)
         };
-        let mut apart = place(true).map(Rng::with_seed).unwrap_or_default();
         Self {
             lost,
             burst,
