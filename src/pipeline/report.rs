@@ -1,6 +1,7 @@
 //! Owns the report at the end of a run: the loss ledger, and whether it closes.
 
-use super::{Handback, Ticket};
+use super::Ticket;
+use super::attach::Handback;
 use crate::bus::Account;
 use crate::error::Error;
 use crate::feed::{Feed, Ledger, LinkLedger};
