@@ -80,8 +80,8 @@
 //! * [`stage`]: units of work: ingest, handle and record. [`book`]: books of orders and of levels,
 //!   and what follows from them.
 //! * [`runtime`]: threads on cores.
-//! * [`pipeline`]: the wiring and the report. [`replay`]: a journal to a handler. `torture`, with the
-//!   feature of that name: venues that misbehave, and a simulation that checks a feed.
+//! * [`pipeline`]: the wiring and the report. [`replay`]: a journal to a handler. `torture`, with
+//!   the feature of that name: venues that misbehave, and a simulation that checks a feed.
 //!
 //! # Invariants
 //!
@@ -125,7 +125,8 @@
 //!   [`feed::cme::SECURITIES_MAX`] securities and [`feed::cme::PACKET_BYTES_MAX`] bytes a packet. A
 //!   venue of your own implements [`feed::Protocol`], or [`feed::Feed`].
 //! * Copies are compared for the last window of numbers, by 28 bits of a hash.
-//! * A journal's frame has at most [`journal::FRAME_RECORDS_MAX`] records, a segment at most 64 GiB.
+//! * A journal's frame has at most [`journal::FRAME_RECORDS_MAX`] records, a segment at most 64
+//!   GiB.
 //! * Latencies above [`latency::MAX_NS`] are counted as out of range.
 
 pub mod error;

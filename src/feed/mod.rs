@@ -12,8 +12,8 @@
 //! [`Gap`](crate::record::Gap); the [`Ledger`] says whether the sums close.
 //!
 //! [`NasdaqFeed`], [`IexFeed`] and [`CmeFeed`] are ready-made, and so is
-//! [`SoupFeed`](soupbintcp::SoupFeed) for ITCH over TCP. A venue of your own brings a [`Protocol`] to
-//! an [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
+//! [`SoupFeed`](soupbintcp::SoupFeed) for ITCH over TCP. A venue of your own brings a [`Protocol`]
+//! to an [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
 
 mod arbiter;
 mod arbitrated;
@@ -112,16 +112,16 @@ pub trait Feed<E: Event>: Send {
     /// quiet, it calls it after a bounded number of polls.
     fn on_time(&mut self, now_ns: u64, out: &mut Batch<E>);
 
-    /// Hands what this feed has to send to `send`, each with the index of the line on which it goes:
-    /// requests for what is missing. Most feeds only listen.
+    /// Hands what this feed has to send to `send`, each with the index of the line on which it
+    /// goes: requests for what is missing. Most feeds only listen.
     ///
     /// The ingest stage calls it after each batch and when time passes.
     fn requests(&mut self, now_ns: u64, send: &mut dyn FnMut(usize, &[u8])) {
         _ = (now_ns, send);
     }
 
-    /// Returns whether the feed wants a connection on `line`. Only feeds on stream lines do; they take
-    /// the stream's bytes in order, in pieces of any length, through
+    /// Returns whether the feed wants a connection on `line`. Only feeds on stream lines do; they
+    /// take the stream's bytes in order, in pieces of any length, through
     /// [`on_datagram`](Feed::on_datagram).
     ///
     /// The ingest stage asks after each batch and when time passes.
@@ -150,8 +150,8 @@ pub trait Feed<E: Event>: Send {
         None
     }
 
-    /// Returns whether the venue has rejected this feed for a reason that only an operator can mend:
-    /// it does not try again.
+    /// Returns whether the venue has rejected this feed for a reason that only an operator can
+    /// mend: it does not try again.
     fn is_rejected(&self) -> bool {
         false
     }

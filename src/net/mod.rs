@@ -182,7 +182,8 @@ impl Line {
         }
     }
 
-    /// Sends to `peer` ([`Receiver::send`]) and hears nobody else, on a port that the kernel chooses.
+    /// Sends to `peer` ([`Receiver::send`]) and hears nobody else, on a port that the kernel
+    /// chooses.
     pub fn server(name: impl Into<String>, peer: SocketAddrV4) -> Self {
         let anywhere = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
         Self {

@@ -190,8 +190,8 @@ impl<E: Event> Pipeline<E> {
         }
     }
 
-    /// Adds a feed that listens on `lines`, in the order in which the feed numbers them. Lines to its
-    /// re-request servers are added by themselves.
+    /// Adds a feed that listens on `lines`, in the order in which the feed numbers them. Lines to
+    /// its re-request servers are added by themselves.
     ///
     /// # Errors
     ///
@@ -220,8 +220,8 @@ impl<E: Event> Pipeline<E> {
         Ok(())
     }
 
-    /// Adds a feed that takes the streams of `lines`, in the order in which the feed numbers them, such
-    /// as a [`SoupFeed`](crate::feed::soupbintcp::SoupFeed).
+    /// Adds a feed that takes the streams of `lines`, in the order in which the feed numbers them,
+    /// such as a [`SoupFeed`](crate::feed::soupbintcp::SoupFeed).
     ///
     /// # Errors
     ///

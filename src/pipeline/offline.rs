@@ -74,7 +74,8 @@ pub struct Offline<E: Event> {
 }
 
 impl<E: Event> Pipeline<E> {
-    /// Opens the journal and builds the bus, for datagrams that are handed over instead of received.
+    /// Opens the journal and builds the bus, for datagrams that are handed over instead of
+    /// received.
     ///
     /// # Errors
     ///

@@ -288,7 +288,8 @@ impl Client {
         self.tell_silence(times, out);
     }
 
-    /// Tells once that what was built is not up to date, unless there was nothing or it is complete.
+    /// Tells once that what was built is not up to date, unless there was nothing or it is
+    /// complete.
     pub(super) fn tell_silence(&mut self, times: Times, out: &mut Batch<MarketEvent>) {
         if self.session.is_some() && !self.silent && self.link.phase() != Phase::Ended {
             self.silent = true;

@@ -68,9 +68,10 @@ impl Default for SoupConfig {
 
 /// NASDAQ TotalView over TCP: SoupBinTCP 3.00 with ITCH 5.0 inside.
 ///
-/// Takes the bytes of its one line in order, as [`Arrival`]s of any length, and word of the connection
-/// through [`on_link`](Feed::on_link). After a connection is lost it asks for the number after the
-/// last one it delivered, so each message is delivered once, wherever the connection died.
+/// Takes the bytes of its one line in order, as [`Arrival`]s of any length, and word of the
+/// connection through [`on_link`](Feed::on_link). After a connection is lost it asks for the number
+/// after the last one it delivered, so each message is delivered once, wherever the connection
+/// died.
 ///
 /// # Examples
 ///
@@ -262,9 +263,9 @@ impl Feed<MarketEvent> for SoupFeed {
     }
 
     fn records_max(&self, datagram_bytes_max: usize) -> usize {
-        // A message of one unknown byte takes four bytes of the stream and is one record; those that
-        // become more are longer in proportion. The first may have begun in earlier bytes. Marks:
-        // silent, resumed, a session's start and its end, and a gap at the login.
+        // A message of one unknown byte takes four bytes of the stream and is one record; those
+        // that become more are longer in proportion. The first may have begun in earlier bytes.
+        // Marks: silent, resumed, a session's start and its end, and a gap at the login.
         datagram_bytes_max / 4 + crate::feed::itch::RECORDS_MAX + 5
     }
 

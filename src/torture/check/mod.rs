@@ -50,9 +50,10 @@ impl Outcome {
     /// Checks a run of ITCH 5.0 over MoldUDP64 against the naive oracle:
     ///
     /// 1. deliveries and gaps are all numbers of each session from where it was joined to the
-    ///    highest that a line told, each once and in order, and the session's end stands behind them;
-    /// 2. what is delivered is what the first sound copy says, byte for byte, with its receive time,
-    ///    or, where a server brought one, too, what any of them says;
+    ///    highest that a line told, each once and in order, and the session's end stands behind
+    ///    them;
+    /// 2. what is delivered is what the first sound copy says, byte for byte, with its receive
+    ///    time, or, where a server brought one, too, what any of them says;
     /// 3. a number that a line, or a server that was asked for it, brought within the hold time is
     ///    delivered, unless the lines ran ahead by more than the window meanwhile;
     /// 4. nothing stands open longer than the hold time and a tick;
