@@ -95,7 +95,22 @@ pub enum LinkChange {
 
 /// One logical stream of a venue: takes the datagrams of all its lines, gives records.
 ///
-/// All calls come from one thread, the ingest stage's. Implement it for a protocol of your own.
+/// Implement it for a protocol of your own. One thread at a time calls, in this order:
+///
+/// 1. When a pipeline is built: what the feed is ([`id`](Feed::id), [`lines`](Feed::lines),
+///    [`servers`](Feed::servers), [`records_max`](Feed::records_max)). It stays so.
+/// 2. In rounds, from the ingest stage's thread. [`on_datagram`](Feed::on_datagram) for what came,
+///    and for streams [`on_link`](Feed::on_link) around it; when the batch is taken in,
+///    [`link`](Feed::link) and then [`requests`](Feed::requests). When nothing more is waiting,
+///    [`on_time`](Feed::on_time), and after it [`ended`](Feed::ended) and
+///    [`is_rejected`](Feed::is_rejected), then again [`link`](Feed::link) and
+///    [`requests`](Feed::requests). The first round may well bring nothing but the time.
+/// 3. After a stop: [`on_datagram`](Feed::on_datagram) and [`on_link`](Feed::on_link) for what had
+///    arrived before, and nothing else: the feed can send nothing any more.
+/// 4. [`close`](Feed::close), once, and [`ledger`](Feed::ledger) for the report.
+///
+/// From a capture ([`Offline`](crate::pipeline::Offline)) each datagram has its time before it,
+/// by [`on_time`](Feed::on_time); there is nobody to send to, so nobody asks for that.
 pub trait Feed<E: Event>: Send {
     /// Takes one datagram.
     ///
