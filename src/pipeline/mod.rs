@@ -127,6 +127,9 @@ impl<H> fmt::Debug for Ticket<H> {
 
 /// A pipeline that has not started.
 ///
+/// [`start`](Self::start) runs it on threads that receive from sockets, [`offline`](Self::offline)
+/// on the caller's, from datagrams that were captured.
+///
 /// # Examples
 ///
 /// ```no_run
