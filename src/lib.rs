@@ -62,8 +62,9 @@
 //! # Ok::<(), ringtape::error::Error>(())
 //! ```
 //!
-//! [`pipeline::Pipeline`] wires the whole way from sockets to handlers and to a journal;
-//! [`replay::Replay`] is the other way in.
+//! [`pipeline::Pipeline`] wires the whole way from sockets to handlers and to a journal. There are
+//! two other ways in: [`Pipeline::offline`](pipeline::Pipeline::offline) takes the datagrams of a
+//! capture, [`replay::Replay`] the records of a journal.
 //!
 //! # Map
 //!
@@ -75,13 +76,14 @@
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
 //!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
 //!   of that name: compressed files that are read at any offset. [`latency`]: histograms.
-//! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, TCP
-//!   streams, and a sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
+//! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, TCP streams, and a sender.
+//!   [`feed`]: bytes to records. [`journal`]: segments of records on disk.
 //! * [`stage`]: units of work: ingest, handle and record. [`book`]: books of orders and of levels,
 //!   and what follows from them.
 //! * [`runtime`]: threads on cores.
-//! * [`pipeline`]: the wiring and the report. [`replay`]: a journal to a handler. `torture`, with the
-//!   feature of that name: venues that misbehave, and a simulation that checks a feed.
+//! * [`pipeline`]: the wiring, live or offline, and the report. [`replay`]: a journal to a handler.
+//!   `torture`, with the feature of that name: venues that misbehave, and a simulation that checks
+//!   a feed.
 //!
 //! # Invariants
 //!
@@ -125,7 +127,8 @@
 //!   [`feed::cme::SECURITIES_MAX`] securities and [`feed::cme::PACKET_BYTES_MAX`] bytes a packet. A
 //!   venue of your own implements [`feed::Protocol`], or [`feed::Feed`].
 //! * Copies are compared for the last window of numbers, by 28 bits of a hash.
-//! * A journal's frame has at most [`journal::FRAME_RECORDS_MAX`] records, a segment at most 64 GiB.
+//! * A journal's frame has at most [`journal::FRAME_RECORDS_MAX`] records, a segment at most 64
+//!   GiB.
 //! * Latencies above [`latency::MAX_NS`] are counted as out of range.
 
 pub mod error;

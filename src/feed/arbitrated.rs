@@ -134,10 +134,10 @@ impl<P: Protocol> ArbitratedFeed<P> {
         Start::At(left.map_or(1, |left| left.end))
     }
 
-    /// Returns whether another session can take the place of the present one now. Where the venue has
-    /// not told the end of that, one stray packet is no session: either it is a session's first, or the
-    /// next goes on from it. `was_left` says that the session was followed before, so that it does not
-    /// begin.
+    /// Returns whether another session can take the place of the present one now. Where the venue
+    /// has not told the end of that, one stray packet is no session: either it is a session's
+    /// first, or the next goes on from it. `was_left` says that the session was followed before, so
+    /// that it does not begin.
     fn is_free_for(&mut self, session: SessionName, place: Place, was_left: bool) -> bool {
         let Some(present) = self.session else {
             return true;

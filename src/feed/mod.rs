@@ -12,8 +12,8 @@
 //! [`Gap`](crate::record::Gap); the [`Ledger`] says whether the sums close.
 //!
 //! [`NasdaqFeed`], [`IexFeed`] and [`CmeFeed`] are ready-made, and so is
-//! [`SoupFeed`](soupbintcp::SoupFeed) for ITCH over TCP. A venue of your own brings a [`Protocol`] to
-//! an [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
+//! [`SoupFeed`](soupbintcp::SoupFeed) for ITCH over TCP. A venue of your own brings a [`Protocol`]
+//! to an [`ArbitratedFeed`]; what does not fit there implements [`Feed`].
 
 mod arbiter;
 mod arbitrated;
@@ -95,7 +95,22 @@ pub enum LinkChange {
 
 /// One logical stream of a venue: takes the datagrams of all its lines, gives records.
 ///
-/// All calls come from one thread, the ingest stage's. Implement it for a protocol of your own.
+/// Implement it for a protocol of your own. One thread at a time calls, in this order:
+///
+/// 1. When a pipeline is built: what the feed is ([`id`](Feed::id), [`lines`](Feed::lines),
+///    [`servers`](Feed::servers), [`records_max`](Feed::records_max)). It stays so.
+/// 2. In rounds, from the ingest stage's thread. [`on_datagram`](Feed::on_datagram) for what came,
+///    and for streams [`on_link`](Feed::on_link) around it; when the batch is taken in,
+///    [`link`](Feed::link) and then [`requests`](Feed::requests). When nothing more is waiting,
+///    [`on_time`](Feed::on_time), and after it [`ended`](Feed::ended) and
+///    [`is_rejected`](Feed::is_rejected), then again [`link`](Feed::link) and
+///    [`requests`](Feed::requests). The first round may well bring nothing but the time.
+/// 3. After a stop: [`on_datagram`](Feed::on_datagram) and [`on_link`](Feed::on_link) for what had
+///    arrived before, and nothing else: the feed can send nothing any more.
+/// 4. [`close`](Feed::close), once, and [`ledger`](Feed::ledger) for the report.
+///
+/// From a capture ([`Offline`](crate::pipeline::Offline)) each datagram has its time before it,
+/// by [`on_time`](Feed::on_time); there is nobody to send to, so nobody asks for that.
 pub trait Feed<E: Event>: Send {
     /// Takes one datagram.
     ///
@@ -112,16 +127,16 @@ pub trait Feed<E: Event>: Send {
     /// quiet, it calls it after a bounded number of polls.
     fn on_time(&mut self, now_ns: u64, out: &mut Batch<E>);
 
-    /// Hands what this feed has to send to `send`, each with the index of the line on which it goes:
-    /// requests for what is missing. Most feeds only listen.
+    /// Hands what this feed has to send to `send`, each with the index of the line on which it
+    /// goes: requests for what is missing. Most feeds only listen.
     ///
     /// The ingest stage calls it after each batch and when time passes.
     fn requests(&mut self, now_ns: u64, send: &mut dyn FnMut(usize, &[u8])) {
         _ = (now_ns, send);
     }
 
-    /// Returns whether the feed wants a connection on `line`. Only feeds on stream lines do; they take
-    /// the stream's bytes in order, in pieces of any length, through
+    /// Returns whether the feed wants a connection on `line`. Only feeds on stream lines do; they
+    /// take the stream's bytes in order, in pieces of any length, through
     /// [`on_datagram`](Feed::on_datagram).
     ///
     /// The ingest stage asks after each batch and when time passes.
@@ -150,8 +165,8 @@ pub trait Feed<E: Event>: Send {
         None
     }
 
-    /// Returns whether the venue has rejected this feed for a reason that only an operator can mend:
-    /// it does not try again.
+    /// Returns whether the venue has rejected this feed for a reason that only an operator can
+    /// mend: it does not try again.
     fn is_rejected(&self) -> bool {
         false
     }

@@ -1,9 +1,9 @@
 //! Owns when missing numbers are asked for, and of whom.
 //!
-//! A number is asked for as soon as it is known to be missing, and again when the retry time is over
-//! and it still is; each time of the server that comes after the one that was asked before. What another line brings meanwhile is not asked for
-//! again. Neighbouring numbers share a request. An answer that brought only the first part of what
-//! was asked for has the rest asked for at once.
+//! A number is asked for as soon as it is known to be missing, and again when the retry time is
+//! over and it still is; each time of the server that comes after the one that was asked before.
+//! What another line brings meanwhile is not asked for again. Neighbouring numbers share a request.
+//! An answer that brought only the first part of what was asked for has the rest asked for at once.
 //!
 //! Knows no sockets: requests are handed to whoever calls, as bytes.
 
@@ -19,9 +19,9 @@ const IN_FLIGHT_MAX: usize = 1024;
 pub struct RerequestConfig {
     /// The venue's re-request servers, asked in turn. None: what the lines do not bring is a gap.
     pub servers: Vec<SocketAddrV4>,
-    /// After which time what is still missing is asked for again. An answer needs one journey to the
-    /// server and back, so it is of use only where [`hold_ns`](super::FeedConfig::hold_ns) is longer
-    /// than that.
+    /// After which time what is still missing is asked for again. An answer needs one journey to
+    /// the server and back, so it is of use only where [`hold_ns`](super::FeedConfig::hold_ns) is
+    /// longer than that.
     pub retry_ns: u64,
     /// How many requests can be open at a time.
     pub in_flight_max: usize,
@@ -119,9 +119,9 @@ impl Rerequests {
         self.changed = true;
     }
 
-    /// Takes note of an answer to `first..end`: the request that begins there has been answered that
-    /// far, and the rest of it is free to be asked for at once. An answer that brought nothing must
-    /// wait for its time, or a server that has nothing would be asked without end.
+    /// Takes note of an answer to `first..end`: the request that begins there has been answered
+    /// that far, and the rest of it is free to be asked for at once. An answer that brought nothing
+    /// must wait for its time, or a server that has nothing would be asked without end.
     pub(super) fn answered(&mut self, first: u64, end: u64) {
         if let Some(index) = self
             .asked
@@ -174,7 +174,8 @@ impl Rerequests {
                 return false;
             };
             if due(asked) {
-                // Not whoever is next for all: as many holes as servers would each have one for ever.
+                // Not whoever is next for all: as many holes as servers would each have one for
+                // ever.
                 *asked = Asked {
                     first,
                     end,

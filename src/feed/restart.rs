@@ -11,11 +11,11 @@
 //! | the same with any other number, or sent more than a minute before | a restart, once the line's next packet goes on from there; until then not used |
 //! | below, brings no message, and the protocol tells no send time | no restart: its first message will be one |
 //!
-//! A line that has not followed a restart which another line followed is in the past; what it brings
-//! is counted and not used. It is back in the present once it steps back itself, or brings numbers
-//! within a window of where the present sequence is that were sent after that began (or, where the
-//! protocol tells no send time, that are not within a window of where the past one ended): it was away
-//! meanwhile, or it is the other line that was mistaken.
+//! A line that has not followed a restart which another line followed is in the past; what it
+//! brings is counted and not used. It is back in the present once it steps back itself, or brings
+//! numbers within a window of where the present sequence is that were sent after that began (or,
+//! where the protocol tells no send time, that are not within a window of where the past one
+//! ended): it was away meanwhile, or it is the other line that was mistaken.
 
 use super::LINES_MAX;
 
@@ -31,7 +31,8 @@ pub enum Epoch {
     Past,
     /// A new one: this packet is the first that is used.
     Restart,
-    /// Nobody knows yet: of the present one it would be a hole's filling, and of a new one not that.
+    /// Nobody knows yet: of the present one it would be a hole's filling, and of a new one not
+    /// that.
     Doubtful,
 }
 
@@ -102,8 +103,8 @@ impl Restarts {
         self.lines.iter().all(|line| line.sent_ns < sent_ns)
     }
 
-    /// Returns how many of the numbers of a packet that is of the past lie where the past sequence was
-    /// not known to be: nobody has accounted for them. Only the latest past is remembered.
+    /// Returns how many of the numbers of a packet that is of the past lie where the past sequence
+    /// was not known to be: nobody has accounted for them. Only the latest past is remembered.
     pub(super) fn beyond_past(&self, place: Place) -> u64 {
         place.end().saturating_sub(place.first.max(self.past_end))
     }
@@ -174,8 +175,8 @@ impl Restarts {
         self.past_end = self.top;
         self.top = place.end();
         self.began_ns = place.sent_ns;
-        // Without send times, a line that has brought too little for a step back to be seen could not
-        // show that it follows.
+        // Without send times, a line that has brought too little for a step back to be seen could
+        // not show that it follows.
         for line in &mut self.lines {
             if place.sent_ns == 0 && line.top <= self.window {
                 (line.epoch, line.top) = (epoch, line.top.min(place.end()));
@@ -183,7 +184,7 @@ impl Restarts {
         }
     }
 
-    /// Whether a packet of a line that is in the past shows that the line is in the present after all.
+    /// Whether a packet of a line that is in the past shows that the line is in the present now.
     fn is_back(&self, place: Place) -> bool {
         let near_past = || (1..=self.window).contains(&self.past_end.saturating_sub(place.first));
         let is_new = || match place.sent_ns {

@@ -108,8 +108,8 @@ impl Bytes {
         }
     }
 
-    /// Lends the bytes of `count` records from `offset` on, aligned as records are; none where there
-    /// are fewer. An archive that is damaged there is an error of kind
+    /// Lends the bytes of `count` records from `offset` on, aligned as records are; none where
+    /// there are fewer. An archive that is damaged there is an error of kind
     /// [`io::ErrorKind::InvalidData`].
     pub(super) fn records(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {
         match self {

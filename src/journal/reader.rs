@@ -287,7 +287,8 @@ impl<E: Event> Reader<E> {
         if let Some(reason) = bad
             && source.whole_frame_behind(self.offset, bytes)?.is_some()
         {
-            // A writer may have completed this frame, and the one behind it, since it was looked at.
+            // A writer may have completed this frame, and the one behind it, since it was looked
+            // at.
             return match source.look(self.offset, bytes)? {
                 Found::Frame(frame) if frame.first == expected && source.is_whole(&frame)? => {
                     Ok(true)

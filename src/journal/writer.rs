@@ -192,8 +192,8 @@ impl<E: Event> Writer<E> {
     /// Writes one frame: the records of both slices, as one run of numbers that begins with
     /// [`next_sequence`](Self::next_sequence). After an error nothing of it counts as written.
     ///
-    /// No allocation, but for a new segment; one `getrlimit`, `fstat` and `pwritev`, one `fallocate`
-    /// for every 16 MiB, and what the sync policy asks for.
+    /// No allocation, but for a new segment; one `getrlimit`, `fstat` and `pwritev`, one
+    /// `fallocate` for every 16 MiB, and what the sync policy asks for.
     ///
     /// # Errors
     ///
@@ -227,9 +227,9 @@ impl<E: Event> Writer<E> {
         Ok(())
     }
 
-    /// Allocates blocks for the next 16 MiB where fewer than 8 are left, so that a burst finds them.
-    /// To be called when there is nothing to write; costs nothing where there are enough. On disk
-    /// it is one quick system call, in memory (tmpfs) it takes about 2 ms.
+    /// Allocates blocks for the next 16 MiB where fewer than 8 are left, so that a burst finds
+    /// them. To be called when there is nothing to write; costs nothing where there are enough. On
+    /// disk it is one quick system call, in memory (tmpfs) it takes about 2 ms.
     pub fn prepare(&mut self) {
         self.segment.prepare();
     }

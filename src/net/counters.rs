@@ -13,8 +13,8 @@ pub struct NetCounters {
     /// System calls made to receive: `io_uring_enter`, or `recvmmsg`.
     pub enters: Counter,
     /// Calls of `io_uring_enter` after which nothing was ready: the kernel asked for one on account
-    /// of a datagram that the call before had already brought, or there was only a re-arm to submit.
-    /// Every other call begins a batch.
+    /// of a datagram that the call before had already brought, or there was only a re-arm to
+    /// submit. Every other call begins a batch.
     pub enters_idle: Counter,
     /// Calls of `io_uring_enter` that failed. Each is made again at the next poll.
     pub enter_errors: Counter,

@@ -1,4 +1,4 @@
-//! Owns the sockets and how datagrams come out of them.
+//! Owns the sockets, and how datagrams and the bytes of streams come out of them.
 //!
 //! A [`Receiver`] listens on any number of [`Line`]s (unicast addresses and multicast groups) and
 //! hands datagrams to a visitor, in order for each line; once started it never blocks. It knows
@@ -20,7 +20,12 @@
 //! * After [`Receiver::stop`], what had arrived before is still handed over.
 //! * What the kernel drops because a socket's buffer is full is counted exactly, per line.
 //!
-//! [`Streams`] keeps TCP connections to servers beside it, by the same contract.
+//! [`Streams`] stands beside the receiver for lines that are TCP connections to a server, and not
+//! inside it, because a line means something else there: a connection has to be asked for
+//! ([`Streams::set`]), can be refused or lost, and is then made anew; its bytes come in order, in
+//! pieces of any length, and are never dropped or cut. So its visitor is told of
+//! [`StreamEvent`]s. What the contract says of pausing and stopping holds for both, and a stage
+//! polls one after the other.
 //!
 //! [`Sender`] is the other end, for simulators and replays: it keeps multicast on this host unless
 //! it is told otherwise.
@@ -182,7 +187,8 @@ impl Line {
         }
     }
 
-    /// Sends to `peer` ([`Receiver::send`]) and hears nobody else, on a port that the kernel chooses.
+    /// Sends to `peer` ([`Receiver::send`]) and hears nobody else, on a port that the kernel
+    /// chooses.
     pub fn server(name: impl Into<String>, peer: SocketAddrV4) -> Self {
         let anywhere = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
         Self {

@@ -280,7 +280,8 @@ impl fmt::Debug for Receiver {
 /// (`net_enable_timestamp`); until then it stamps a datagram when it is fetched, which is what a
 /// receive time must never be. Sockets that ask are open when this is called, so what it finds
 /// stays, unless the last other user of stamps goes away at this very moment: then stamping may go
-/// off and on once more. Where loopback does not carry a datagram it cannot tell, and does not wait.
+/// off and on once more. Where loopback does not carry a datagram it cannot tell, and does not
+/// wait.
 fn await_stamps() {
     let line = Line::new("stamp probe", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
     let Ok(socket) = LineSocket::open(&line, Stamps::Kernel) else {

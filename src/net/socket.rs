@@ -164,7 +164,8 @@ fn bind(socket: &Socket, address: SocketAddrV4) -> io::Result<SocketAddrV4> {
 fn bind_error(line: &Line, source: io::Error) -> Error {
     let remedy = match source.raw_os_error() {
         Some(libc::EADDRINUSE) => {
-            "another socket has this port: stop its process (`ss -ulpn` names it; the kernel frees the port of a killed one in a moment) or choose another"
+            "another socket has this port: stop its process (`ss -ulpn` names it; the kernel frees \
+             the port of a killed one in a moment) or choose another"
         }
         Some(libc::EADDRNOTAVAIL) => {
             "that is not an address of this machine: `ip -brief address` lists those it has"

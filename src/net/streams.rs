@@ -1,12 +1,13 @@
 //! Owns TCP connections to servers and how their bytes come out of them.
 //!
-//! Polled by plain non-blocking calls, one `read` for each connection and poll: a feed on TCP brings
-//! a copy of what multicast brings sooner, so io_uring would win nothing that anybody waits for. A
-//! server that refuses, closes, or reads nothing costs its own line its connection and never blocks.
+//! Polled by plain non-blocking calls, one `read` for each connection and poll: a feed on TCP
+//! brings a copy of what multicast brings sooner, so io_uring would win nothing that anybody waits
+//! for. A server that refuses, closes, or reads nothing costs its own line its connection and never
+//! blocks.
 //!
-//! Keeps the contract of this module: [`Flow::Pause`] leaves everything behind it for the next call,
-//! and what had arrived before [`Streams::stop`] is still handed over. Receive times are those at
-//! which a read was seen: a stream has no datagrams that the kernel could stamp.
+//! Keeps the contract of this module: [`Flow::Pause`] leaves everything behind it for the next
+//! call, and what had arrived before [`Streams::stop`] is still handed over. Receive times are
+//! those at which a read was seen: a stream has no datagrams that the kernel could stamp.
 
 use super::Flow;
 use crate::clock::Clock;
@@ -62,8 +63,8 @@ pub enum StreamEvent<'a> {
     Connected,
     /// The next bytes of the connection.
     Bytes(&'a [u8]),
-    /// There is none any more, or it could not be made. All its bytes were handed over before, unless
-    /// it was given up here.
+    /// There is none any more, or it could not be made. All its bytes were handed over before,
+    /// unless it was given up here.
     Closed,
 }
 
@@ -146,13 +147,13 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Makes room for lines; connects to nobody yet. At most `piece_bytes_max` bytes are handed over
-    /// at a time.
+    /// Makes room for lines; connects to nobody yet. At most `piece_bytes_max` bytes are handed
+    /// over at a time.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for two lines of one name, an address that nobody can have, or pieces of no
-    /// bytes.
+    /// [`Error::Config`] for two lines of one name, an address that nobody can have, or pieces of
+    /// no bytes.
     pub fn open(lines: &[StreamLine], piece_bytes_max: usize) -> Result<Self> {
         if piece_bytes_max == 0 {
             return Err(Error::config("pieces of 0 bytes", "take 1 or more"));
@@ -203,8 +204,9 @@ impl Streams {
         }
     }
 
-    /// Sends bytes on a line, or keeps what the kernel does not take for the next poll. Where there is
-    /// no connection they are not sent. A server that has left too much unread loses the connection.
+    /// Sends bytes on a line, or keeps what the kernel does not take for the next poll. Where there
+    /// is no connection they are not sent. A server that has left too much unread loses the
+    /// connection.
     ///
     /// # Panics
     ///

@@ -4,23 +4,24 @@
 //! One pipeline has one ingest stage and so one bus and one total order. It runs on threads that
 //! receive from sockets, or, [`Offline`], on the caller's from what was captured.
 
+mod attach;
 mod offline;
 mod report;
 mod running;
 
-use crate::bus::{Contract, Publisher, Subscription};
-use crate::clock::{Clock, SystemClock};
+use self::attach::{Attached, Planned, attach, batch_records, collect};
+use crate::bus::{Contract, Subscription};
+use crate::clock::SystemClock;
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::handler::Handler;
-use crate::journal::{self, Writer};
+use crate::journal;
 use crate::net::{self, Line, Receiver, StreamLine, Streams};
-use crate::record::{Event, Sequence};
+use crate::record::Event;
 use crate::runtime::{self, CorePlan};
-use crate::stage::{Framing, HandleOutcome, HandleStage, IngestStage, RecordStage, Route, Stage};
+use crate::stage::{Framing, HandleStage, IngestStage, RecordStage, Route, Stage};
 use crate::wait::WaitStrategy;
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -94,9 +95,7 @@ impl JournalSettings {
             core: None,
         }
     }
-}
 
-impl JournalSettings {
     fn subscription(&self) -> Subscription {
         Subscription {
             contract: self.contract,
@@ -127,6 +126,9 @@ impl<H> fmt::Debug for Ticket<H> {
 }
 
 /// A pipeline that has not started.
+///
+/// [`start`](Self::start) runs it on threads that receive from sockets, [`offline`](Self::offline)
+/// on the caller's, from datagrams that were captured.
 ///
 /// # Examples
 ///
@@ -174,22 +176,6 @@ pub struct Pipeline<E: Event> {
     others: Vec<(Box<dyn Stage>, Option<usize>)>,
 }
 
-/// A subscriber before the bus exists. The functions remember the handler's type.
-struct Planned<E: Event> {
-    name: String,
-    settings: HandlerSettings,
-    attach: Attach<E>,
-    collect: Collect,
-}
-
-/// A handler on its way back to the user.
-type Handback = Option<Box<dyn Any + Send>>;
-/// Takes a handle stage apart, knowing the handler's type.
-type Collect = fn(Box<dyn Stage>) -> (SubscriberReport, Handback);
-/// Makes a handle stage once there is a bus.
-type Attach<E> =
-    Box<dyn FnOnce(&str, HandlerSettings, &mut Publisher<E>) -> Result<Box<dyn Stage>> + Send>;
-
 impl<E: Event> Pipeline<E> {
     /// Makes a pipeline without feeds and handlers.
     #[must_use]
@@ -207,8 +193,8 @@ impl<E: Event> Pipeline<E> {
         }
     }
 
-    /// Adds a feed that listens on `lines`, in the order in which the feed numbers them. Lines to its
-    /// re-request servers are added by themselves.
+    /// Adds a feed that listens on `lines`, in the order in which the feed numbers them. Lines to
+    /// its re-request servers are added by themselves.
     ///
     /// # Errors
     ///
@@ -237,8 +223,8 @@ impl<E: Event> Pipeline<E> {
         Ok(())
     }
 
-    /// Adds a feed that takes the streams of `lines`, in the order in which the feed numbers them, such
-    /// as a [`SoupFeed`](crate::feed::soupbintcp::SoupFeed).
+    /// Adds a feed that takes the streams of `lines`, in the order in which the feed numbers them,
+    /// such as a [`SoupFeed`](crate::feed::soupbintcp::SoupFeed).
     ///
     /// # Errors
     ///
@@ -350,11 +336,7 @@ impl<E: Event> Pipeline<E> {
         let streams = Streams::open(&streams, settings.net.datagram_bytes_max)?;
         let stream_counters = streams.counters();
         let feed_count = feeds.len();
-        let batch_records = feeds
-            .iter()
-            .map(|feed| feed.records_max(settings.net.datagram_bytes_max))
-            .max()
-            .ok_or_else(|| Error::config("a pipeline without a feed", "add one"))?;
+        let batch_records = batch_records(&feeds, settings.net.datagram_bytes_max)?;
         let Attached {
             publisher,
             first,
@@ -401,9 +383,7 @@ impl<E: Event> Pipeline<E> {
             event: PhantomData,
         })
     }
-}
 
-impl<E: Event> Pipeline<E> {
     /// Two subscribers of one name could not be told apart in a report.
     fn check_names(&self) -> Result<()> {
         let names: Vec<&str> = self
@@ -439,71 +419,6 @@ impl<E: Event> fmt::Debug for Pipeline<E> {
     }
 }
 
-/// A bus with all who listen to it.
-struct Attached<E: Event> {
-    publisher: Publisher<E>,
-    /// The number of the first record.
-    first: Sequence,
-    handle_stages: Vec<Box<dyn Stage>>,
-    collectors: Vec<Collect>,
-    record: Option<RecordStage<E, SystemClock>>,
-}
-
-/// Opens the journal and attaches everybody to a new bus.
-fn attach<E: Event>(
-    subscribers: Vec<Planned<E>>,
-    journal: Option<&JournalSettings>,
-    batch_records: usize,
-) -> Result<Attached<E>> {
-    // Opening a tape cuts what a crash tore off and says how much, so it is opened last.
-    for planned in &subscribers {
-        planned.settings.subscription.check()?;
-    }
-    let (first, writer) = match journal {
-        None => (Sequence::FIRST, None),
-        Some(journal) => {
-            journal.subscription().check()?;
-            journal.framing.check()?;
-            let writer = Writer::open(journal.tape.clone(), SystemClock.now_ns())?;
-            (writer.next_sequence(), Some(writer))
-        }
-    };
-    let mut publisher = Publisher::starting_at(first, batch_records);
-
-    let mut collectors = Vec::with_capacity(subscribers.len());
-    let mut handle_stages = Vec::with_capacity(subscribers.len());
-    for planned in subscribers {
-        let Planned {
-            name,
-            settings,
-            attach,
-            collect,
-        } = planned;
-        handle_stages.push(attach(&name, settings, &mut publisher)?);
-        collectors.push(collect);
-    }
-    let record = journal
-        .zip(writer)
-        .map(|(journal, writer)| record_stage(journal, writer, &mut publisher))
-        .transpose()?;
-    Ok(Attached {
-        publisher,
-        first,
-        handle_stages,
-        collectors,
-        record,
-    })
-}
-
-fn record_stage<E: Event>(
-    journal: &JournalSettings,
-    writer: Writer<E>,
-    publisher: &mut Publisher<E>,
-) -> Result<RecordStage<E, SystemClock>> {
-    let subscriber = publisher.subscribe(journal.subscription())?;
-    RecordStage::new("journal", subscriber, writer, SystemClock, journal.framing)
-}
-
 /// Groups stages by core. Also returns, for each stage in the order of the plans, its index in
 /// the order given.
 fn plan_cores(
@@ -526,33 +441,4 @@ fn plan_cores(
         })
         .collect();
     (plans, order)
-}
-
-/// Takes apart the stage of a handler of type `H`.
-fn collect<E: Event, H: Handler<E>>(stage: Box<dyn Stage>) -> (SubscriberReport, Handback) {
-    let stage: Box<dyn Any> = stage;
-    let stage = stage
-        .downcast::<HandleStage<E, H, SystemClock>>()
-        .expect("invariant: the function was chosen with the stage's handler type");
-    let HandleOutcome {
-        name,
-        handler,
-        account,
-        tally,
-        digest,
-        latency,
-        error,
-    } = stage.into_outcome();
-    let report = SubscriberReport {
-        name,
-        account,
-        tally,
-        digest,
-        latency,
-        error,
-    };
-    (
-        report,
-        handler.map(|handler| -> Box<dyn Any + Send> { Box::new(handler) }),
-    )
 }

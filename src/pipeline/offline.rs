@@ -1,6 +1,7 @@
 //! Owns a pipeline whose datagrams are handed to it: no socket, no thread, no clock of its own.
 
-use super::{Attached, Collect, Pipeline, ReceiverReport, Report, attach};
+use super::attach::{Attached, Collect, attach, batch_records};
+use super::{Pipeline, ReceiverReport, Report};
 use crate::bus::{Contract, Passage, Publisher};
 use crate::clock::SystemClock;
 use crate::error::{Error, Result};
@@ -73,7 +74,8 @@ pub struct Offline<E: Event> {
 }
 
 impl<E: Event> Pipeline<E> {
-    /// Opens the journal and builds the bus, for datagrams that are handed over instead of received.
+    /// Opens the journal and builds the bus, for datagrams that are handed over instead of
+    /// received.
     ///
     /// # Errors
     ///
@@ -98,11 +100,7 @@ impl<E: Event> Pipeline<E> {
             ));
         }
         let datagram_bytes_max = settings.net.datagram_bytes_max;
-        let batch_records = feeds
-            .iter()
-            .map(|feed| feed.records_max(datagram_bytes_max))
-            .max()
-            .ok_or_else(|| Error::config("a pipeline without a feed", "add one"))?;
+        let batch_records = batch_records(&feeds, datagram_bytes_max)?;
         for planned in &mut subscribers {
             planned.settings.subscription.contract = Contract::Lossless;
             planned.settings.subscription.passages = false;

@@ -1,6 +1,7 @@
 //! Owns the report at the end of a run: the loss ledger, and whether it closes.
 
-use super::{Handback, Ticket};
+use super::Ticket;
+use super::attach::Handback;
 use crate::bus::Account;
 use crate::error::Error;
 use crate::feed::{Feed, Ledger, LinkLedger};
@@ -61,8 +62,8 @@ impl Report {
                 .is_none_or(|journal| journal.account.closes())
     }
 
-    /// Returns whether nothing at all was lost: the ledger closes, no feed, no ring, no panic and no
-    /// disk cost anybody a record, and there is nothing [`unaccounted`](Self::unaccounted).
+    /// Returns whether nothing at all was lost: the ledger closes, no feed, no ring, no panic and
+    /// no disk cost anybody a record, and there is nothing [`unaccounted`](Self::unaccounted).
     #[must_use]
     pub fn is_lossless(&self) -> bool {
         self.closes()
@@ -78,10 +79,10 @@ impl Report {
                 .is_none_or(|journal| journal.account.missing() == 0)
     }
 
-    /// Returns how many datagrams and messages may have brought numbers that no ledger knows of, and
-    /// that no later number revealed: those of sessions that are not followed, one for each session on
-    /// a stream that another took the place of before its end was told, those that contradict
-    /// the end of their session and, unless the venue has told each last number
+    /// Returns how many datagrams and messages may have brought numbers that no ledger knows of,
+    /// and that no later number revealed: those of sessions that are not followed, one for each
+    /// session on a stream that another took the place of before its end was told, those that
+    /// contradict the end of their session and, unless the venue has told each last number
     /// ([`FeedReport::ends_told`]), those that the kernel dropped and those that could not be read.
     #[must_use]
     pub fn unaccounted(&self) -> u64 {
@@ -169,9 +170,9 @@ pub struct FeedReport {
 }
 
 impl FeedReport {
-    /// Returns whether the venue has told the last number of everything that the feed followed, so that
-    /// nothing can be missing at an end: it has ended, no session was left before its end was told, and
-    /// no sequence began again inside one.
+    /// Returns whether the venue has told the last number of everything that the feed followed, so
+    /// that nothing can be missing at an end: it has ended, no session was left before its end was
+    /// told, and no sequence began again inside one.
     #[must_use]
     pub const fn ends_told(&self) -> bool {
         self.ended && self.ledger.left_sessions == 0 && self.ledger.restarts == 0

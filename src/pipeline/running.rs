@@ -1,6 +1,7 @@
 //! Owns a pipeline while it runs, and the way to its report.
 
-use super::{Collect, CoreReport, ReceiverReport, Report};
+use super::attach::Collect;
+use super::{CoreReport, ReceiverReport, Report};
 use crate::clock::SystemClock;
 use crate::journal::JournalCounters;
 use crate::net::{NetCounters, StreamCounters};

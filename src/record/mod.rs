@@ -232,7 +232,8 @@ pub enum SessionMark {
     /// is expected now. What was built from earlier numbers is void.
     Restart = 3,
     /// Every line of the feed has been silent for longer than the venue's heartbeats allow, or its
-    /// connection is gone: what was built is not up to date. `feed_sequence` is the number that would come next.
+    /// connection is gone: what was built is not up to date. `feed_sequence` is the number that
+    /// would come next.
     Silent = 4,
     /// A line of a silent feed brought something again.
     Resumed = 5,

@@ -252,7 +252,8 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         }
     }
 
-    /// Takes in what happened on the streams, at most one read of each, with a commit for each piece.
+    /// Takes in what happened on the streams, at most one read of each, with a commit for each
+    /// piece.
     fn receive_streams(&mut self) -> usize {
         let Self {
             streams,
@@ -376,8 +377,8 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
         self.receiver.start()
     }
 
-    /// Hot path: no allocation; no system call but the receiver's, and one for each request for what
-    /// is missing.
+    /// Hot path: no allocation; no system call but the receiver's, and one for each request for
+    /// what is missing.
     fn poll(&mut self) -> usize {
         if !self.flush() {
             return 0;

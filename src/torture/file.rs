@@ -153,7 +153,8 @@ fn named<T>(
             return Err((
                 span,
                 format!(
-                    "there is room for {count_max} [[{what}]]: a feed has {LINES_MAX} lines, servers included"
+                    "there is room for {count_max} [[{what}]]: a feed has {LINES_MAX} lines, \
+                     servers included"
                 ),
             ));
         }
@@ -208,7 +209,8 @@ impl EventFile {
                 let messages = traffic.messages;
                 if !(1..messages).contains(behind.get_ref()) {
                     let message = format!(
-                        "at_message = {}: there are {messages} messages, and it happens between two",
+                        "at_message = {}: there are {messages} messages, and it happens between \
+                         two",
                         behind.get_ref()
                     );
                     return Err((behind.span(), message));

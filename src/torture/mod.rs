@@ -4,8 +4,8 @@
 //! ```text
 //! scenario ─► venue ─► packets of line A ─► faults ─┐
 //!   seed        │                                   ├─► datagrams in the order of time
-//!               ├────► packets of line B ─► faults ─┘        │            │
-//!               └────► history ─► re-request servers         │            └─► sockets (`ringtape play`)
+//!               ├────► packets of line B ─► faults ─┘        │      │
+//!               └────► history ─► re-request servers         │      └─► sockets (`ringtape play`)
 //!                                     ▲      │               ▼
 //!                                     └──────┴────────────► feed ─► records ─► oracle
 //! ```

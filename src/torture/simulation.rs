@@ -27,7 +27,8 @@ const ANSWERS_MAX: usize = 1 << 16;
 /// ```
 /// use ringtape::torture::{Scenario, Simulation};
 ///
-/// let scenario = Scenario::parse("[traffic]\nmessages = 500\n[[line]]\nloss = 5\n[[line]]\nloss = 5")?;
+/// let lines = "[[line]]\nloss = 5\n[[line]]\nloss = 5";
+/// let scenario = Scenario::parse(&format!("[traffic]\nmessages = 500\n{lines}"))?;
 /// let simulation = Simulation::new(scenario);
 /// let mut feed = simulation.feed()?;
 /// let checked = simulation.run(&mut feed).check()?;
@@ -110,8 +111,8 @@ impl Simulation {
     /// UNIX nanoseconds at which scenarios begin.
     pub const START_NS: u64 = 1_700_000_000_000_000_000;
 
-    /// Makes a run of a scenario for a feed that has its lines and servers, expects its first number
-    /// and is otherwise at its defaults; all of it can be changed.
+    /// Makes a run of a scenario for a feed that has its lines and servers, expects its first
+    /// number and is otherwise at its defaults; all of it can be changed.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
         let config = FeedConfig {

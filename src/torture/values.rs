@@ -1,4 +1,5 @@
-//! Owns the values of a scenario: shares, ranges and durations, which cannot hold what is impossible.
+//! Owns the values of a scenario: shares, ranges and durations, which cannot hold what is
+//! impossible.
 
 use fastrand::Rng;
 use serde::de::{Deserialize, Deserializer, Error as _};

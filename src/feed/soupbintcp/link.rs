@@ -8,8 +8,8 @@
 //!     └────────────────────── Dropping ◄────────────┴───────────────────────┘
 //! ```
 //!
-//! A connection that its server closes goes straight back to `Waiting`. From `Dropping` only word that
-//! the connection is gone leads on, so that nothing of an old one is taken for the new one's.
+//! A connection that its server closes goes straight back to `Waiting`. From `Dropping` only word
+//! that the connection is gone leads on, so that nothing of an old one is taken for the new one's.
 
 use crate::feed::{LinkCounters, LinkState};
 

@@ -27,6 +27,7 @@
 //! [`SoupFeed`] is the client, with ITCH 5.0 inside. [`Server`] is the other side, for simulators
 //! and tests. Neither owns a socket, and both are told the time.
 
+mod client;
 mod feed;
 mod link;
 mod packet;

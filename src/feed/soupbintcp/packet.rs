@@ -311,8 +311,8 @@ pub fn push_message(out: &mut Vec<u8>, carried: Carried, message: &[u8]) -> bool
     push(out, kind, message)
 }
 
-/// Writes a debug packet behind what is in `out`. Returns false, and writes nothing, when the text is
-/// longer than [`MESSAGE_BYTES_MAX`].
+/// Writes a debug packet behind what is in `out`. Returns false, and writes nothing, when the text
+/// is longer than [`MESSAGE_BYTES_MAX`].
 #[must_use]
 pub fn push_debug(out: &mut Vec<u8>, text: &[u8]) -> bool {
     push(out, b'+', text)

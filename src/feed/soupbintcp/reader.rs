@@ -47,8 +47,8 @@ impl Reader {
         }
     }
 
-    /// Returns the next packet and moves `stream` behind it; `None` when `stream` is used up. After a
-    /// fault, which is returned once, everything is discarded until [`reset`](Self::reset): where
+    /// Returns the next packet and moves `stream` behind it; `None` when `stream` is used up. After
+    /// a fault, which is returned once, everything is discarded until [`reset`](Self::reset): where
     /// the next packet would begin is not known.
     ///
     /// Hot path: no allocation, no system call, O(1), or O(bytes) for a packet that was cut.

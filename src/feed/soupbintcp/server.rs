@@ -199,8 +199,7 @@ impl Connection {
                 Ok(ClientPacket::Login(login)) if self.cursor.is_none() => {
                     self.take_login(server, &login);
                 }
-                Ok(ClientPacket::Logout) | Err(_) => self.closing = true,
-                Ok(ClientPacket::Login(_)) => self.closing = true,
+                Ok(ClientPacket::Login(_) | ClientPacket::Logout) | Err(_) => self.closing = true,
                 Ok(
                     ClientPacket::Heartbeat | ClientPacket::Debug(_) | ClientPacket::Unsequenced(_),
                 ) => {}
@@ -232,8 +231,7 @@ impl Connection {
     pub fn has_closed(&self) -> bool {
         let cut = self.misbehaviour.close_after_bytes;
         cut.is_some_and(|cut| self.sent_bytes >= cut)
-            || self.closing && self.control.is_empty()
-            || self.end_sent && self.control.is_empty()
+            || (self.closing || self.end_sent) && self.control.is_empty()
     }
 
     /// Returns whether the server has stopped reading and sending.

@@ -43,8 +43,8 @@ pub(super) struct Told<'a> {
     /// Whether a line went back by more than a window: without send times a feed cannot tell that
     /// from a sequence that begins again.
     pub(super) went_far_back: bool,
-    /// From which call on a line showed to be in an epoch: where the number 1 came behind one higher
-    /// by more than a window.
+    /// From which call on a line showed to be in an epoch: where the number 1 came behind one
+    /// higher by more than a window.
     pub(super) joined: BTreeMap<(usize, usize), usize>,
 }
 
