@@ -24,7 +24,7 @@ use std::fs;
 use std::path::Path;
 
 /// The longest name of a feed, a line or a subscriber: what fits a line of a report.
-const NAME_BYTES_MAX: usize = 40;
+pub(crate) const NAME_BYTES_MAX: usize = 40;
 
 /// A whole file.
 #[derive(Debug, Deserialize)]
@@ -164,7 +164,7 @@ impl Config {
 fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
     let mut seen = HashSet::new();
     for name in names {
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        if !is_name(name) {
             bail!("{what} {name:?}: a name has 1 to {NAME_BYTES_MAX} printable characters");
         }
         if !seen.insert(name) {
@@ -172,6 +172,11 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Resul
         }
     }
     Ok(())
+}
+
+/// Tells whether a name is there and printable.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
 }
 
 /// For "unknown field `x`, expected one of `a`, `b`" and the like: the expected word that is most
