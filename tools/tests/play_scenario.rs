@@ -8,6 +8,7 @@ use ringtape::feed::PacketKind;
 use ringtape::feed::moldudp64::{self, Packet};
 use ringtape::torture::{Lines, Scenario};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::UdpSocket;
@@ -214,6 +215,21 @@ fn made_up_messages_need_no_scenario() {
     let packets = line.arrived();
     assert_eq!(numbers(&packets), (1..=100).collect());
     assert_eq!(run.json()["format"], "synthetic");
+}
+
+#[test]
+fn what_made_up_traffic_loses_on_purpose_is_missing_from_no_account() {
+    let line = Listener::new();
+    let run = play_traffic(["--synthetic", "300", "--loss", "A=30", &line.to()]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let report = run.json();
+    let dropped: Vec<[u64; 2]> = serde_json::from_value(report["dropped_both"].clone()).unwrap();
+    let dropped: BTreeSet<u64> = dropped.into_iter().flat_map(|[a, b]| a..=b).collect();
+    assert!(!dropped.is_empty());
+    assert_eq!(report["lines"][0]["dropped_messages"], dropped.len());
+    let brought = numbers(&line.arrived());
+    assert!(brought.is_disjoint(&dropped));
+    assert_eq!(&brought | &dropped, (1..=300).collect());
 }
 
 #[test]

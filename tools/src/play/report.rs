@@ -9,7 +9,7 @@ use super::wire::{Wire, nanos};
 use crate::interrupt;
 use crate::output::{Table, thousands};
 use crate::packets::{LineProtocol, Ranges, SessionTally};
-use ringtape::torture::{Epoch, FaultCounts, Lines, Numbers, Scenario};
+use ringtape::torture::{Epoch, FaultCounts};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -140,19 +140,24 @@ impl Report {
         }
     }
 
-    /// Reports on a scenario's own traffic.
+    /// Reports on a scenario's own traffic: its epochs, each with the numbers that a line was sent
+    /// in packets as the venue made them.
     pub(super) fn of_scenario(
         args: &Args,
-        scenario: &Scenario,
+        seed: u64,
         wire: &Wire,
-        lines: &Lines,
+        epochs: &[(Epoch, Ranges)],
+        faults: impl Iterator<Item = FaultCounts>,
         elapsed: Duration,
     ) -> Self {
-        let truth = lines.truth();
-        let epochs = truth.epochs.iter().zip(&truth.intact);
-        let epochs: Vec<_> = epochs
-            .map(|(epoch, intact)| EpochReport::new(epoch, intact))
+        let mut epochs: Vec<_> = epochs
+            .iter()
+            .map(|(epoch, sent)| EpochReport::new(epoch, sent))
             .collect();
+        if wire.lines.is_empty() {
+            // Without lines there was nothing to miss.
+            epochs.iter_mut().for_each(|epoch| epoch.missing.clear());
+        }
         let messages = epochs
             .iter()
             .map(|epoch| epoch.next_sequence - epoch.first_sequence);
@@ -184,11 +189,11 @@ impl Report {
             lines: wire.lines.iter().map(LineReport::new).collect(),
             dropped_both: missing,
             unsent: BTreeMap::new(),
-            faults: FaultReport::all(lines.fault_counts()),
+            faults: FaultReport::all(faults),
             servers: wire.servers.reports(),
             tcp: wire.tcp.as_ref().map(Tcp::report),
             epochs,
-            seed: scenario.seed,
+            seed,
             truncated_tail_bytes: 0,
             interrupted: interrupt::requested(),
             elapsed_ns: nanos(elapsed),
@@ -278,17 +283,10 @@ impl FaultReport {
 }
 
 impl EpochReport {
-    fn new(epoch: &Epoch, intact: &[Numbers]) -> Self {
+    fn new(epoch: &Epoch, sent: &Ranges) -> Self {
         let mut all = Ranges::default();
         if epoch.end > epoch.first {
             all.insert(epoch.first..=epoch.end - 1);
-        }
-        // Without lines there was nothing to miss.
-        if intact.is_empty() {
-            all = Ranges::default();
-        }
-        for run in intact.iter().flat_map(Numbers::runs) {
-            all.remove(run.start..=run.end - 1);
         }
         Self {
             session: String::from_utf8_lossy(&epoch.session).into_owned(),
@@ -296,7 +294,7 @@ impl EpochReport {
             first_sequence: epoch.first,
             next_sequence: epoch.end,
             ended: epoch.ended,
-            missing: all.runs().map(|run| [*run.start(), *run.end()]).collect(),
+            missing: missing(all, sent),
         }
     }
 
@@ -311,7 +309,7 @@ impl EpochReport {
                 first_sequence: *first.start(),
                 next_sequence: last.end().saturating_add(1),
                 ended: false,
-                missing: numbering.dropped(),
+                missing: missing(numbering.offered.clone(), &numbering.sent),
             })
         });
         epochs.collect()
@@ -354,11 +352,9 @@ fn other_sessions(player: &Player, session: usize) -> Option<String> {
     })
 }
 
-impl Numbering {
-    /// Returns the runs of numbers that were to be sent and that no line sent.
-    fn dropped(&self) -> Vec<[u64; 2]> {
-        let mut rest = self.offered.clone();
-        self.sent.runs().for_each(|run| rest.remove(run));
-        rest.runs().map(|run| [*run.start(), *run.end()]).collect()
-    }
+/// Returns the runs of the numbers that were to be sent and that no line sent.
+fn missing(mut offered: Ranges, sent: &Ranges) -> Vec<[u64; 2]> {
+    sent.runs().for_each(|run| offered.remove(run));
+    let runs = offered.runs();
+    runs.map(|run| [*run.start(), *run.end()]).collect()
 }
