@@ -1,5 +1,7 @@
 //! Owns what `play` reports.
 
+mod text;
+
 use super::Args;
 use super::line::Line;
 use super::player::{Numbering, Player};
@@ -7,12 +9,10 @@ use super::servers::ServerReport;
 use super::tcp::{Tcp, TcpReport};
 use super::wire::{Wire, nanos};
 use crate::interrupt;
-use crate::output::{Table, thousands};
 use crate::packets::{LineProtocol, Ranges, SessionTally};
 use ringtape::torture::{Epoch, FaultCounts};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -199,79 +199,6 @@ impl Report {
             elapsed_ns: nanos(elapsed),
             warnings: Vec::new(),
         }
-    }
-
-    pub(super) fn to_text(&self) -> String {
-        let mut table = Table::default();
-        table.row([
-            "line",
-            "target",
-            "packets",
-            "messages",
-            "bytes",
-            "dropped",
-            "messages in them",
-        ]);
-        for line in &self.lines {
-            table.row([
-                &line.line.to_string(),
-                &line.target,
-                &thousands(line.packets),
-                &thousands(line.messages),
-                &thousands(line.bytes),
-                &thousands(line.dropped_packets),
-                &thousands(line.dropped_messages),
-            ]);
-        }
-        let mut text = format!(
-            "{}{}: session {}, {} messages",
-            if self.interrupted {
-                "stopped while playing "
-            } else {
-                "played "
-            },
-            self.file.as_deref().unwrap_or("the scenario's own traffic"),
-            self.session,
-            thousands(self.messages)
-        );
-        if let (Some(first), Some(last)) = (self.first_sequence, self.last_sequence) {
-            // Writing to a String cannot fail.
-            _ = write!(text, " from {} to {}", thousands(first), thousands(last));
-        }
-        _ = writeln!(
-            text,
-            " in {:?}\n\n{}",
-            Duration::from_nanos(self.elapsed_ns),
-            table.render()
-        );
-        // Each is in one of the two lists: where there is one epoch, in the first.
-        let epochs = self.epochs.iter().filter(|_| self.epochs.len() > 1);
-        let missing = epochs.flat_map(|epoch| &epoch.missing);
-        let dropped: Vec<_> = self.dropped_both.iter().chain(missing).collect();
-        if !dropped.is_empty() {
-            let lost: u64 = dropped.iter().map(|[first, last]| last - first + 1).sum();
-            _ = writeln!(
-                text,
-                "  {} numbers in {} runs were dropped on every line",
-                thousands(lost),
-                thousands(dropped.len() as u64)
-            );
-        }
-        for server in &self.servers {
-            _ = writeln!(text, "  {}", server.to_text());
-        }
-        if let Some(tcp) = &self.tcp {
-            _ = writeln!(text, "  {}", tcp.to_text());
-        }
-        for (reason, &count) in &self.unsent {
-            let reason = reason.replace('_', " ");
-            _ = writeln!(
-                text,
-                "  {} messages were not sent: {reason}",
-                thousands(count)
-            );
-        }
-        text
     }
 }
 
