@@ -38,12 +38,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The file is told by its content: pcap or pcapng with MoldUDP64, IEX-TP (TOPS, DEEP) or CME MDP 3.0,
-or NASDAQ BinaryFILE with ITCH 5.0, each plain, gzip or zstd. A capture keeps its own packets, session
-and numbers, through its restarts; of the copies that its lines brought, the first is played, on every
-line. A BinaryFILE gets packets of up to 1,400
-bytes, numbered from 1. A directory is a journal: its events become the venue's messages again, with
-their session and numbers, and what it lacks stays missing; messages of one receive time share
-packets. Silence is filled with heartbeats, and the feed ends with the end of the session, repeated.
+or NASDAQ BinaryFILE with ITCH 5.0, each plain, gzip or zstd. A capture keeps its own packets,
+session and numbers, through its restarts; of the copies that its lines brought, the first is played,
+on every line. A BinaryFILE gets packets of up to 1,400 bytes, numbered from 1. A directory is a
+journal: its events become the venue's messages again, with their session and numbers, and what it
+lacks stays missing; messages of one receive time share packets. Silence is filled with heartbeats,
+and the feed ends with the end of the session, repeated.
 
 IEX-TP and CME have no end of session: --no-end goes without saying, and a receiver has to be stopped
 by something else (not until = \"end-of-session\"). IEX-TP ends with heartbeats instead. For CME
@@ -65,8 +65,8 @@ to every line as they are. With --max the scenario's times decide the order, and
 With --tcp whoever logs in by SoupBinTCP is given the session from the number asked for, up to 16
 clients at once; what was played is kept in memory for them, up to 2 GiB. What happens on the lines does
 not happen there; [tcp] of the scenario closes, stalls and garbles connections and rejects logins. A
-stream has no holes: numbers that a file lacks are skipped, and what follows is numbered on. At the end
-clients are waited for as long as they take something, up to 12 s after the last.
+stream has no holes: numbers that a file lacks are skipped, and what follows is numbered on. At the
+end clients are waited for as long as they take something, up to 12 s after the last and 60 s in all.
 
 Examples:
   At the pace of the market, on two lines:

@@ -34,8 +34,8 @@ pub(super) struct Report {
     /// Different messages that were to be sent, on each line.
     messages: u64,
     lines: Vec<LineReport>,
-    /// Runs of numbers, first and last, that every line lost. Where there are several `epochs`, those
-    /// have them.
+    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. Where there
+    /// are several `epochs`, those have them.
     dropped_both: Vec<[u64; 2]>,
     /// Messages of a journal that could not be made again, by reason.
     unsent: BTreeMap<&'static str, u64>,
