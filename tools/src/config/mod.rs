@@ -137,8 +137,9 @@ impl Config {
         Ok(())
     }
 
-    /// Returns the lines of datagrams of all feeds, in their order, each with its name in a capture:
-    /// its own, or, where several feeds have lines of that name, with its feed's before it.
+    /// Returns the lines of datagrams of all feeds, in their order, each with its name in a
+    /// capture: its own, or, where several feeds have lines of that name, with its feed's before
+    /// it.
     pub(crate) fn lines(&self) -> Vec<(String, Line)> {
         let all = || self.feeds.iter().flat_map(|feed| &feed.lines);
         let named = |feed: &FeedConfig, line: &LineConfig| {

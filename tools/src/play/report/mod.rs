@@ -34,8 +34,8 @@ pub(super) struct Report {
     /// Different messages that were to be sent, on each line.
     messages: u64,
     lines: Vec<LineReport>,
-    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. Where there
-    /// are several `epochs`, those have them.
+    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. Where
+    /// there are several `epochs`, those have them.
     dropped_both: Vec<[u64; 2]>,
     /// Messages of a journal that could not be made again, by reason.
     unsent: BTreeMap<&'static str, u64>,
@@ -71,8 +71,8 @@ struct EpochReport {
     /// The number above the last.
     next_sequence: u64,
     ended: bool,
-    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. What a file
-    /// lacks is not among them.
+    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. What a
+    /// file lacks is not among them.
     missing: Vec<[u64; 2]>,
 }
 
@@ -271,7 +271,8 @@ fn other_sessions(player: &Player, session: usize) -> Option<String> {
         let names: Vec<String> = names.into_iter().collect();
         let names = names.join(", ");
         format!(
-            "{packets} packets of other sessions were not played: choose with --session from {names}"
+            "{packets} packets of other sessions were not played: choose with --session from \
+             {names}"
         )
     } else {
         let name = sessions[session].played_name();
