@@ -81,8 +81,8 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow a session of a protocol; event times count from `midnight_ns`, and the first
-    /// record gets the number `first`.
+    /// Starts to follow a session of a protocol; event times count from `midnight_ns`, and the
+    /// first record gets the number `first`.
     pub(crate) fn new(protocol: LineProtocol, midnight_ns: u64, first: Sequence) -> Result<Self> {
         let config = FeedConfig {
             name: "file".to_owned(),

@@ -1,5 +1,5 @@
-//! Owns the other way into a run: the datagrams of a capture file, for the lines that they were sent
-//! to, in the order of time.
+//! Owns the other way into a run: the datagrams of a capture file, for the lines that they were
+//! sent to, in the order of time.
 
 use crate::interrupt;
 use crate::progress::Progress;
@@ -55,8 +55,8 @@ pub struct CaptureJson {
 }
 
 impl CaptureJson {
-    /// Returns whether the file could be read to its end, and all that was for the lines was given to
-    /// them.
+    /// Returns whether the file could be read to its end, and all that was for the lines was given
+    /// to them.
     pub(crate) fn is_whole(&self) -> bool {
         !self.damaged && self.undecided_datagrams == 0
     }

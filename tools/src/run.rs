@@ -1,5 +1,5 @@
-//! Owns `run`: your feeds, your cores, the strategies that the command line brings; live, or fed from
-//! a capture.
+//! Owns `run`: your feeds, your cores, the strategies that the command line brings; live, or fed
+//! from a capture.
 
 use crate::cli::Outcome;
 use crate::config::{Config, Strategy};
@@ -47,8 +47,8 @@ Examples:
 
 With --from the datagrams come from a capture (pcap or pcapng, plain, gzip or zstd) instead of
 sockets: each line takes those that were sent to its address, and, where lines share one, on the
-interface of its name. Receive times and hold times are those of the capture, feeds without a trading
-date take its day, and nobody is too slow for it, so the result is the same each time.
+interface of its name. Receive times and hold times are those of the capture, feeds without a
+trading date take its day, and nobody is too slow for it, so the result is the same each time.
 
 README.md lists every key.
 

@@ -27,8 +27,8 @@ pub enum Until {
     EndOfSession,
 }
 
-/// Waits until `running` has ended as `until` says, its venues have rejected what they have not ended,
-/// `limit` has passed or Ctrl-C was pressed.
+/// Waits until `running` has ended as `until` says, its venues have rejected what they have not
+/// ended, `limit` has passed or Ctrl-C was pressed.
 pub fn until<E: Event>(running: &Running<E>, until: Until, limit: Option<Duration>, json: bool) {
     let begin = Instant::now();
     let line = status_line(json);

@@ -8,6 +8,7 @@ use ringtape::feed::PacketKind;
 use ringtape::feed::moldudp64::{self, Packet};
 use ringtape::torture::{Lines, Scenario};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::UdpSocket;
@@ -207,6 +208,55 @@ fn a_rerequest_server_answers_from_what_was_played() {
 }
 
 #[test]
+fn the_text_tells_each_range_of_numbers_and_what_the_scenario_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{BAD_DAY}\n[[event]]\nwhat = \"restart\"\nat_message = 300");
+    let path = scenario_file(&folder, &text);
+    let mut command = command(["play", "--max", "--scenario", path.to_str().unwrap()]);
+    command.args(
+        [Listener::new(), Listener::new()]
+            .each_ref()
+            .map(Listener::to),
+    );
+    let run = finish(command);
+    assert_eq!(run.code, Some(0), "{run:?}");
+
+    let mut lines = Lines::new(&Scenario::parse(&text).unwrap());
+    lines.by_ref().for_each(drop);
+    let counts: Vec<_> = lines.fault_counts().collect();
+    let expected = [
+        "played made-up traffic: 400 messages in 3 ranges of numbers in ".to_owned(),
+        "session TORTURE001: from 1 to 200\n".to_owned(),
+        "session TORTURE002: from 1 to 100\n".to_owned(),
+        "session TORTURE002, restart 1: from 1 to 100\n".to_owned(),
+        format!(
+            "line A by the scenario: of {} packets {} lost, ",
+            counts[0].packets, counts[0].lost
+        ),
+        format!(
+            "line B by the scenario: of {} packets {} lost in bursts, ",
+            counts[1].packets, counts[1].lost_in_bursts
+        ),
+    ];
+    for part in expected {
+        assert!(run.stdout.contains(&part), "{part:?}: {run:?}");
+    }
+    let run = finish(support::command([
+        "play",
+        "--max",
+        "--synthetic",
+        "5",
+        "--tcp=127.0.0.1:0",
+    ]));
+    assert!(
+        run.stdout
+            .contains("session TORTURE001, 5 messages from 1 to 5 in "),
+        "{run:?}"
+    );
+    assert!(!run.stdout.contains("by the scenario: of"), "{run:?}");
+}
+
+#[test]
 fn made_up_messages_need_no_scenario() {
     let line = Listener::new();
     let run = play_traffic(["--synthetic", "100", &line.to()]);
@@ -214,6 +264,21 @@ fn made_up_messages_need_no_scenario() {
     let packets = line.arrived();
     assert_eq!(numbers(&packets), (1..=100).collect());
     assert_eq!(run.json()["format"], "synthetic");
+}
+
+#[test]
+fn what_made_up_traffic_loses_on_purpose_is_missing_from_no_account() {
+    let line = Listener::new();
+    let run = play_traffic(["--synthetic", "300", "--loss", "A=30", &line.to()]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let report = run.json();
+    let dropped: Vec<[u64; 2]> = serde_json::from_value(report["dropped_both"].clone()).unwrap();
+    let dropped: BTreeSet<u64> = dropped.into_iter().flat_map(|[a, b]| a..=b).collect();
+    assert!(!dropped.is_empty());
+    assert_eq!(report["lines"][0]["dropped_messages"], dropped.len());
+    let brought = numbers(&line.arrived());
+    assert!(brought.is_disjoint(&dropped));
+    assert_eq!(&brought | &dropped, (1..=300).collect());
 }
 
 #[test]

@@ -131,7 +131,8 @@ impl<T: Target> CaptureFile<T> {
     }
 }
 
-/// Returns how many of the first `written` bytes are whole blocks, and how many datagrams they hold.
+/// Returns how many of the first `written` bytes are whole blocks, and how many datagrams they
+/// hold.
 fn whole_blocks(blocks: &[u8], written: usize) -> (usize, u64) {
     let u32_at = |at: usize| {
         let bytes: Option<[u8; 4]> = blocks.get(at..at + 4)?.try_into().ok();

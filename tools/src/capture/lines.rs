@@ -1,12 +1,10 @@
 //! Owns the lines that are given on the command line.
 
+use crate::config::{NAME_BYTES_MAX, is_name};
 use anyhow::{Result, ensure};
 use ringtape::net::Line;
 use std::collections::HashSet;
 use std::str::FromStr;
-
-/// Longest name of a line: what fits a line of a report.
-const NAME_BYTES_MAX: usize = 40;
 
 /// `NAME=ADDR:PORT[@INTERFACE]`.
 #[derive(Clone, Debug)]
@@ -22,9 +20,7 @@ impl FromStr for LineArg {
             Some((address, interface)) => (address, Some(interface)),
             None => (place, None),
         };
-        let named =
-            (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
-        if !named {
+        if !is_name(name) {
             return Err(format!(
                 "{name:?}: a line's name has 1 to {NAME_BYTES_MAX} printable characters"
             ));

@@ -1,6 +1,6 @@
 //! Owns `[feed.login]`: how a SoupBinTCP feed of the configuration logs in.
 
-use super::{FeedConfig, LineConfig, Start};
+use super::feed::{FeedConfig, LineConfig, Start};
 use crate::trading_date::TradingDate;
 use anyhow::{Context as _, Result, bail};
 use ringtape::feed::soupbintcp::{LinkTimes, Password, SoupConfig, SoupFeed, SoupStart};
@@ -117,8 +117,8 @@ impl FeedConfig {
         };
         if self.silence_ms == Some(0) {
             bail!(
-                "feed {}: silence_ms = 0: a server that says nothing more would be waited for without \
-                 end; use 1 or more",
+                "feed {}: silence_ms = 0: a server that says nothing more would be waited for \
+                 without end; use 1 or more",
                 self.name
             );
         }

@@ -1,4 +1,9 @@
 use super::*;
+use ringtape::bus::Contract;
+use ringtape::journal::SyncPolicy;
+use ringtape::{feed, net};
+use std::net::Ipv4Addr;
+use std::time::Duration;
 
 const WHOLE: &str = r#"
 [run]

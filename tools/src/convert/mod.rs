@@ -20,9 +20,9 @@ use std::str::FromStr as _;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The file is told by its content: pcap or pcapng with MoldUDP64, IEX-TP or CME MDP 3.0, or NASDAQ
-BinaryFILE with ITCH 5.0, each plain, gzip or zstd. The journal gets the records that a recorder would have written if the
-file had been played to it without loss: `ringtape inspect` gives both the same digest. What the file
-lacks is a gap in the journal.
+BinaryFILE with ITCH 5.0, each plain, gzip or zstd. The journal gets the records that a recorder
+would have written if the file had been played to it without loss: `ringtape inspect` gives both the
+same digest. What the file lacks is a gap in the journal.
 
 Receive times are the capture's; a BinaryFILE has none, and gets the venue's times. ITCH times are
 since midnight in New York: of a capture the date is that of its first packet there; those of a

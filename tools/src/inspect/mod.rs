@@ -17,9 +17,9 @@ use std::str::FromStr as _;
 A directory is a journal. A file is told by its content: pcap, pcapng or NASDAQ BinaryFILE with ITCH
 5.0, each plain, gzip or zstd. So is what each line of a capture speaks: MoldUDP64 with ITCH 5.0,
 IEX-TP with TOPS 1.6 or DEEP 1.0, or CME MDP 3.0; of others the datagrams are counted. Messages are
-counted on every line, sessions and events after the lines are arbitrated; a journal has only what is
-left after that. CME numbers packets: its sessions' numbers are those. A file or journal that was cut
-inside a record is no failure: the bytes are counted.
+counted on every line, sessions and events after the lines are arbitrated; a journal has only what
+is left after that. CME numbers packets: its sessions' numbers are those. A file or journal that was
+cut inside a record is no failure: the bytes are counted.
 
 Lines that carry one session are compared: the numbers that each was the first to bring, copies that
 were byte for byte the same, and how much later than the other line it brought the same packets.

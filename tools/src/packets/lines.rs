@@ -1,4 +1,5 @@
-//! Owns what is counted by line: who was first, whose copies were the same, how far apart they came.
+//! Owns what is counted by line: who was first, whose copies were the same, how far apart they
+//! came.
 
 use super::LineProtocol;
 use std::collections::{HashMap, VecDeque};
@@ -138,7 +139,8 @@ impl Copies {
         }
     }
 
-    /// Tells whether a packet is a copy of one that is remembered; `None` where none has its number.
+    /// Tells whether a packet is a copy of one that is remembered; `None` where none has its
+    /// number.
     pub(super) fn is_copy(&self, first: u64, payload: &[u8]) -> Option<bool> {
         self.seen.get(&first).map(|seen| seen.hash == hash(payload))
     }

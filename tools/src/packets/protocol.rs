@@ -97,8 +97,8 @@ pub(super) struct Heading {
 }
 
 impl<'a> Packet<'a> {
-    /// Finds out what a line speaks whose protocol is not known yet. The strictest comes first: what
-    /// one protocol takes for a packet, a stricter one before it has refused.
+    /// Finds out what a line speaks whose protocol is not known yet. The strictest comes first:
+    /// what one protocol takes for a packet, a stricter one before it has refused.
     pub(super) fn detect(payload: &'a [u8]) -> Option<Self> {
         let candidates = [
             LineProtocol::Tops16,

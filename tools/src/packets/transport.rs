@@ -4,8 +4,8 @@
 //! first datagram on it that is a convincing packet of one. Lines that carry one session are copies
 //! of each other: a packet is passed on if it brings a number that none brought before.
 //!
-//! A channel of CME has no session's name. A line with packets of CME belongs to the channel of which
-//! its first packet is a copy, or else to one whose numbers are near its own.
+//! A channel of CME has no session's name. A line with packets of CME belongs to the channel of
+//! which its first packet is a copy, or else to one whose numbers are near its own.
 
 use super::lines::{Copies, LineTally};
 use super::protocol::{Heading, LineProtocol, Packet};
@@ -126,7 +126,8 @@ impl Transport {
         })
     }
 
-    /// Finds out which packet of which session on which line a datagram is; counts one that is none.
+    /// Finds out which packet of which session on which line a datagram is; counts one that is
+    /// none.
     fn place<'a>(
         &mut self,
         datagram: Datagram<'a>,

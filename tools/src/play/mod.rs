@@ -38,17 +38,17 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The file is told by its content: pcap or pcapng with MoldUDP64, IEX-TP (TOPS, DEEP) or CME MDP 3.0,
-or NASDAQ BinaryFILE with ITCH 5.0, each plain, gzip or zstd. A capture keeps its own packets, session
-and numbers, through its restarts; of the copies that its lines brought, the first is played, on every
-line. A BinaryFILE gets packets of up to 1,400
-bytes, numbered from 1. A directory is a journal: its events become the venue's messages again, with
-their session and numbers, and what it lacks stays missing; messages of one receive time share
-packets. Silence is filled with heartbeats, and the feed ends with the end of the session, repeated.
+or NASDAQ BinaryFILE with ITCH 5.0, each plain, gzip or zstd. A capture keeps its own packets,
+session and numbers, through its restarts; of the copies that its lines brought, the first is
+played, on every line. A BinaryFILE gets packets of up to 1,400 bytes, numbered from 1. A directory
+is a journal: its events become the venue's messages again, with their session and numbers, and what
+it lacks stays missing; messages of one receive time share packets. Silence is filled with
+heartbeats, and the feed ends with the end of the session, repeated.
 
-IEX-TP and CME have no end of session: --no-end goes without saying, and a receiver has to be stopped
-by something else (not until = \"end-of-session\"). IEX-TP ends with heartbeats instead. For CME
-nothing is made up, since its heartbeats spend numbers: silence stays silent, and nobody is told of
-packets that are lost at the very end. Re-request servers are for MoldUDP64.
+IEX-TP and CME have no end of session: --no-end goes without saying, and a receiver has to be
+stopped by something else (not until = \"end-of-session\"). IEX-TP ends with heartbeats instead. For
+CME nothing is made up, since its heartbeats spend numbers: silence stays silent, and nobody is told
+of packets that are lost at the very end. Re-request servers are for MoldUDP64.
 
 Multicast goes out on the loopback interface with a time to live of 0 unless an interface is named,
 and unicast beyond this host needs one named too: nobody floods a trading floor by accident.
@@ -56,17 +56,19 @@ and unicast beyond this host needs one named too: nobody floods a trading floor 
 A receiver that is too slow for --max loses what its socket buffer cannot hold: UDP has no back
 pressure, on loopback neither. Use --rate to stay below what it can do.
 
-A scenario (--scenario) is a TOML file and a seed: for each line loss, bursts, reordering, duplicates,
-delay, jitter, skew, corruption, truncation and silence; for the venue ends of session, restarts and
-silence; and re-request servers that are right, slow, partial, silent or wrong. Without a file the
-scenario's own made-up traffic is published. The heartbeats and ends behind the last message are told
-to every line as they are. With --max the scenario's times decide the order, and nothing waits.
+A scenario (--scenario) is a TOML file and a seed: for each line loss, bursts, reordering,
+duplicates, delay, jitter, skew, corruption, truncation and silence; for the venue ends of session,
+restarts and silence; and re-request servers that are right, slow, partial, silent or wrong. Without
+a file the scenario's own made-up traffic is published. The heartbeats and ends behind the last
+message are told to every line as they are. With --max the scenario's times decide the order, and
+nothing waits.
 
 With --tcp whoever logs in by SoupBinTCP is given the session from the number asked for, up to 16
-clients at once; what was played is kept in memory for them, up to 2 GiB. What happens on the lines does
-not happen there; [tcp] of the scenario closes, stalls and garbles connections and rejects logins. A
-stream has no holes: numbers that a file lacks are skipped, and what follows is numbered on. At the end
-clients are waited for as long as they take something, up to 12 s after the last.
+clients at once; what was played is kept in memory for them, up to 2 GiB. What happens on the lines
+does not happen there; [tcp] of the scenario closes, stalls and garbles connections and rejects
+logins. A stream has no holes: numbers that a file lacks are skipped, and what follows is numbered
+on. At the end clients are waited for as long as they take something, up to 12 s after the last and
+60 s in all.
 
 Examples:
   At the pace of the market, on two lines:
@@ -119,8 +121,8 @@ pub struct Args {
     )]
     to: Vec<SocketAddrV4>,
 
-    /// Serve the same messages by TCP, as SoupBinTCP 3.00, here; without --to to nobody else. Port 0
-    /// is a free one, which standard error tells
+    /// Serve the same messages by TCP, as SoupBinTCP 3.00, here; without --to to nobody else. Port
+    /// 0 is a free one, which standard error tells
     #[arg(long, value_name = "ADDR:PORT")]
     tcp: Option<SocketAddrV4>,
 

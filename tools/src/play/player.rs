@@ -20,6 +20,7 @@ use std::time::Duration;
 
 /// Silence after which a venue sends a heartbeat.
 const HEARTBEAT_AFTER: Duration = Duration::from_secs(1);
+
 /// A session on its way from a file or journal to its lines.
 #[derive(Debug)]
 pub(super) struct Player {

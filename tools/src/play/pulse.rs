@@ -1,4 +1,5 @@
-//! Owns the packets that a venue sends when it has no message to send: heartbeats and ends of session.
+//! Owns the packets that a venue sends when it has no message to send: heartbeats and ends of
+//! session.
 
 use crate::packets::LineProtocol;
 use ringtape::feed::iextp::{self, Position};

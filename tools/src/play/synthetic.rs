@@ -8,6 +8,7 @@ use super::report::Report;
 use super::tcp::Direct;
 use super::wire::Wire;
 use crate::cli::Outcome;
+use crate::packets::Ranges;
 use crate::{interrupt, output};
 use anyhow::{Result, ensure};
 use ringtape::feed::moldudp64::Packet;
@@ -31,6 +32,8 @@ pub(super) fn run(
     }
     let mut direct = wire.tcp.as_ref().map(|_| Direct::new(&scenario));
     let mut lines = Lines::new(&scenario);
+    // Of each epoch, the numbers that a line was sent in a packet as the venue made it.
+    let mut sent: Vec<Ranges> = Vec::new();
     let mut lost = Vec::new();
     while !interrupt::requested() {
         let datagram = lines.next();
@@ -44,17 +47,26 @@ pub(super) fn run(
         loss.draw(&mut lost);
         // What is broken brings no message.
         let packet = Packet::parse(&datagram.bytes, datagram.bytes.len());
-        let count = packet.map_or(0, |packet| packet.count());
+        let (first, count) = packet.map_or((0, 0), |packet| (packet.sequence(), packet.count()));
+        let count = u64::from(count);
         let lost = lost[datagram.line];
-        wire.lines[datagram.line].publish(&datagram.bytes, count.into(), lost)?;
+        wire.lines[datagram.line].publish(&datagram.bytes, count, lost)?;
+        if datagram.intact && !lost && count > 0 {
+            let epochs = sent.len().max(datagram.epoch + 1);
+            sent.resize_with(epochs, Ranges::default);
+            sent[datagram.epoch].insert(first..=first + (count - 1));
+        }
     }
     let elapsed = wire.schedule.elapsed();
-    let truth = lines.truth();
-    if let Some(last) = truth.epochs.last() {
+    let epochs = lines.truth().epochs;
+    sent.resize_with(epochs.len(), Ranges::default);
+    if let Some(last) = epochs.last() {
         let pulse = Pulse::Mold(last.session);
         wire.close(pulse, last.end, false, lines.history())?;
     }
-    let report = Report::of_scenario(args, &scenario, &wire, &lines, elapsed);
+    let epochs: Vec<_> = epochs.into_iter().zip(sent).collect();
+    let faults = lines.fault_counts();
+    let report = Report::of_scenario(args, scenario.seed, &wire, &epochs, faults, elapsed);
     output::warn(&report.warnings);
     if args.json {
         output::print_json(&report)?;

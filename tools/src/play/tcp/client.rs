@@ -93,8 +93,8 @@ impl Client {
         }
     }
 
-    /// Takes what the client sent and sends what it can take. A client that `retires` is closed once
-    /// it has everything, though the session has not ended.
+    /// Takes what the client sent and sends what it can take. A client that `retires` is closed
+    /// once it has everything, though the session has not ended.
     pub(super) fn serve(
         &mut self,
         server: &Server,

@@ -184,8 +184,8 @@ impl Tcp {
         }
         ensure!(
             self.history_bytes <= HISTORY_BYTES_MAX,
-            "--tcp keeps what was played in memory, and that is more than 2 GiB now: play a part of \
-             it, or leave --tcp out"
+            "--tcp keeps what was played in memory, and that is more than 2 GiB now: play a part \
+             of it, or leave --tcp out"
         );
         if packet.kind() == PacketKind::EndOfSession {
             self.end();

@@ -1,5 +1,7 @@
 //! Owns what `play` reports.
 
+mod text;
+
 use super::Args;
 use super::line::Line;
 use super::player::{Numbering, Player};
@@ -7,12 +9,10 @@ use super::servers::ServerReport;
 use super::tcp::{Tcp, TcpReport};
 use super::wire::{Wire, nanos};
 use crate::interrupt;
-use crate::output::{Table, thousands};
 use crate::packets::{LineProtocol, Ranges, SessionTally};
-use ringtape::torture::{Epoch, FaultCounts, Lines, Numbers, Scenario};
+use ringtape::torture::{Epoch, FaultCounts};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ pub(super) struct Report {
     /// Different messages that were to be sent, on each line.
     messages: u64,
     lines: Vec<LineReport>,
-    /// Runs of numbers, first and last, that every line lost. Where there are several `epochs`, those
-    /// have them.
+    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. Where
+    /// there are several `epochs`, those have them.
     dropped_both: Vec<[u64; 2]>,
     /// Messages of a journal that could not be made again, by reason.
     unsent: BTreeMap<&'static str, u64>,
@@ -71,8 +71,8 @@ struct EpochReport {
     /// The number above the last.
     next_sequence: u64,
     ended: bool,
-    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. What a file
-    /// lacks is not among them.
+    /// Runs of numbers, first and last, that no line brought in a packet as it was sent. What a
+    /// file lacks is not among them.
     missing: Vec<[u64; 2]>,
 }
 
@@ -140,19 +140,24 @@ impl Report {
         }
     }
 
-    /// Reports on a scenario's own traffic.
+    /// Reports on a scenario's own traffic: its epochs, each with the numbers that a line was sent
+    /// in packets as the venue made them.
     pub(super) fn of_scenario(
         args: &Args,
-        scenario: &Scenario,
+        seed: u64,
         wire: &Wire,
-        lines: &Lines,
+        epochs: &[(Epoch, Ranges)],
+        faults: impl Iterator<Item = FaultCounts>,
         elapsed: Duration,
     ) -> Self {
-        let truth = lines.truth();
-        let epochs = truth.epochs.iter().zip(&truth.intact);
-        let epochs: Vec<_> = epochs
-            .map(|(epoch, intact)| EpochReport::new(epoch, intact))
+        let mut epochs: Vec<_> = epochs
+            .iter()
+            .map(|(epoch, sent)| EpochReport::new(epoch, sent))
             .collect();
+        if wire.lines.is_empty() {
+            // Without lines there was nothing to miss.
+            epochs.iter_mut().for_each(|epoch| epoch.missing.clear());
+        }
         let messages = epochs
             .iter()
             .map(|epoch| epoch.next_sequence - epoch.first_sequence);
@@ -184,89 +189,16 @@ impl Report {
             lines: wire.lines.iter().map(LineReport::new).collect(),
             dropped_both: missing,
             unsent: BTreeMap::new(),
-            faults: FaultReport::all(lines.fault_counts()),
+            faults: FaultReport::all(faults),
             servers: wire.servers.reports(),
             tcp: wire.tcp.as_ref().map(Tcp::report),
             epochs,
-            seed: scenario.seed,
+            seed,
             truncated_tail_bytes: 0,
             interrupted: interrupt::requested(),
             elapsed_ns: nanos(elapsed),
             warnings: Vec::new(),
         }
-    }
-
-    pub(super) fn to_text(&self) -> String {
-        let mut table = Table::default();
-        table.row([
-            "line",
-            "target",
-            "packets",
-            "messages",
-            "bytes",
-            "dropped",
-            "messages in them",
-        ]);
-        for line in &self.lines {
-            table.row([
-                &line.line.to_string(),
-                &line.target,
-                &thousands(line.packets),
-                &thousands(line.messages),
-                &thousands(line.bytes),
-                &thousands(line.dropped_packets),
-                &thousands(line.dropped_messages),
-            ]);
-        }
-        let mut text = format!(
-            "{}{}: session {}, {} messages",
-            if self.interrupted {
-                "stopped while playing "
-            } else {
-                "played "
-            },
-            self.file.as_deref().unwrap_or("the scenario's own traffic"),
-            self.session,
-            thousands(self.messages)
-        );
-        if let (Some(first), Some(last)) = (self.first_sequence, self.last_sequence) {
-            // Writing to a String cannot fail.
-            _ = write!(text, " from {} to {}", thousands(first), thousands(last));
-        }
-        _ = writeln!(
-            text,
-            " in {:?}\n\n{}",
-            Duration::from_nanos(self.elapsed_ns),
-            table.render()
-        );
-        // Each is in one of the two lists: where there is one epoch, in the first.
-        let epochs = self.epochs.iter().filter(|_| self.epochs.len() > 1);
-        let missing = epochs.flat_map(|epoch| &epoch.missing);
-        let dropped: Vec<_> = self.dropped_both.iter().chain(missing).collect();
-        if !dropped.is_empty() {
-            let lost: u64 = dropped.iter().map(|[first, last]| last - first + 1).sum();
-            _ = writeln!(
-                text,
-                "  {} numbers in {} runs were dropped on every line",
-                thousands(lost),
-                thousands(dropped.len() as u64)
-            );
-        }
-        for server in &self.servers {
-            _ = writeln!(text, "  {}", server.to_text());
-        }
-        if let Some(tcp) = &self.tcp {
-            _ = writeln!(text, "  {}", tcp.to_text());
-        }
-        for (reason, &count) in &self.unsent {
-            let reason = reason.replace('_', " ");
-            _ = writeln!(
-                text,
-                "  {} messages were not sent: {reason}",
-                thousands(count)
-            );
-        }
-        text
     }
 }
 
@@ -278,17 +210,10 @@ impl FaultReport {
 }
 
 impl EpochReport {
-    fn new(epoch: &Epoch, intact: &[Numbers]) -> Self {
+    fn new(epoch: &Epoch, sent: &Ranges) -> Self {
         let mut all = Ranges::default();
         if epoch.end > epoch.first {
             all.insert(epoch.first..=epoch.end - 1);
-        }
-        // Without lines there was nothing to miss.
-        if intact.is_empty() {
-            all = Ranges::default();
-        }
-        for run in intact.iter().flat_map(Numbers::runs) {
-            all.remove(run.start..=run.end - 1);
         }
         Self {
             session: String::from_utf8_lossy(&epoch.session).into_owned(),
@@ -296,7 +221,7 @@ impl EpochReport {
             first_sequence: epoch.first,
             next_sequence: epoch.end,
             ended: epoch.ended,
-            missing: all.runs().map(|run| [*run.start(), *run.end()]).collect(),
+            missing: missing(all, sent),
         }
     }
 
@@ -311,7 +236,7 @@ impl EpochReport {
                 first_sequence: *first.start(),
                 next_sequence: last.end().saturating_add(1),
                 ended: false,
-                missing: numbering.dropped(),
+                missing: missing(numbering.offered.clone(), &numbering.sent),
             })
         });
         epochs.collect()
@@ -346,7 +271,8 @@ fn other_sessions(player: &Player, session: usize) -> Option<String> {
         let names: Vec<String> = names.into_iter().collect();
         let names = names.join(", ");
         format!(
-            "{packets} packets of other sessions were not played: choose with --session from {names}"
+            "{packets} packets of other sessions were not played: choose with --session from \
+             {names}"
         )
     } else {
         let name = sessions[session].played_name();
@@ -354,11 +280,9 @@ fn other_sessions(player: &Player, session: usize) -> Option<String> {
     })
 }
 
-impl Numbering {
-    /// Returns the runs of numbers that were to be sent and that no line sent.
-    fn dropped(&self) -> Vec<[u64; 2]> {
-        let mut rest = self.offered.clone();
-        self.sent.runs().for_each(|run| rest.remove(run));
-        rest.runs().map(|run| [*run.start(), *run.end()]).collect()
-    }
+/// Returns the runs of the numbers that were to be sent and that no line sent.
+fn missing(mut offered: Ranges, sent: &Ranges) -> Vec<[u64; 2]> {
+    sent.runs().for_each(|run| offered.remove(run));
+    let runs = offered.runs();
+    runs.map(|run| [*run.start(), *run.end()]).collect()
 }

@@ -1,0 +1,66 @@
+//! Owns `[[subscriber]]`: who gets the records, and how they are attached.
+
+use clap::ValueEnum;
+use ringtape::bus::{Contract, Subscription};
+use ringtape::pipeline::HandlerSettings;
+use serde::Deserialize;
+
+/// `[[subscriber]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubscriberConfig {
+    pub(crate) name: String,
+    pub(crate) strategy: Strategy,
+    #[serde(default)]
+    contract: ContractName,
+    ring_records: Option<usize>,
+    core: Option<usize>,
+    #[serde(default)]
+    latency: LatencyDetail,
+}
+
+/// The strategies that the command line brings.
+#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Strategy {
+    /// Sums what is bid, offered and traded.
+    Flow,
+    /// Checks that every message refers to an order that is alive.
+    Audit,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ContractName {
+    #[default]
+    Lossy,
+    Lossless,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LatencyDetail {
+    #[default]
+    Hops,
+    Wire,
+    Off,
+}
+
+impl SubscriberConfig {
+    /// Returns how the subscriber is attached.
+    pub(crate) fn settings(&self) -> HandlerSettings {
+        let defaults = Subscription::default();
+        HandlerSettings {
+            subscription: Subscription {
+                contract: match self.contract {
+                    ContractName::Lossy => Contract::Lossy,
+                    ContractName::Lossless => Contract::Lossless,
+                },
+                capacity: self.ring_records.unwrap_or(defaults.capacity),
+                passages: matches!(self.latency, LatencyDetail::Hops),
+            },
+            measure: !matches!(self.latency, LatencyDetail::Off),
+            core: self.core,
+        }
+    }
+}
