@@ -22,7 +22,8 @@ use tempfile::TempDir;
 const TOPS: &str = "iex/2017-07-10.TOPS16.pcapng.gz";
 const DEEP: &str = "iex/2017-04-25.DEEP10.8000packets.pcap.gz";
 const CME: &str = "cme-mdp3/2016-09-27.v8.AB.pcapng";
-/// Slow enough for a receiver that is not scheduled for a tenth of a second.
+/// Slow enough for a receiver that is not scheduled for a tenth of a second: its buffer holds some
+/// five thousand packets.
 const RATE: [&str; 2] = ["--rate", "20000"];
 
 /// Returns the packets that are to be played of a capture.

@@ -14,7 +14,12 @@ pub(crate) struct Listener(pub(crate) UdpSocket);
 
 impl Listener {
     pub(crate) fn new() -> Self {
-        Self(UdpSocket::bind("127.0.0.1:0").unwrap())
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // By default there is room for what comes in some ten milliseconds, and on a busy machine
+        // the receiving thread waits for longer. The system may grant less.
+        let socket_options = socket2::SockRef::from(&socket);
+        socket_options.set_recv_buffer_size(4 << 20).unwrap();
+        Self(socket)
     }
 
     pub(crate) fn to(&self) -> String {
