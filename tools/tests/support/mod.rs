@@ -123,20 +123,22 @@ pub(crate) fn inspect(file: &Path) -> Value {
 }
 
 /// Finds a file or folder of the market data, or says that the test is skipped.
-#[allow(clippy::print_stdout, reason = "a skipped test says so")]
 pub(crate) fn market_data(path: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let data = std::env::var_os("RINGTAPE_DATA").map_or(beside, PathBuf::from);
     if data.is_dir() {
         return Some(data.join(path));
     }
-    assert!(
-        std::env::var_os("RINGTAPE_NO_SKIP").is_none_or(|value| value != "1"),
-        "no market data at {}",
-        data.display()
-    );
-    println!("SKIPPED: no market data at {}", data.display());
+    skipped(&format!("no market data at {}", data.display()));
     None
+}
+
+/// Says that a test cannot run here, which is a failure where `RINGTAPE_NO_SKIP=1`.
+#[allow(clippy::print_stdout, reason = "a skipped test says so")]
+pub(crate) fn skipped(why: &str) {
+    println!("SKIPPED: {why}");
+    let may_not = std::env::var_os("RINGTAPE_NO_SKIP").is_some_and(|value| value == "1");
+    assert!(!may_not, "not to be skipped here: {why}");
 }
 
 /// Makes an ITCH message of a type and length, with its time and zeros.
