@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod background;
 pub(crate) mod tape;
 pub(crate) mod wire;
 
@@ -17,6 +18,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+/// Real messages of order flow: 4,000 in a BinaryFILE.
+pub(crate) const ORDER_FLOW: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
 /// Longer than any command of these tests takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
