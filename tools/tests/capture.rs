@@ -1,7 +1,6 @@
 //! `capture` of live lines: `inspect` and `run --from` of its file equal what was live.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod support;
 
@@ -9,9 +8,8 @@ use serde_json::{Value, json};
 use std::fs;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use support::background::Background;
-use support::{ORDER_FLOW, Run, market_data, packet, ringtape, system_event};
+use support::{ORDER_FLOW, Run, market_data, network, packet, ringtape, system_event};
 use tempfile::TempDir;
 
 const DATE: &str = "2019-12-30";
@@ -145,59 +143,32 @@ fn a_capture_beside_a_live_run_gives_the_same_digest_twice_over() {
     );
 }
 
-/// Set inside a network namespace that nothing can leave.
-const INSIDE: &str = "RINGTAPE_TEST_NETNS";
-
 #[test]
 fn one_multicast_feed_is_captured_while_it_is_run() {
-    if std::env::var_os(INSIDE).is_none() {
-        let name = "one_multicast_feed_is_captured_while_it_is_run";
-        let inside = Command::new("unshare")
-            .args(["--net", "--"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(INSIDE, "1")
-            .output();
-        let refused = match inside {
-            Ok(output) if output.status.success() => return,
-            Ok(output) => {
-                let text = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert!(text.contains("unshare failed"), "{text}{output:?}");
-                text
-            }
-            Err(error) => error.to_string(),
+    let name = "one_multicast_feed_is_captured_while_it_is_run";
+    network::alone(name, || {
+        let Some(file) = market_data(ORDER_FLOW) else {
+            return;
         };
-        println!("SKIPPED: unshare --net: {refused}");
-        let may_not = std::env::var_os("RINGTAPE_NO_SKIP").is_some_and(|value| value == "1");
-        assert!(!may_not, "{refused}");
-        return;
-    }
-    let up = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status()
-        .unwrap();
-    assert!(up.success());
-    let Some(file) = market_data(ORDER_FLOW) else {
-        return;
-    };
-    let folder = TempDir::new().unwrap();
-    let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
-    let feed = config(folder.path(), "feed.toml", groups, "interface = \"lo\"");
-    let feed = feed.to_str().unwrap();
-    let file_name = folder.path().join("both.pcapng");
-    let to = file_name.to_str().unwrap();
-    let live = Background::listening(["run", feed, "--json"], "core");
-    let capture = Background::listening(["capture", feed, "--to", to, "--json"], "to");
-    let lost = ["--loss", "A=10", "--loss-both", "1", "--interface", "lo"];
-    play(&file, &live.addresses, &lost);
-    let live = live.finish().json();
-    assert_eq!(capture.finish().code, Some(0));
-    assert_eq!(
-        inspect(&file_name)["digest"],
-        live["subscribers"][0]["digest"]
-    );
-    let recorded = ringtape(["run", feed, "--from", to, "--json"]);
-    assert_same_run(&live, &recorded.json());
+        let folder = TempDir::new().unwrap();
+        let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
+        let feed = config(folder.path(), "feed.toml", groups, "interface = \"lo\"");
+        let feed = feed.to_str().unwrap();
+        let file_name = folder.path().join("both.pcapng");
+        let to = file_name.to_str().unwrap();
+        let live = Background::listening(["run", feed, "--json"], "core");
+        let capture = Background::listening(["capture", feed, "--to", to, "--json"], "to");
+        let lost = ["--loss", "A=10", "--loss-both", "1", "--interface", "lo"];
+        play(&file, &live.addresses, &lost);
+        let live = live.finish().json();
+        assert_eq!(capture.finish().code, Some(0));
+        assert_eq!(
+            inspect(&file_name)["digest"],
+            live["subscribers"][0]["digest"]
+        );
+        let recorded = ringtape(["run", feed, "--from", to, "--json"]);
+        assert_same_run(&live, &recorded.json());
+    });
 }
 
 /// The blocks of a file: type and body.

@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 use support::background::Background;
-use support::{ORDER_FLOW, Run, market_data, ringtape};
+use support::{ORDER_FLOW, Run, market_data, network, ringtape};
 use tempfile::TempDir;
 
 const MULTICAST: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
@@ -348,53 +347,26 @@ fn what_a_recorded_run_lost_is_missing_exactly_when_it_is_played_again() {
     );
 }
 
-/// Set inside a network namespace that nothing can leave.
-const INSIDE: &str = "RINGTAPE_TEST_NETNS";
-
 #[test]
 fn both_files_arrive_whole_over_two_multicast_groups() {
-    if std::env::var_os(INSIDE).is_none() {
-        let name = "both_files_arrive_whole_over_two_multicast_groups";
-        let inside = Command::new("unshare")
-            .args(["--net", "--"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(INSIDE, "1")
-            .output();
-        let refused = match inside {
-            Ok(output) if output.status.success() => return,
-            Ok(output) => {
-                let text = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert!(text.contains("unshare failed"), "{text}{output:?}");
-                text
-            }
-            Err(error) => error.to_string(),
-        };
-        println!("SKIPPED: unshare --net: {refused}");
-        let may_not = std::env::var_os("RINGTAPE_NO_SKIP").is_some_and(|value| value == "1");
-        assert!(!may_not, "{refused}");
-        return;
-    }
-    let up = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status()
-        .unwrap();
-    assert!(up.success());
-    let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
-    let flow = "start = 1\nhold_us = 10000000\n";
-    let session = "start = 14757701\nhold_us = 10000000\n";
-    for (file, date, feed, messages) in [
-        (ORDER_FLOW, "2019-12-30", flow, 4_000),
-        (MULTICAST, "2023-08-22", session, 269),
-    ] {
-        let Some(file) = market_data(file) else {
-            return;
-        };
-        let config = config(date, feed, &groups, Some("lo"));
-        let (run, _, code) = live(&config, &file, &[]);
-        check_whole(&run, &inspect(&file, date), messages);
-        assert_eq!(code, Some(0));
-    }
+    let name = "both_files_arrive_whole_over_two_multicast_groups";
+    network::alone(name, || {
+        let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
+        let flow = "start = 1\nhold_us = 10000000\n";
+        let session = "start = 14757701\nhold_us = 10000000\n";
+        for (file, date, feed, messages) in [
+            (ORDER_FLOW, "2019-12-30", flow, 4_000),
+            (MULTICAST, "2023-08-22", session, 269),
+        ] {
+            let Some(file) = market_data(file) else {
+                return;
+            };
+            let config = config(date, feed, &groups, Some("lo"));
+            let (run, _, code) = live(&config, &file, &[]);
+            check_whole(&run, &inspect(&file, date), messages);
+            assert_eq!(code, Some(0));
+        }
+    });
 }
 
 #[test]
