@@ -1,5 +1,5 @@
-//! `ringtape play` of captures of IEX-TP and CME: the arbitrated packets on the wire, byte for byte,
-//! and at the other end of `run` the digest of `inspect`.
+//! `ringtape play` of captures of IEX-TP and CME: the arbitrated packets on the wire, byte for
+//! byte, and at the other end of `run` the digest of `inspect`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
