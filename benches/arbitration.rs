@@ -1,9 +1,10 @@
 //! What a second line and a hole cost, without sockets: whole feeds on the same packets, in turn.
 //!
-//! * `second line`: both lines bring everything, over one line that does; time for each packet of the
-//!   stream. What is above 1 is the price of looking at the copies and comparing them.
-//! * `healed hole`: line A loses one packet in a hundred, and line B brings it twenty packets later, over
-//!   both lines whole. What follows a hole is held meanwhile, so it is copied twice and delivered late.
+//! * `second line`: both lines bring everything, over one line that does; time for each packet of
+//!   the stream. What is above 1 is the price of looking at the copies and comparing them.
+//! * `healed hole`: line A loses one packet in a hundred, and line B brings it twenty packets
+//!   later, over both lines whole. What follows a hole is held meanwhile, so it is copied twice and
+//!   delivered late.
 //! * `hole, hold time 0`: the same loss on the only line, given up at once, over no loss.
 //!
 //! Every pass checks that each number was delivered, or is the gap that it should be.

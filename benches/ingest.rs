@@ -7,12 +7,13 @@
 //!   subscriber) over receiving alone. A fall means that decoding or publishing became dearer.
 //!   With passages, for orientation: they buy a latency report's hops with a reading of the clock
 //!   for each datagram and a second ring.
-//! * `two lines`: the same with every datagram on two lines, twice as many in all, over receiving them
-//!   on one. A fall means that arbitration, or comparing the copies, became dearer.
+//! * `two lines`: the same with every datagram on two lines, twice as many in all, over receiving
+//!   them on one. A fall means that arbitration, or comparing the copies, became dearer.
 //!
-//! One thread sends, untimed, until 2048 datagrams of 1 to 13 messages wait in the socket (fewer where
-//! `net.core.rmem_max` is too small for them), then empties it, timed. Every pass checks that each datagram came, in order; those of the stage,
-//! that each message became an event in the subscriber's ring.
+//! One thread sends, untimed, until 2048 datagrams of 1 to 13 messages wait in the socket (fewer
+//! where `net.core.rmem_max` is too small for them), then empties it, timed. Every pass checks that
+//! each datagram came, in order; those of the stage, that each message became an event in the
+//! subscriber's ring.
 
 #![allow(
     clippy::print_stdout,

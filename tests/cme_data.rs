@@ -81,7 +81,8 @@ impl Rig {
     fn new() -> Self {
         let config = FeedConfig {
             window_messages: 1_024,
-            // The capture's channel has little to say: it is quiet for longer than other venues are.
+            // The capture's channel has little to say: it is quiet for longer than other venues
+            // are.
             silence_ns: 0,
             ..FeedConfig::default()
         };

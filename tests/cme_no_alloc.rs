@@ -1,5 +1,5 @@
-//! After it is made, a CME feed allocates nothing: not for new securities, not for more of them than
-//! it has room for, not for resets, holes and garbage.
+//! After it is made, a CME feed allocates nothing: not for new securities, not for more of them
+//! than it has room for, not for resets, holes and garbage.
 
 #[path = "support/counting_allocator.rs"]
 #[allow(

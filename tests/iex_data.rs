@@ -3,18 +3,18 @@
 
 mod captures;
 mod naive_iex;
+mod two_lines;
 
 use captures::{gunzip, market_data, pcap_udp_payloads};
 use naive_iex::{Meaning, Naive, number, number32};
 use ringtape::feed::iex::{self, Decoded, Decoder};
 use ringtape::feed::iextp::{MessageProtocol, Packet, PacketWriter, Position};
-use ringtape::feed::{
-    Arrival, Feed, FeedConfig, IexFeed, Ledger, Message, PacketKind, session_name,
-};
+use ringtape::feed::{FeedConfig, IexFeed, Message, PacketKind, session_name};
 use ringtape::market::{Flags, MarketEvent};
-use ringtape::record::{Batch, Content, Gap, Session, SessionMark};
+use ringtape::record::{Batch, Content, SessionMark};
 use std::collections::BTreeMap;
 use std::fs;
+use two_lines::Rig;
 
 const TOPS: &str = "iex/2017-07-10.TOPS16.pcapng.gz";
 const DEEP: &str = "iex/2017-04-25.DEEP10.8000packets.pcap.gz";
@@ -205,66 +205,15 @@ fn the_deep_capture_gives_its_readme_figures_and_every_field_is_the_oracles() {
     assert_eq!(figures, expected);
 }
 
-/// A feed with two lines, and all that came out of it.
-struct Rig {
-    feed: IexFeed,
-    batch: Batch<MarketEvent>,
-    events: Vec<MarketEvent>,
-    gaps: Vec<Gap>,
-    sessions: Vec<Session>,
-}
-
-impl Rig {
-    fn new() -> Self {
-        let feed = IexFeed::new(FeedConfig::default()).expect("good");
-        let batch = Batch::with_capacity(feed.records_max(DATAGRAM_BYTES));
-        Self {
-            feed,
-            batch,
-            events: vec![],
-            gaps: vec![],
-            sessions: vec![],
-        }
-    }
-
-    fn datagram(&mut self, line: usize, bytes: &[u8]) {
-        let datagram_bytes = bytes.len();
-        let arrival = Arrival {
-            line,
-            bytes,
-            datagram_bytes,
-            ts_recv_ns: 0,
-            seen_ns: 0,
-        };
-        self.feed.on_datagram(arrival, &mut self.batch);
-        self.read();
-    }
-
-    fn close(&mut self) -> Ledger {
-        self.feed.close(0, &mut self.batch);
-        self.read();
-        let ledger = self.feed.ledger();
-        assert!(ledger.closes(), "{ledger:?}");
-        ledger
-    }
-
-    fn read(&mut self) {
-        for record in self.batch.records() {
-            match record.content() {
-                Content::Event(event) => self.events.push(*event),
-                Content::Gap(gap) => self.gaps.push(gap),
-                Content::Session(session) => self.sessions.push(session),
-                other => panic!("{other:?}"),
-            }
-        }
-        self.batch.clear();
-    }
+fn rig() -> Rig<IexFeed> {
+    let feed = IexFeed::new(FeedConfig::default()).expect("good");
+    Rig::new(feed, DATAGRAM_BYTES)
 }
 
 #[test]
 fn a_feed_over_the_tops_capture_delivers_every_message_once_and_its_ledger_closes() {
     let Some(file) = capture(TOPS) else { return };
-    let mut rig = Rig::new();
+    let mut rig = rig();
     for payload in pcap_udp_payloads(&file) {
         rig.datagram(0, payload);
     }
@@ -298,8 +247,8 @@ fn a_feed_over_the_tops_capture_delivers_every_message_once_and_its_ledger_close
 fn a_feed_over_the_deep_capture_follows_its_three_restarts_and_loses_nothing() {
     let Some(file) = capture(DEEP) else { return };
     let payloads = pcap_udp_payloads(&file);
-    let mut both = Rig::new();
-    let mut one = Rig::new();
+    let mut both = rig();
+    let mut one = rig();
     for payload in &payloads {
         one.datagram(0, payload);
         both.datagram(0, payload);
@@ -361,11 +310,11 @@ fn two_lines_that_pack_the_tops_capture_otherwise_heal_each_others_losses() {
     let Some(file) = capture(TOPS) else { return };
     let a = pcap_udp_payloads(&file);
     let b = repacked(&a, &[7, 1, 20, 3]);
-    let mut whole = Rig::new();
+    let mut whole = rig();
     a.iter().for_each(|payload| whole.datagram(0, payload));
     whole.close();
 
-    let mut rig = Rig::new();
+    let mut rig = rig();
     let (mut at, mut dropped) = (0, 0);
     for (n, payload) in a.iter().enumerate() {
         let packet = naive_packet(payload);

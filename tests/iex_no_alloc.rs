@@ -1,5 +1,5 @@
-//! After it is made, an IEX feed allocates nothing: not for new names, not for a full table, not for
-//! holes and garbage.
+//! After it is made, an IEX feed allocates nothing: not for new names, not for a full table, not
+//! for holes and garbage.
 
 #[path = "support/counting_allocator.rs"]
 #[allow(

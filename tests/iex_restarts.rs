@@ -106,8 +106,8 @@ proptest! {
         prop_assert!(ledger.after_end == 0 || lengths.len() > 2);
         reader.ends.push(reader.next);
         let ends: Vec<_> = lengths.iter().map(|length| length + 1).collect();
-        // A line that was ahead followed the next sequence before the other told the end of this one;
-        // its own heartbeat had told it before.
+        // A line that was ahead followed the next sequence before the other told the end of this
+        // one; its own heartbeat had told it before.
         prop_assert_eq!(reader.ends, ends);
     }
 }

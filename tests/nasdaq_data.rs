@@ -2,72 +2,23 @@
 //! independent reader computed.
 
 mod captures;
+mod two_lines;
 
 use captures::{binaryfile, market_data, pcap_udp_payloads};
 use ringtape::feed::moldudp64::{Packet, PacketWriter, end_of_session};
-use ringtape::feed::{Arrival, Feed, FeedConfig, Ledger, NasdaqFeed, itch};
+use ringtape::feed::{Feed, FeedConfig, Ledger, NasdaqFeed, itch};
 use ringtape::market::{EventKind, MarketEvent, View};
-use ringtape::record::{Batch, Content, Gap, Session, SessionMark};
+use ringtape::record::{Batch, SessionMark};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
+use two_lines::Rig;
 
 const SESSION: [u8; 10] = *b"BINARYFILE";
 const DATAGRAM_BYTES: usize = 1_400;
 
-/// A feed with two lines, and all that came out of it.
-struct Rig {
-    feed: NasdaqFeed,
-    batch: Batch<MarketEvent>,
-    events: Vec<MarketEvent>,
-    gaps: Vec<Gap>,
-    sessions: Vec<Session>,
-}
-
-impl Rig {
-    fn new() -> Self {
-        let feed = NasdaqFeed::new(FeedConfig::default()).expect("good");
-        let batch = Batch::with_capacity(feed.records_max(DATAGRAM_BYTES));
-        Self {
-            feed,
-            batch,
-            events: vec![],
-            gaps: vec![],
-            sessions: vec![],
-        }
-    }
-
-    fn datagram(&mut self, line: usize, bytes: &[u8]) {
-        let datagram_bytes = bytes.len();
-        let arrival = Arrival {
-            line,
-            bytes,
-            datagram_bytes,
-            ts_recv_ns: 0,
-            seen_ns: 0,
-        };
-        self.feed.on_datagram(arrival, &mut self.batch);
-        self.read();
-    }
-
-    fn close(&mut self) -> Ledger {
-        self.feed.close(0, &mut self.batch);
-        self.read();
-        let ledger = self.feed.ledger();
-        assert!(ledger.closes());
-        ledger
-    }
-
-    fn read(&mut self) {
-        for record in self.batch.records() {
-            match record.content() {
-                Content::Event(event) => self.events.push(*event),
-                Content::Gap(gap) => self.gaps.push(gap),
-                Content::Session(session) => self.sessions.push(session),
-                other => panic!("{other:?}"),
-            }
-        }
-        self.batch.clear();
-    }
+fn rig() -> Rig<NasdaqFeed> {
+    let feed = NasdaqFeed::new(FeedConfig::default()).expect("good");
+    Rig::new(feed, DATAGRAM_BYTES)
 }
 
 /// Packs messages as a venue would. `per_packet` sets how many are in each packet in turn.
@@ -161,7 +112,7 @@ fn the_order_flow_file_gives_the_counts_and_the_book_of_its_readme() {
     let (messages, rest) = binaryfile(&file);
     assert_eq!((messages.len(), rest.len()), (4_000, 0));
 
-    let mut rig = Rig::new();
+    let mut rig = rig();
     let (a, b) = (
         packets(&messages, &[1, 7, 3]),
         packets(&messages, &[4, 2, 9, 1]),
@@ -242,7 +193,7 @@ fn with_different_losses_on_each_line_all_messages_arrive_and_equal_losses_are_t
     let file = fs::read(path).unwrap();
     let packets = packets(&binaryfile(&file).0, &[5]);
 
-    let mut healed = Rig::new();
+    let mut healed = rig();
     for (place, packet) in packets.iter().enumerate() {
         if place % 5 != 1 {
             healed.datagram(0, packet);
@@ -254,7 +205,7 @@ fn with_different_losses_on_each_line_all_messages_arrive_and_equal_losses_are_t
     let ledger = healed.close();
     assert_eq!((ledger.delivered(), healed.gaps.len()), (4_000, 0));
 
-    let mut torn = Rig::new();
+    let mut torn = rig();
     for (place, packet) in packets
         .iter()
         .enumerate()
@@ -282,7 +233,7 @@ fn the_head_of_a_day_gives_its_reference_data_and_its_torn_message_is_left_over(
     let file = fs::read(path).unwrap();
     let (messages, rest) = binaryfile(&file);
     assert_eq!((messages.len(), rest.len()), (35_536, 8));
-    let mut rig = Rig::new();
+    let mut rig = rig();
     packets(&messages, &[100])
         .iter()
         .for_each(|packet| rig.datagram(0, packet));
@@ -309,7 +260,7 @@ fn the_capture_of_the_open_gives_its_269_messages_in_100_packets() {
     };
     let file = fs::read(path).unwrap();
     let payloads = pcap_udp_payloads(&file);
-    let mut rig = Rig::new();
+    let mut rig = rig();
     payloads.iter().for_each(|payload| rig.datagram(0, payload));
     let ledger = rig.close();
     assert_eq!(

@@ -1,5 +1,6 @@
 //! After the start, nothing on the way from the sockets to the handlers and the tape allocates: not
-//! for good packets, not for holes, requests, answers, duplicates and garbage, not with either backend.
+//! for good packets, not for holes, requests, answers, duplicates and garbage, not with either
+//! backend.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,6 +1,6 @@
-//! Any datagrams on two lines at any times, as MDP 3.0: framing, decoder and feed do not panic, push
-//! no more records than they promise, account for each packet once and in order, and the ledger
-//! closes. Any packet by itself: what `is_sound` refuses is refused, with nothing pushed.
+//! Any datagrams on two lines at any times, as MDP 3.0: framing, decoder and feed do not panic,
+//! push no more records than they promise, account for each packet once and in order, and the
+//! ledger closes. Any packet by itself: what `is_sound` refuses is refused, with nothing pushed.
 //!
 //! The input is a list of steps: an operation byte and its operands. Raw datagrams come as they
 //! are; packets of messages are also made, because chance seldom finds a well-formed one.
@@ -9,9 +9,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use ringtape::feed::mdp3::PacketWriter;
-use ringtape::feed::{Arrival, CmeFeed, Feed, FeedConfig, FeedCounters, Message, Start, cme};
+use ringtape::feed::{CmeFeed, FeedConfig, FeedCounters, Message, cme};
 use ringtape::market::{Flags, MarketEvent};
 use ringtape::record::{Batch, Content, SessionMark};
+use ringtape_fuzz::{Account, Input, config};
 
 /// Template, known bytes of its root and of its first group's entries, those of its second group's.
 const TEMPLATES: [(u16, u16, u16, u16); 18] = [
@@ -35,117 +36,62 @@ const TEMPLATES: [(u16, u16, u16, u16); 18] = [
     (99, 4, 4, 4),
 ];
 
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn bytes(&mut self, count: usize) -> &'a [u8] {
-        let (bytes, rest) = self.0.split_at(count.min(self.0.len()));
-        self.0 = rest;
-        bytes
-    }
-
-    /// Near the start mostly, and now and then anywhere in 32 bits.
-    fn number(&mut self) -> Option<u32> {
-        let low = u32::from(self.byte()?);
-        Some(if low < 250 {
-            low
+/// A message with the blocks of its template, nearly: their bytes are the input's, zero where a
+/// bit says so, and their lengths are now and then wrong.
+fn message(input: &mut Input<'_>, packet: &mut PacketWriter<'_>) -> Option<bool> {
+    let (template, root, entry, order) = TEMPLATES[usize::from(input.byte()?) % TEMPLATES.len()];
+    let shape = input.byte()?;
+    let off = u16::from(shape >> 6 == 3) * u16::from(input.byte()? % 8);
+    let version = u16::from(shape & 15);
+    let mut body = vec![];
+    let root = root.saturating_sub(off);
+    fill(input, &mut body, root.into());
+    for (block, header) in [(entry, 3), (order, 8)] {
+        if block == 0 {
+            continue;
+        }
+        let block = if shape & 16 == 0 {
+            block
         } else {
-            low << (self.byte()? % 25)
-        })
-    }
-
-    /// A message with the blocks of its template, nearly: their bytes are the input's, zero where a
-    /// bit says so, and their lengths are now and then wrong.
-    fn message(&mut self, packet: &mut PacketWriter<'_>) -> Option<bool> {
-        let (template, root, entry, order) = TEMPLATES[usize::from(self.byte()?) % TEMPLATES.len()];
-        let shape = self.byte()?;
-        let off = u16::from(shape >> 6 == 3) * u16::from(self.byte()? % 8);
-        let version = u16::from(shape & 15);
-        let mut body = vec![];
-        let root = root.saturating_sub(off);
-        self.fill(&mut body, root.into());
-        for (block, header) in [(entry, 3), (order, 8)] {
-            if block == 0 {
-                continue;
-            }
-            let block = if shape & 16 == 0 {
-                block
-            } else {
-                block.saturating_sub(off) + 3
-            };
-            let count = self.byte()? % 6;
-            body.extend(block.to_le_bytes());
-            body.resize(body.len() + header - 3, 0);
-            body.push(count);
-            for _ in 0..count {
-                self.fill(&mut body, block.into());
-            }
+            block.saturating_sub(off) + 3
+        };
+        let count = input.byte()? % 6;
+        body.extend(block.to_le_bytes());
+        body.resize(body.len() + header - 3, 0);
+        body.push(count);
+        for _ in 0..count {
+            fill(input, &mut body, block.into());
         }
-        if shape & 32 != 0 {
-            body.truncate(usize::from(self.byte()?));
-        }
-        Some(packet.push(template, version, root, &body))
     }
-
-    /// Small values mostly, so that securities and references meet.
-    fn fill(&mut self, body: &mut Vec<u8>, count: usize) {
-        let end = body.len() + count;
-        body.extend(
-            self.bytes(count / 4)
-                .iter()
-                .flat_map(|&byte| [byte & 3, 0, 0, byte >> 7]),
-        );
-        body.resize(end, 0);
+    if shape & 32 != 0 {
+        body.truncate(usize::from(input.byte()?));
     }
+    Some(packet.push(template, version, root, &body))
 }
 
-struct Rig {
-    feed: CmeFeed,
-    batch: Batch<MarketEvent>,
-    decoder: cme::Decoder,
-    counters: FeedCounters,
-    now_ns: u64,
+/// Small values mostly, so that securities and references meet.
+fn fill(input: &mut Input<'_>, body: &mut Vec<u8>, count: usize) {
+    let end = body.len() + count;
+    body.extend(
+        input
+            .take(count / 4)
+            .iter()
+            .flat_map(|&byte| [byte & 3, 0, 0, byte >> 7]),
+    );
+    body.resize(end, 0);
+}
+
+/// Accounts of packets, which have a number each.
+#[derive(Default)]
+struct Packets {
     /// The last number that the records account for.
     done: Option<u64>,
 }
 
-impl Rig {
-    fn datagram(&mut self, line: usize, bytes: &[u8], cut_bytes: usize) {
-        let kept = &bytes[..bytes.len().saturating_sub(cut_bytes)];
-        self.decode(kept);
-        let arrival = Arrival {
-            line,
-            bytes: kept,
-            datagram_bytes: bytes.len(),
-            ts_recv_ns: self.now_ns,
-            seen_ns: self.now_ns,
-        };
-        self.feed.on_datagram(arrival, &mut self.batch);
-        self.check();
-    }
-
-    fn decode(&mut self, bytes: &[u8]) {
-        let mut out = Batch::with_capacity(cme::records_max(bytes.len()));
-        let message = Message {
-            number: self.now_ns,
-            bytes,
-            message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
-            ts_recv_ns: 0,
-        };
-        let decoded = self.decoder.decode(message, &mut out, &self.counters);
-        assert_eq!(decoded.is_ok(), cme::is_sound(bytes));
-        assert!(decoded.is_ok() || out.records().is_empty());
-    }
-
-    fn check(&mut self) {
+impl Account for Packets {
+    fn check(&mut self, batch: &Batch<MarketEvent>) {
         let mut ends = true;
-        for record in self.batch.records() {
+        for record in batch.records() {
             match record.content() {
                 Content::Gap(gap) => {
                     assert!(self.done.is_none_or(|done| done < gap.first));
@@ -167,7 +113,6 @@ impl Rig {
             }
         }
         assert!(ends, "the last event of a message says so");
-        self.batch.clear();
     }
 }
 
@@ -177,34 +122,46 @@ fn at(done: &mut Option<u64>, number: u64) {
     *done = Some(number);
 }
 
+/// A feed, and a decoder that is given each of its datagrams too.
+struct Rig {
+    feed: ringtape_fuzz::Rig<CmeFeed, Packets>,
+    decoder: cme::Decoder,
+    counters: FeedCounters,
+}
+
+impl Rig {
+    fn datagram(&mut self, line: usize, bytes: &[u8], cut_bytes: usize) {
+        self.decode(&bytes[..bytes.len().saturating_sub(cut_bytes)]);
+        self.feed.datagram(line, bytes, cut_bytes);
+    }
+
+    fn decode(&mut self, bytes: &[u8]) {
+        let mut out = Batch::with_capacity(cme::records_max(bytes.len()));
+        let message = Message {
+            number: self.feed.now_ns,
+            bytes,
+            message_bytes: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
+            ts_recv_ns: 0,
+        };
+        let decoded = self.decoder.decode(message, &mut out, &self.counters);
+        assert_eq!(decoded.is_ok(), cme::is_sound(bytes));
+        assert!(decoded.is_ok() || out.records().is_empty());
+    }
+}
+
 fn run(input: &mut Input<'_>) -> Option<()> {
-    let options = input.byte()?;
     let config = FeedConfig {
-        start: if options & 1 == 0 {
-            Start::FirstSeen
-        } else {
-            Start::At(u64::from(options >> 4).max(1))
-        },
-        hold_ns: u64::from(options >> 1 & 3) * 5,
-        window_messages: if options & 8 == 0 { 8 } else { 64 },
         silence_ns: 40,
-        ..FeedConfig::default()
+        ..config(input.byte()?)
     };
     let feed = CmeFeed::new(config).expect("a good configuration");
-    let batch = Batch::with_capacity(feed.records_max(4_096));
     let mut rig = Rig {
-        feed,
-        batch,
+        feed: ringtape_fuzz::Rig::new(feed),
         decoder: cme::Decoder::new(1),
         counters: FeedCounters::new(1),
-        now_ns: 0,
-        done: None,
     };
     let finished = steps(&mut rig, input);
-    rig.feed.close(rig.now_ns, &mut rig.batch);
-    rig.check();
-    let ledger = rig.feed.ledger();
-    assert!(ledger.closes(), "{ledger:?}");
+    rig.feed.close();
     finished
 }
 
@@ -214,15 +171,12 @@ fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
         let line = usize::from(operation >> 7);
         let mut buffer = [0; 4_096];
         match operation & 7 {
-            0 => {
-                let count = input.byte()?.into();
-                rig.datagram(line, input.bytes(count), input.byte()?.into());
-            }
+            0 => rig.datagram(line, input.bytes()?, input.byte()?.into()),
             1..=4 => {
-                let sent_ns = rig.now_ns;
-                let mut packet = PacketWriter::new(&mut buffer, input.number()?, sent_ns);
+                let sent_ns = rig.feed.now_ns;
+                let mut packet = PacketWriter::new(&mut buffer, input.number32()?, sent_ns);
                 for _ in 0..input.byte()? % 8 {
-                    if !input.message(&mut packet)? {
+                    if !message(input, &mut packet)? {
                         break;
                     }
                 }
@@ -235,7 +189,7 @@ fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
             }
             5 => {
                 // Densest there is.
-                let mut packet = PacketWriter::new(&mut buffer, input.number()?, 0);
+                let mut packet = PacketWriter::new(&mut buffer, input.number32()?, 0);
                 for _ in 0..input.byte()? {
                     if !packet.push(99, 9, 0, b"") {
                         break;
@@ -243,17 +197,7 @@ fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
                 }
                 rig.datagram(line, packet.finish(), 0);
             }
-            _ => {
-                // Clocks step back too.
-                let step = u64::from(input.number()?);
-                rig.now_ns = if operation & 8 == 0 {
-                    rig.now_ns.wrapping_add(step)
-                } else {
-                    rig.now_ns.saturating_sub(step)
-                };
-                rig.feed.on_time(rig.now_ns, &mut rig.batch);
-                rig.check();
-            }
+            _ => rig.feed.step(operation, input)?,
         }
     }
 }

@@ -7,8 +7,9 @@
 use libfuzzer_sys::fuzz_target;
 use ringtape::feed::Message;
 use ringtape::feed::itch::{self, Decoded, Decoder, Encoder, Unencodable};
-use ringtape::market::{Flags, MarketEvent};
+use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Content, Record};
+use ringtape_fuzz::last_events;
 use std::cell::RefCell;
 
 const MIDNIGHT_NS: u64 = 1_577_682_000_000_000_000;
@@ -40,16 +41,9 @@ fuzz_target!(|bytes: &[u8]| {
         (decoded, encoded)
     });
     assert_eq!(decoded.is_ok(), itch::is_sound(bytes));
-    let last_ones = out
-        .records()
-        .iter()
-        .filter(|record| {
-            matches!(record.content(), Content::Event(event) if event.head.flags.contains(Flags::LAST))
-        })
-        .count();
     match decoded {
         Ok(Decoded::Events) => {
-            assert_eq!(last_ones, 1);
+            assert_eq!(last_events(&out), 1);
             match &encoded[..] {
                 [Ok(message)] => assert_eq!(**message, *as_it_comes_back(bytes)),
                 // The one name that `feed::itch` takes for none.

@@ -44,7 +44,11 @@ fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let shared = Path::new("/dev/shm");
-        let base = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
+        let base = if shared.is_dir() {
+            shared.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
         base.join(format!("ringtape-fuzz-{}", std::process::id()))
     })
 }
@@ -53,7 +57,11 @@ fn folder() -> &'static Path {
 fn segment(input: &mut Input<'_>, index: u64, first: u64) -> Option<Vec<u8>> {
     let schema = MarketEvent::SCHEMA;
     let mut bytes = b"RINGTAPE".to_vec();
-    let short = |value: u64| u16::try_from(value & 0xffff).unwrap_or_default().to_le_bytes();
+    let short = |value: u64| {
+        u16::try_from(value & 0xffff)
+            .unwrap_or_default()
+            .to_le_bytes()
+    };
     bytes.extend(short(input.number(1)?));
     bytes.extend(256u16.to_le_bytes());
     bytes.extend(64u16.to_le_bytes());
@@ -147,7 +155,10 @@ fn read(verifies: bool) -> Option<(Vec<[u8; 64]>, bool)> {
         match reader.next() {
             Ok(Some(frame)) => {
                 records.extend(frame.records.iter().map(|record| *record.as_stored()));
-                frame.records.iter().for_each(|record| drop(format!("{record:?}")));
+                frame
+                    .records
+                    .iter()
+                    .for_each(|record| drop(format!("{record:?}")));
             }
             Ok(None) => return Some((records, true)),
             Err(error) => {

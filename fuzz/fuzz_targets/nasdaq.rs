@@ -8,9 +8,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use ringtape::feed::moldudp64::{self, HEADER_BYTES, PacketWriter};
-use ringtape::feed::{Arrival, Feed, FeedConfig, NasdaqFeed, RerequestConfig, Start};
-use ringtape::market::MarketEvent;
-use ringtape::record::{Batch, Content, SessionMark};
+use ringtape::feed::{Feed, FeedConfig, NasdaqFeed, RerequestConfig};
+use ringtape_fuzz::{Input, Numbers, config};
 
 const SESSIONS: [[u8; 10]; 4] = [
     *b"000000001A",
@@ -19,94 +18,10 @@ const SESSIONS: [[u8; 10]; 4] = [
     *b"000000004D",
 ];
 
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = usize::from(self.byte()?).min(self.0.len());
-        let (bytes, rest) = self.0.split_at(length);
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    /// Near the start mostly, and now and then anywhere in 64 bits.
-    fn number(&mut self) -> Option<u64> {
-        let low = u64::from(self.byte()?);
-        Some(if low < 250 {
-            low
-        } else {
-            low << (self.byte()? % 57)
-        })
-    }
-}
-
-struct Rig {
-    feed: NasdaqFeed,
-    batch: Batch<MarketEvent>,
-    now_ns: u64,
-    /// The lowest number that the records did not account for yet.
-    next: Option<u64>,
-}
-
-impl Rig {
-    fn datagram(&mut self, line: usize, bytes: &[u8], cut_bytes: usize) {
-        let kept = &bytes[..bytes.len().saturating_sub(cut_bytes)];
-        let arrival = Arrival {
-            line,
-            bytes: kept,
-            datagram_bytes: bytes.len(),
-            ts_recv_ns: self.now_ns,
-            seen_ns: self.now_ns,
-        };
-        self.feed.on_datagram(arrival, &mut self.batch);
-        assert!(self.batch.records().len() <= self.feed.records_max(bytes.len()));
-        self.feed.requests(self.now_ns, &mut |line, request| {
-            assert_eq!(line, 2);
-            let asked = moldudp64::read_request(request).expect("a request");
-            assert!((1..=5).contains(&asked.count));
-        });
-        self.check();
-    }
-
-    fn check(&mut self) {
-        for record in self.batch.records() {
-            let (first, last) = match record.content() {
-                Content::Gap(gap) => (gap.first, gap.last),
-                Content::DeadLetter(letter) => (letter.feed_sequence, letter.feed_sequence),
-                Content::Session(session) => {
-                    if matches!(session.mark, SessionMark::Start | SessionMark::Restart) {
-                        self.next = Some(session.feed_sequence);
-                    }
-                    assert!(self.next.is_some_and(|next| next <= session.feed_sequence));
-                    continue;
-                }
-                Content::Event(_) => continue,
-                other => panic!("{other:?}"),
-            };
-            let next = self.next.expect("a session starts before its first record");
-            assert!(next <= first, "{first} after {next}");
-            self.next = Some(last.wrapping_add(1));
-        }
-        self.batch.clear();
-    }
-}
+type Rig = ringtape_fuzz::Rig<NasdaqFeed, Numbers>;
 
 fn run(input: &mut Input<'_>) -> Option<()> {
-    let options = input.byte()?;
     let config = FeedConfig {
-        start: if options & 1 == 0 {
-            Start::FirstSeen
-        } else {
-            Start::At(u64::from(options >> 4).max(1))
-        },
-        hold_ns: u64::from(options >> 1 & 3) * 5,
-        window_messages: if options & 8 == 0 { 8 } else { 64 },
         silence_ns: 40,
         rerequest: RerequestConfig {
             servers: vec!["127.0.0.1:1".parse().expect("an address")],
@@ -114,22 +29,22 @@ fn run(input: &mut Input<'_>) -> Option<()> {
             in_flight_max: 2,
             count_max: 5,
         },
-        ..FeedConfig::default()
+        ..config(input.byte()?)
     };
-    let feed = NasdaqFeed::new(config).expect("a good configuration");
-    let batch = Batch::with_capacity(feed.records_max(4_096));
-    let mut rig = Rig {
-        feed,
-        batch,
-        now_ns: 0,
-        next: None,
-    };
+    let mut rig = Rig::new(NasdaqFeed::new(config).expect("a good configuration"));
     let finished = steps(&mut rig, input);
-    rig.feed.close(rig.now_ns, &mut rig.batch);
-    rig.check();
-    let ledger = rig.feed.ledger();
-    assert!(ledger.closes(), "{ledger:?}");
+    rig.close();
     finished
+}
+
+/// Gives a datagram, and reads what is asked for then.
+fn datagram(rig: &mut Rig, line: usize, bytes: &[u8], cut_bytes: usize) {
+    rig.datagram(line, bytes, cut_bytes);
+    rig.feed.requests(rig.now_ns, &mut |line, request| {
+        assert_eq!(line, 2);
+        let asked = moldudp64::read_request(request).expect("a request");
+        assert!((1..=5).contains(&asked.count));
+    });
 }
 
 fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
@@ -143,7 +58,7 @@ fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
         let session = SESSIONS[usize::from(operation >> 5 & 3)];
         let mut buffer = [0; 4_096];
         match operation & 7 {
-            0 => rig.datagram(line, input.bytes()?, input.byte()?.into()),
+            0 => datagram(rig, line, input.bytes()?, input.byte()?.into()),
             1..=3 => {
                 let first = input.number()?;
                 let mut packet = PacketWriter::new(&mut buffer, session, first);
@@ -157,38 +72,25 @@ fn steps(rig: &mut Rig, input: &mut Input<'_>) -> Option<()> {
                 } else {
                     0
                 };
-                rig.datagram(line, packet.finish(), cut_bytes);
+                datagram(rig, line, packet.finish(), cut_bytes);
             }
             4 => {
                 let packet = moldudp64::heartbeat(&mut buffer, session, input.number()?);
-                rig.datagram(line, packet, 0);
+                datagram(rig, line, packet, 0);
             }
             5 => {
                 let packet = moldudp64::end_of_session(&mut buffer, session, input.number()?);
-                rig.datagram(line, packet, 0);
+                datagram(rig, line, packet, 0);
             }
-            6 => {
-                // Clocks step back too.
-                let step = input.number()?;
-                rig.now_ns = if operation & 8 == 0 {
-                    rig.now_ns.wrapping_add(step)
-                } else {
-                    rig.now_ns.saturating_sub(step)
-                };
-                rig.feed.on_time(rig.now_ns, &mut rig.batch);
-                rig.check();
-            }
+            6 => rig.step(operation, input)?,
             _ => {
                 // A header that claims what the rest does not hold.
                 buffer[..10].copy_from_slice(&session);
                 buffer[10..18].copy_from_slice(&input.number()?.to_be_bytes());
                 buffer[18] = input.byte()? % 3;
                 buffer[19] = input.byte()?;
-                rig.datagram(
-                    line,
-                    &buffer[..HEADER_BYTES + usize::from(input.byte()?)],
-                    0,
-                );
+                let end = HEADER_BYTES + usize::from(input.byte()?);
+                datagram(rig, line, &buffer[..end], 0);
             }
         }
     }

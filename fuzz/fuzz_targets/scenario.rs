@@ -1,5 +1,6 @@
 //! Any text: it is a scenario or is refused with a line that it has; and a small scenario runs
-//! without a panic. Without restarts, which MoldUDP64 leaves to guesses, the run holds to the check.
+//! without a panic. Without restarts, which MoldUDP64 leaves to guesses, the run holds to the
+//! check.
 
 #![no_main]
 
@@ -32,17 +33,25 @@ fuzz_target!(|text: &str| {
     let scenario = match Scenario::parse(text) {
         Ok(scenario) => scenario,
         Err(error) => {
-            assert!((1..=text.split('\n').count()).contains(&error.line), "{error}");
+            assert!(
+                (1..=text.split('\n').count()).contains(&error.line),
+                "{error}"
+            );
             return;
         }
     };
     if !is_small(&scenario) {
         return;
     }
-    let restarts = scenario.events.iter().any(|event| event.what == What::Restart);
+    let restarts = scenario
+        .events
+        .iter()
+        .any(|event| event.what == What::Restart);
     let mut simulation = Simulation::new(scenario);
     simulation.config.window_messages = 64;
-    let mut feed = simulation.feed().expect("a scenario's lines are those of a feed");
+    let mut feed = simulation
+        .feed()
+        .expect("a scenario's lines are those of a feed");
     let outcome = simulation.run(&mut feed);
     match outcome.check() {
         Err(violation) if !restarts => panic!("{violation}"),

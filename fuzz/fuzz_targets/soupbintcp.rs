@@ -1,13 +1,16 @@
-//! Any stream, in any pieces, on any connections: the client does not panic, its numbers go on without
-//! a hole or a repetition, its books close, and a reader finds the same packets however it is cut.
+//! Any stream, in any pieces, on any connections: the client does not panic, its numbers go on
+//! without a hole or a repetition, its books close, and a reader finds the same packets however it
+//! is cut.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringtape::feed::soupbintcp::{ClientPacket, End, Fault, Reader, ServerPacket, SoupConfig, SoupFeed};
+use ringtape::feed::soupbintcp::{
+    ClientPacket, End, Fault, Reader, ServerPacket, SoupConfig, SoupFeed,
+};
 use ringtape::feed::{Arrival, Feed, LinkChange};
 use ringtape::market::MarketEvent;
-use ringtape::record::{Batch, Content};
+use ringtape::record::{Batch, Content, SessionMark};
 
 const PIECE_BYTES_MAX: usize = 300;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -16,7 +19,11 @@ fuzz_target!(|input: &[u8]| {
     let Some((&[step, client], stream)) = input.split_first_chunk::<2>() else {
         return;
     };
-    let from = if client & 1 == 0 { End::Server } else { End::Client };
+    let from = if client & 1 == 0 {
+        End::Server
+    } else {
+        End::Client
+    };
     let whole = packets(from, stream, usize::MAX);
     assert_eq!(packets(from, stream, 1 + usize::from(step)), whole);
     drive(stream, usize::from(step));
@@ -42,8 +49,8 @@ fn packets(from: End, stream: &[u8], piece_bytes: usize) -> Vec<Packet> {
     packets
 }
 
-/// Gives the stream to a client in pieces whose lengths the stream itself decides, as do the moments
-/// at which its connection is lost.
+/// Gives the stream to a client in pieces whose lengths the stream itself decides, as it does
+/// the moments at which its connection is lost.
 fn drive(mut stream: &[u8], step: usize) {
     let mut feed = SoupFeed::new(SoupConfig::default()).expect("a sound configuration");
     let mut batch = Batch::<MarketEvent>::with_capacity(feed.records_max(PIECE_BYTES_MAX));
@@ -95,7 +102,7 @@ fn check(batch: &Batch<MarketEvent>, mut next: u64) -> u64 {
                 next = gap.last + 1;
             }
             Content::Session(session) => {
-                let begins = session.mark == ringtape::record::SessionMark::Start;
+                let begins = session.mark == SessionMark::Start;
                 assert!(begins || session.feed_sequence >= next);
                 next = session.feed_sequence;
             }

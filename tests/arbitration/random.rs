@@ -1,5 +1,5 @@
-//! Random packetisation, loss, reordering, duplicates, faults, heartbeats and times on two lines, and
-//! the answers of a re-request server, beside the oracle.
+//! Random packetisation, loss, reordering, duplicates, faults, heartbeats and times on two lines,
+//! and the answers of a re-request server, beside the oracle.
 
 use crate::oracle::{Oracle, Origin};
 use crate::rig::{Fault, Item, Rig, SESSION, message};
@@ -228,8 +228,8 @@ struct Requests {
 }
 
 impl Requests {
-    /// Only what is missing is asked for, at once and then once in each retry time, or sooner after an
-    /// answer; and never more at a time than is allowed.
+    /// Only what is missing is asked for, at once and then once in each retry time, or sooner after
+    /// an answer; and never more at a time than is allowed.
     fn check(&mut self, rig: &mut Rig, oracle: &mut Oracle, now: u64) -> Result<(), TestCaseError> {
         let requests = rig.requests(now);
         let Some((session, missing)) = oracle.missing() else {

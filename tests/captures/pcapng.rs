@@ -1,5 +1,6 @@
 //! A reader of pcapng files, written apart from that of the command line so that a mistake in one
-//! shows against the other. Knows little-endian files of Ethernet frames with stamps of nanoseconds.
+//! shows against the other. Knows little-endian files of Ethernet frames with stamps of
+//! nanoseconds.
 
 /// One UDP datagram of a capture.
 #[derive(Clone, Copy)]

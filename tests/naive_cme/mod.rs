@@ -1,5 +1,5 @@
-//! A decoder of CME's messages that knows nothing but what the venue's own template file says: slow,
-//! and written apart from the one that it is compared with.
+//! A decoder of CME's messages that knows nothing but what the venue's own template file says:
+//! slow, and written apart from the one that it is compared with.
 
 use std::collections::BTreeMap;
 

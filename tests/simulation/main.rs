@@ -1,7 +1,7 @@
 //! Random scenarios without sockets: whatever the lines do, the feed accounts for each number.
 //!
-//! `RINGTAPE_SIMULATIONS=10000 cargo test --release --features torture --test simulation` tries more;
-//! `RINGTAPE_SIMULATION_SEED=7` repeats one.
+//! `RINGTAPE_SIMULATIONS=10000 cargo test --release --features torture --test simulation` tries
+//! more; `RINGTAPE_SIMULATION_SEED=7` repeats one.
 
 #![allow(
     clippy::unwrap_used,

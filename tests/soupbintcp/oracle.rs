@@ -1,5 +1,5 @@
-//! Owns the naive client: it keeps every byte of every connection, and at the end reads them all into
-//! a map of numbers.
+//! Owns the naive client: it keeps every byte of every connection, and at the end reads them all
+//! into a map of numbers.
 
 use super::rig::Given;
 use ringtape::record::{Gap, GapCause};

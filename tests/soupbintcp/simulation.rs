@@ -1,4 +1,5 @@
-//! Thousands of sessions from a seed each, with connections that are refused, cut, stalled, lied to.
+//! Thousands of sessions from a seed each, with connections that are refused, cut, stalled, lied
+//! to.
 
 use super::oracle::{self, Log};
 use super::rig::{Given, Rig, SECOND_NS, message};

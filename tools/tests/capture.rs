@@ -1,73 +1,20 @@
 //! `capture` of live lines: `inspect` and `run --from` of its file equal what was live.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod support;
 
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command};
-use support::{Run, command, market_data, packet, ringtape, system_event};
+use support::background::Background;
+use support::{ORDER_FLOW, Run, market_data, network, packet, ringtape, system_event};
 use tempfile::TempDir;
 
-const ORDER_FLOW: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
 const DATE: &str = "2019-12-30";
 /// The kernel chooses the port.
 const ANYWHERE: [&str; 2] = ["127.0.0.1:0", "127.0.0.1:0"];
-
-/// A command in the background that listens.
-struct Listening {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    addresses: Vec<String>,
-}
-
-impl Listening {
-    /// Starts it and reads where its lines listen, up to the line that begins with `last`.
-    fn start(args: &[&str], last: &str) -> Self {
-        let mut child = command(args).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut addresses = Vec::new();
-        loop {
-            let mut line = String::new();
-            if stderr.read_line(&mut line).unwrap() == 0 {
-                panic!("ended before it listened: {:?}", child.wait());
-            }
-            let words: Vec<&str> = line.split_whitespace().collect();
-            match words[..] {
-                ["line", _, "on", address, ..] => {
-                    addresses.push(address.trim_end_matches(',').to_owned());
-                }
-                [word, ..] if word == last => break,
-                _ => {}
-            }
-        }
-        Self {
-            child,
-            stderr,
-            addresses,
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn finish(self) -> Run {
-        let Self {
-            child, mut stderr, ..
-        } = self;
-        let mut run = support::wait(child);
-        stderr.read_to_string(&mut run.stderr).unwrap();
-        run
-    }
-}
 
 fn config(folder: &Path, name: &str, addresses: [&str; 2], more: &str) -> PathBuf {
     let mut text = format!(
@@ -138,8 +85,8 @@ fn a_capture_beside_a_live_run_gives_the_same_digest_twice_over() {
     let feed = feed.to_str().unwrap();
     let morning = folder.path().join("morning.pcapng");
     let morning = morning.to_str().unwrap();
-    let live = Listening::start(&["run", feed, "--json"], "core");
-    let capture = Listening::start(&["capture", feed, "--to", morning, "--json"], "to");
+    let live = Background::listening(["run", feed, "--json"], "core");
+    let capture = Background::listening(["capture", feed, "--to", morning, "--json"], "to");
     let addresses = [&capture.addresses[0][..], &capture.addresses[1]];
     let offline = config(folder.path(), "offline.toml", addresses, "");
 
@@ -196,59 +143,32 @@ fn a_capture_beside_a_live_run_gives_the_same_digest_twice_over() {
     );
 }
 
-/// Set inside a network namespace that nothing can leave.
-const INSIDE: &str = "RINGTAPE_TEST_NETNS";
-
 #[test]
 fn one_multicast_feed_is_captured_while_it_is_run() {
-    if std::env::var_os(INSIDE).is_none() {
-        let name = "one_multicast_feed_is_captured_while_it_is_run";
-        let inside = Command::new("unshare")
-            .args(["--net", "--"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(INSIDE, "1")
-            .output();
-        let refused = match inside {
-            Ok(output) if output.status.success() => return,
-            Ok(output) => {
-                let text = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert!(text.contains("unshare failed"), "{text}{output:?}");
-                text
-            }
-            Err(error) => error.to_string(),
+    let name = "one_multicast_feed_is_captured_while_it_is_run";
+    network::alone(name, || {
+        let Some(file) = market_data(ORDER_FLOW) else {
+            return;
         };
-        println!("SKIPPED: unshare --net: {refused}");
-        let may_not = std::env::var_os("RINGTAPE_NO_SKIP").is_some_and(|value| value == "1");
-        assert!(!may_not, "{refused}");
-        return;
-    }
-    let up = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status()
-        .unwrap();
-    assert!(up.success());
-    let Some(file) = market_data(ORDER_FLOW) else {
-        return;
-    };
-    let folder = TempDir::new().unwrap();
-    let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
-    let feed = config(folder.path(), "feed.toml", groups, "interface = \"lo\"");
-    let feed = feed.to_str().unwrap();
-    let file_name = folder.path().join("both.pcapng");
-    let to = file_name.to_str().unwrap();
-    let live = Listening::start(&["run", feed, "--json"], "core");
-    let capture = Listening::start(&["capture", feed, "--to", to, "--json"], "to");
-    let lost = ["--loss", "A=10", "--loss-both", "1", "--interface", "lo"];
-    play(&file, &live.addresses, &lost);
-    let live = live.finish().json();
-    assert_eq!(capture.finish().code, Some(0));
-    assert_eq!(
-        inspect(&file_name)["digest"],
-        live["subscribers"][0]["digest"]
-    );
-    let recorded = ringtape(["run", feed, "--from", to, "--json"]);
-    assert_same_run(&live, &recorded.json());
+        let folder = TempDir::new().unwrap();
+        let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
+        let feed = config(folder.path(), "feed.toml", groups, "interface = \"lo\"");
+        let feed = feed.to_str().unwrap();
+        let file_name = folder.path().join("both.pcapng");
+        let to = file_name.to_str().unwrap();
+        let live = Background::listening(["run", feed, "--json"], "core");
+        let capture = Background::listening(["capture", feed, "--to", to, "--json"], "to");
+        let lost = ["--loss", "A=10", "--loss-both", "1", "--interface", "lo"];
+        play(&file, &live.addresses, &lost);
+        let live = live.finish().json();
+        assert_eq!(capture.finish().code, Some(0));
+        assert_eq!(
+            inspect(&file_name)["digest"],
+            live["subscribers"][0]["digest"]
+        );
+        let recorded = ringtape(["run", feed, "--from", to, "--json"]);
+        assert_same_run(&live, &recorded.json());
+    });
 }
 
 /// The blocks of a file: type and body.
@@ -273,7 +193,7 @@ fn captured(to: &Path, options: &[&str], payloads: &[Vec<u8>]) -> Run {
     let mut args = vec!["capture", "--line", "A=127.0.0.1:0", "--to"];
     args.extend([to.to_str().unwrap(), "--json"]);
     args.extend(options);
-    let capture = Listening::start(&args, "to");
+    let capture = Background::listening(args, "to");
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     for payload in payloads {
         socket.send_to(payload, &capture.addresses[0]).unwrap();
@@ -396,17 +316,17 @@ fn what_the_kernel_dropped_is_in_the_report_the_exit_code_and_the_file() {
     let file = folder.path().join("lossy.pcapng");
     let (feed, to) = (feed.to_str().unwrap(), file.to_str().unwrap());
     let args = ["capture", feed, "--to", to, "--until", "stopped", "--json"];
-    let capture = Listening::start(&args, "to");
+    let capture = Background::listening(args, "to");
     // While it stands still nobody empties its sockets.
-    capture.signal("-STOP");
+    capture.signal("STOP");
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let sent = 2_000;
     for number in 1..=sent {
         let bytes = packet(b"DROPPED   ", number, &[system_event(number)]);
         socket.send_to(&bytes, &capture.addresses[0]).unwrap();
     }
-    capture.signal("-INT");
-    capture.signal("-CONT");
+    capture.signal("INT");
+    capture.signal("CONT");
     let run = capture.finish();
     assert_eq!(run.code, Some(1), "{run:?}");
     let report = run.json();

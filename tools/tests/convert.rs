@@ -15,6 +15,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use support::background::signal;
 use support::{
     Run, binary_file, command, ethernet, inspect, market_data, message, packet, ringtape,
     system_event, unprivileged,
@@ -566,18 +567,14 @@ fn a_conversion_that_is_stopped_leaves_a_whole_journal_of_what_came_before() {
         "--json".into(),
     ];
     let child = command(args).spawn().unwrap();
-    let pid = child.id().to_string();
     let mut file = fs::File::options().write(true).open(&pipe).unwrap();
     // The file goes on for as long as somebody reads it.
     let some = binary_file((0..1_000).map(|place| system_event(place * 1_000_000)));
     let mut asked = false;
     while file.write_all(&some).is_ok() {
         if !asked && directory.exists() {
-            asked = Command::new("kill")
-                .args(["-INT", &pid])
-                .status()
-                .unwrap()
-                .success();
+            signal(&child, "INT");
+            asked = true;
         }
     }
     drop(file);

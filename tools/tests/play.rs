@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use support::background::signal;
 use support::wire::{Listener, numbers, parse, play, with_messages};
 use support::{
     DEADLINE, Writer, binary_file, command, ethernet, inspect, market_data, message, packet,
@@ -419,14 +419,7 @@ fn ctrl_c_ends_the_session_and_reports_what_was_played() {
     let mut first = [0; 1400];
     let first_bytes = listener.0.recv(&mut first).unwrap();
     assert_eq!(parse(&first[..first_bytes]).sequence(), 1);
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    signal(&child, "INT");
 
     let run = support::wait(child);
     assert_eq!(run.code, Some(130), "{run:?}");

@@ -1,4 +1,5 @@
-//! `ringtape play --scenario`: the same seed is the same datagrams, on real sockets as in the library.
+//! `ringtape play --scenario`: the same seed is the same datagrams, on real sockets as in the
+//! library.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

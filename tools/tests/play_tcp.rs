@@ -7,43 +7,36 @@ mod support;
 
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, ChildStderr};
-use support::{Run, command, market_data, ringtape};
+use std::process::Child;
+use support::background::Background;
+use support::{ORDER_FLOW, Run, command, market_data, ringtape};
 use tempfile::TempDir;
 
-const ORDER_FLOW: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
 const DATE: &str = "2019-12-30";
 
 /// A `play` that listens.
 struct Venue {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
+    play: Background,
     address: String,
 }
 
 impl Venue {
     fn start(args: &[&str]) -> Self {
-        let mut command = command(["play", "--json", "--tcp", "127.0.0.1:0"]);
-        command.args(args);
-        let mut child = command.spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
+        let mut play = Background::start(
+            ["play", "--json", "--tcp", "127.0.0.1:0"]
+                .iter()
+                .chain(args),
+        );
+        let line = play.line();
         let address = line.trim().strip_prefix("SoupBinTCP on ");
         let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self {
-            child,
-            stderr,
-            address,
-        }
+        Self { play, address }
     }
 
     /// Waits for its end and returns the report.
-    fn finish(mut self) -> Value {
-        let mut run = support::wait(self.child);
-        self.stderr.read_to_string(&mut run.stderr).unwrap();
+    fn finish(self) -> Value {
+        let run = self.play.finish();
         assert_eq!(run.code, Some(0), "{run:?}");
         run.json()
     }

@@ -1,5 +1,5 @@
-//! `ringtape play` of captures of IEX-TP and CME: the arbitrated packets on the wire, byte for byte,
-//! and at the other end of `run` the digest of `inspect`.
+//! `ringtape play` of captures of IEX-TP and CME: the arbitrated packets on the wire, byte for
+//! byte, and at the other end of `run` the digest of `inspect`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -12,11 +12,10 @@ use ringtape_cli::source::Source;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use support::background::Background;
 use support::wire::{Listener, play};
-use support::{Run, Writer, command, ethernet, inspect, market_data};
+use support::{Run, Writer, ethernet, inspect, market_data};
 use tempfile::TempDir;
 
 const TOPS: &str = "iex/2017-07-10.TOPS16.pcapng.gz";
@@ -246,38 +245,19 @@ fn live(file: &Path, feed: &str, options: &[&str]) -> (Run, Value) {
     }
     config += "[[subscriber]]\nname = \"flow\"\nstrategy = \"flow\"\ncontract = \"lossless\"\n";
     fs::write(&path, config).unwrap();
-    let mut child = command(["run", path.to_str().unwrap(), "--json"])
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut args = Vec::new();
-    loop {
-        let mut line = String::new();
-        assert!(
-            stderr.read_line(&mut line).unwrap() > 0,
-            "{:?}",
-            child.wait()
-        );
-        match line.split_whitespace().collect::<Vec<_>>()[..] {
-            ["line", _, "on", address, ..] => {
-                args.push(format!("--to={}", address.trim_end_matches(',')));
-            }
-            ["core", ..] => break,
-            _ => {}
-        }
-    }
+    let run = Background::listening(["run", path.to_str().unwrap(), "--json"], "core");
+    let to = run
+        .addresses
+        .iter()
+        .map(|address| format!("--to={address}"));
+    let mut args: Vec<_> = to.collect();
     let options = RATE.iter().chain(options).map(|&option| option.to_owned());
     args.extend(options);
     let played = play(file, &args);
     assert_eq!(played.code, Some(0), "{played:?}");
     // What is in the sockets by now is still taken in.
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(killed.unwrap().success());
-    let mut run = support::wait(child);
-    stderr.read_to_string(&mut run.stderr).unwrap();
-    (run, played.json())
+    run.signal("INT");
+    (run.finish(), played.json())
 }
 
 #[track_caller]

@@ -11,8 +11,8 @@ use ringtape::record::{Content, Gap, GapCause, Record, Sequence};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
+use support::background::signal;
 use support::tape::{self, RECV_NS};
 use support::{DEADLINE, Run, command, inspect, market_data, ringtape};
 
@@ -441,9 +441,7 @@ fn ctrl_c_ends_a_replay_that_waits_with_its_report_and_exit_code_130() {
     let args = ["replay", directory, "--speed", "1", "--json"];
     let child = command(args).spawn().unwrap();
     wait_until_interruptible(child.id());
-    let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-    assert!(sent.success());
+    signal(&child, "INT");
     let run = support::wait(child);
     assert_eq!(run.code, Some(130), "{run:?}");
     // It may not have come to the first.

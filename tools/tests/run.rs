@@ -8,23 +8,12 @@ mod support;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, Command};
-use support::{Run, command, market_data, ringtape};
+use support::background::Background;
+use support::{ORDER_FLOW, Run, market_data, network, ringtape};
 use tempfile::TempDir;
 
-const ORDER_FLOW: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
 const MULTICAST: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
-
-/// A `run` in the background, listening.
-struct Live {
-    child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
-    /// Where its lines listen.
-    addresses: Vec<String>,
-    _config: TempDir,
-}
 
 /// A configuration with two subscribers and these lines.
 fn config(date: &str, feed: &str, addresses: &[&str], interface: Option<&str>) -> String {
@@ -52,60 +41,23 @@ fn config(date: &str, feed: &str, addresses: &[&str], interface: Option<&str>) -
     text
 }
 
-impl Live {
-    fn start(config: &str) -> Self {
-        Self::start_as(config, true)
-    }
+/// Starts a `run` in the background, listening.
+fn start(config: &str) -> Background {
+    start_as(config, &["--json"])
+}
 
-    fn start_as(config: &str, json: bool) -> Self {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("feed.toml");
-        std::fs::write(&path, config).unwrap();
-        let path = path.to_str().unwrap();
-        let mut command = command(["run", path]);
-        if json {
-            command.arg("--json");
-        }
-        let mut child = command.spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut addresses = Vec::new();
-        // The last line before it listens says which core runs what.
-        loop {
-            let mut line = String::new();
-            if stderr.read_line(&mut line).unwrap() == 0 {
-                panic!("run ended before it listened: {:?}", child.wait());
-            }
-            let words: Vec<&str> = line.split_whitespace().collect();
-            match words[..] {
-                ["line", _, "on", address, ..] => {
-                    addresses.push(address.trim_end_matches(',').to_owned());
-                }
-                ["core", ..] => break,
-                _ => {}
-            }
-        }
-        Self {
-            child,
-            stderr,
-            addresses,
-            _config: folder,
-        }
-    }
-
-    /// Waits for the end and returns the report.
-    fn finish(self) -> Run {
-        let Self {
-            child, mut stderr, ..
-        } = self;
-        let mut run = support::wait(child);
-        stderr.read_to_string(&mut run.stderr).unwrap();
-        run
-    }
+fn start_as(config: &str, options: &[&str]) -> Background {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("feed.toml");
+    std::fs::write(&path, config).unwrap();
+    // The last line before it listens says which core runs what.
+    let args = ["run", path.to_str().unwrap()];
+    Background::listening(args.iter().chain(options), "core")
 }
 
 /// Plays `file` to a `run` with this configuration; returns both reports and the exit code.
 fn live(config: &str, file: &Path, options: &[&str]) -> (Value, Value, Option<i32>) {
-    let live = Live::start(config);
+    let live = start(config);
     let mut args = vec!["play", file.to_str().unwrap(), "--json", "--rate", "20000"];
     for address in &live.addresses {
         args.extend(["--to", address]);
@@ -332,7 +284,7 @@ fn what_the_tape_lacks_stands_in_the_first_line_and_fails_the_check() {
         let recorder = config("2019-12-30", PATIENT, &ANYWHERE[..1], None)
             + &recorded_to(&tape).replace("wait", "gap")
             + "ring_records = 1\nflush_us = 1000\n";
-        let live = Live::start_as(&recorder, json);
+        let live = start_as(&recorder, if json { &["--json"] } else { &[] });
         let address = &live.addresses[0];
         let file = file.to_str().unwrap();
         let played = ringtape(["play", file, "--to", address, "--rate", "20000"]);
@@ -395,65 +347,33 @@ fn what_a_recorded_run_lost_is_missing_exactly_when_it_is_played_again() {
     );
 }
 
-/// Set inside a network namespace that nothing can leave.
-const INSIDE: &str = "RINGTAPE_TEST_NETNS";
-
 #[test]
 fn both_files_arrive_whole_over_two_multicast_groups() {
-    if std::env::var_os(INSIDE).is_none() {
-        let name = "both_files_arrive_whole_over_two_multicast_groups";
-        let inside = Command::new("unshare")
-            .args(["--net", "--"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(INSIDE, "1")
-            .output();
-        let refused = match inside {
-            Ok(output) if output.status.success() => return,
-            Ok(output) => {
-                let text = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert!(text.contains("unshare failed"), "{text}{output:?}");
-                text
-            }
-            Err(error) => error.to_string(),
-        };
-        println!("SKIPPED: unshare --net: {refused}");
-        let may_not = std::env::var_os("RINGTAPE_NO_SKIP").is_some_and(|value| value == "1");
-        assert!(!may_not, "{refused}");
-        return;
-    }
-    let up = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status()
-        .unwrap();
-    assert!(up.success());
-    let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
-    let flow = "start = 1\nhold_us = 10000000\n";
-    let session = "start = 14757701\nhold_us = 10000000\n";
-    for (file, date, feed, messages) in [
-        (ORDER_FLOW, "2019-12-30", flow, 4_000),
-        (MULTICAST, "2023-08-22", session, 269),
-    ] {
-        let Some(file) = market_data(file) else {
-            return;
-        };
-        let config = config(date, feed, &groups, Some("lo"));
-        let (run, _, code) = live(&config, &file, &[]);
-        check_whole(&run, &inspect(&file, date), messages);
-        assert_eq!(code, Some(0));
-    }
+    let name = "both_files_arrive_whole_over_two_multicast_groups";
+    network::alone(name, || {
+        let groups = ["239.255.1.1:31001", "239.255.1.2:31002"];
+        let flow = "start = 1\nhold_us = 10000000\n";
+        let session = "start = 14757701\nhold_us = 10000000\n";
+        for (file, date, feed, messages) in [
+            (ORDER_FLOW, "2019-12-30", flow, 4_000),
+            (MULTICAST, "2023-08-22", session, 269),
+        ] {
+            let Some(file) = market_data(file) else {
+                return;
+            };
+            let config = config(date, feed, &groups, Some("lo"));
+            let (run, _, code) = live(&config, &file, &[]);
+            check_whole(&run, &inspect(&file, date), messages);
+            assert_eq!(code, Some(0));
+        }
+    });
 }
 
 #[test]
 fn an_interrupted_run_still_reports() {
     for signal in ["INT", "TERM"] {
-        let live = Live::start(&config("today", "", &ANYWHERE, None));
-        let pid = live.child.id().to_string();
-        let sent = Command::new("kill")
-            .args([&format!("-{signal}"), &pid])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        let live = start(&config("today", "", &ANYWHERE, None));
+        live.signal(signal);
         let run = live.finish();
         let report = run.json();
         assert_eq!(report["closes"], true);
@@ -553,25 +473,15 @@ fn the_demo_loses_nothing_and_gives_the_same_digest_for_the_same_seed() {
 }
 
 /// Begins a demo that would take over an hour. Returns once it runs.
-fn endless_demo(options: &[&str]) -> Child {
+fn endless_demo(options: &[&str]) -> Background {
     let day = ["demo", "--messages", "100000000", "--rate", "20000"];
-    let mut command = command(day.iter().chain(options).chain(&["--json"]));
-    let mut child = command.spawn().unwrap();
     // It says where it listens once it runs.
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.starts_with("  core") {
-        line.clear();
-        assert!(stderr.read_line(&mut line).unwrap() > 0, "ended early");
-    }
-    child
+    Background::listening(day.iter().chain(options).chain(&["--json"]), "core")
 }
 
-fn interrupt(child: Child) -> Run {
-    let pid = child.id().to_string();
-    let killed = Command::new("kill").args(["-INT", &pid]).status();
-    assert!(killed.unwrap().success());
-    support::wait(child)
+fn interrupt(demo: Background) -> Run {
+    demo.signal("INT");
+    demo.finish()
 }
 
 #[test]
@@ -617,7 +527,7 @@ fn what_both_lines_lose_is_healed_by_a_re_request_server() {
     drop(port);
     let recovery = format!("{PATIENT}[feed.rerequest]\nservers = [\"{server}\"]\n");
     let config = config("unknown", &recovery, &ANYWHERE, None);
-    let live = Live::start(&config);
+    let live = start(&config);
     let count = messages().to_string();
     let mut args = vec!["play", "--synthetic", &count, "--rate", "50000", "--json"];
     args.extend([

@@ -8,7 +8,7 @@ use ringtape::journal::{Config, SEGMENT_BYTES_MIN, Writer};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use support::background::signal;
 use support::tape::{self, RECV_NS, SEGMENT_RECORDS};
 use support::{command, ringtape, wait};
 
@@ -133,9 +133,7 @@ fn ctrl_c_is_how_it_ends() {
     for number in 1..=10 {
         assert_eq!(sequence(&lines.next().unwrap().unwrap()), number);
     }
-    let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-    assert!(sent.success());
+    signal(&child, "INT");
     assert!(lines.next().is_none());
     assert_eq!(wait(child).code, Some(0));
 }

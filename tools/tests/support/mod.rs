@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod background;
+pub(crate) mod network;
 pub(crate) mod tape;
 pub(crate) mod wire;
 
@@ -17,6 +19,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+/// Real messages of order flow: 4,000 in a BinaryFILE.
+pub(crate) const ORDER_FLOW: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
 /// Longer than any command of these tests takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -123,20 +127,22 @@ pub(crate) fn inspect(file: &Path) -> Value {
 }
 
 /// Finds a file or folder of the market data, or says that the test is skipped.
-#[allow(clippy::print_stdout, reason = "a skipped test says so")]
 pub(crate) fn market_data(path: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let data = std::env::var_os("RINGTAPE_DATA").map_or(beside, PathBuf::from);
     if data.is_dir() {
         return Some(data.join(path));
     }
-    assert!(
-        std::env::var_os("RINGTAPE_NO_SKIP").is_none_or(|value| value != "1"),
-        "no market data at {}",
-        data.display()
-    );
-    println!("SKIPPED: no market data at {}", data.display());
+    skipped(&format!("no market data at {}", data.display()));
     None
+}
+
+/// Says that a test cannot run here, which is a failure where `RINGTAPE_NO_SKIP=1`.
+#[allow(clippy::print_stdout, reason = "a skipped test says so")]
+pub(crate) fn skipped(why: &str) {
+    println!("SKIPPED: {why}");
+    let may_not = std::env::var_os("RINGTAPE_NO_SKIP").is_some_and(|value| value == "1");
+    assert!(!may_not, "not to be skipped here: {why}");
 }
 
 /// Makes an ITCH message of a type and length, with its time and zeros.

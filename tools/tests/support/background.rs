@@ -1,0 +1,72 @@
+//! Commands in the background: what they say while they run, signals to them, and their end.
+
+use super::{Run, command, wait};
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Command};
+
+/// A command in the background whose standard error is read as it comes.
+pub(crate) struct Background {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    /// Where its lines listen, as far as it has said so.
+    pub(crate) addresses: Vec<String>,
+}
+
+impl Background {
+    pub(crate) fn start<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Self {
+        let mut child = command(args).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self {
+            child,
+            stderr,
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Starts it and reads where its lines listen, up to the line that begins with the word `last`.
+    pub(crate) fn listening<I: AsRef<OsStr>>(
+        args: impl IntoIterator<Item = I>,
+        last: &str,
+    ) -> Self {
+        let mut background = Self::start(args);
+        loop {
+            let line = background.line();
+            match line.split_whitespace().collect::<Vec<_>>()[..] {
+                ["line", _, "on", address, ..] => {
+                    let address = address.trim_end_matches(',').to_owned();
+                    background.addresses.push(address);
+                }
+                [word, ..] if word == last => return background,
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads the next line that it says, which has to come.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        if self.stderr.read_line(&mut line).unwrap() == 0 {
+            panic!("ended before it was ready: {:?}", self.child.wait());
+        }
+        line
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Waits for its end. What it said before is not read again.
+    pub(crate) fn finish(mut self) -> Run {
+        let mut run = wait(self.child);
+        self.stderr.read_to_string(&mut run.stderr).unwrap();
+        run
+    }
+}
+
+/// Sends a signal, such as `INT`.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &pid]).status();
+    assert!(sent.unwrap().success());
+}
