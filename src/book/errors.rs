@@ -29,10 +29,11 @@ pub enum DataErrorKind {
     /// The sum of a level's quantities does not fit in 64 bits. The order is not added; of a
     /// replace, the replaced order is gone.
     QuantityOverflow,
-    /// It removes or changes a level that is not in the book. A removal changes nothing; a change
-    /// sets the level.
+    /// It removes or changes a level that is not in the book. A removal by price changes nothing,
+    /// one by place moves what is behind it all the same; a change sets the level.
     UnknownLevel,
-    /// A level's place is beyond the depth of the book. Nothing changes.
+    /// A level's place is beyond the depth of the book, or its side has no room for one more price.
+    /// Nothing changes.
     LevelOutOfRange,
     /// It does with a level what is not known here. Nothing changes.
     UnknownAction,

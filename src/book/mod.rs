@@ -12,8 +12,10 @@
 
 mod best;
 mod errors;
+mod level_book;
 mod trust;
 
 pub use best::{Best, BookSide, PriceLevel, Top};
 pub use errors::{DataError, DataErrorKind, DataErrors, ERRORS_LISTED};
+pub use level_book::{LEVELS_MAX, LevelBook, LevelDepth, Reach};
 pub use trust::Trust;

@@ -105,9 +105,9 @@ impl LevelAction {
     pub const CHANGE: Self = Self(1);
     /// It is gone; the levels behind it move up by one place.
     pub const DELETE: Self = Self(2);
-    /// It is gone with all that are better.
+    /// The whole side is gone.
     pub const DELETE_THRU: Self = Self(3);
-    /// It is gone with all that are worse.
+    /// It is gone with all that are better; the levels behind it move up to the best place.
     pub const DELETE_FROM: Self = Self(4);
     /// Whatever was in its place is replaced.
     pub const OVERLAY: Self = Self(5);
