@@ -13,9 +13,11 @@
 mod best;
 mod errors;
 mod level_book;
+mod order_book;
 mod trust;
 
 pub use best::{Best, BookSide, PriceLevel, Top};
 pub use errors::{DataError, DataErrorKind, DataErrors, ERRORS_LISTED};
 pub use level_book::{LEVELS_MAX, LevelBook, LevelDepth, Reach};
+pub use order_book::{NEAR_PRICES_MAX, OrderBook, QueuePosition, RestingOrder};
 pub use trust::Trust;

@@ -1,0 +1,166 @@
+//! Owns the prices of one side of a book in their order, and where their levels are.
+
+use super::slab::NIL;
+use std::collections::BTreeMap;
+
+/// Rungs that are kept in an array; worse ones are in a map.
+pub(super) const NEAR_MAX: usize = 1024;
+
+/// Rungs nearest to the best that are compared one by one before the others are searched.
+const SCANNED: usize = 8;
+
+/// A price and its level. A better price has a greater key.
+#[derive(Clone, Copy, Debug)]
+struct Rung {
+    key: i64,
+    level: u32,
+}
+
+/// The rungs of all ladders that are too far from the best for the arrays: by ladder and key.
+pub(super) type Far = BTreeMap<(u32, i64), u32>;
+
+/// The prices of one side of one book. The best is at the end, where adding and removing moves
+/// least.
+#[derive(Debug, Default)]
+#[repr(align(32))]
+pub(super) struct Ladder {
+    near: Vec<Rung>,
+    /// The level of the last rung: known without a look at the array.
+    best: u32,
+    /// Rungs of this ladder among the far ones, all of which are worse than the near ones.
+    far: u32,
+}
+
+const _: () = assert!(size_of::<Ladder>() == 32);
+
+impl Ladder {
+    /// Returns the best level, [`NIL`] where there is none.
+    #[inline]
+    pub(super) const fn best(&self) -> u32 {
+        self.best
+    }
+
+    pub(super) const fn memory_bytes(&self) -> usize {
+        self.near.capacity() * size_of::<Rung>()
+    }
+
+    /// Returns the level of a key. `own` is this ladder's number.
+    ///
+    /// Hot path: no allocation, O(log n), and O(1) near the best.
+    #[inline]
+    pub(super) fn find(&self, own: u32, key: i64, far: &Far) -> Option<u32> {
+        let place = self.place(key);
+        match self.near.get(place) {
+            Some(rung) if rung.key == key => Some(rung.level),
+            _ if place == 0 && self.far > 0 => far.get(&(own, key)).copied(),
+            _ => None,
+        }
+    }
+
+    /// Adds a key that is not in here.
+    ///
+    /// Hot path: O(log n), at most [`NEAR_MAX`] rungs move; allocates while there are more rungs
+    /// than ever before, and where some are far.
+    #[inline]
+    pub(super) fn insert(&mut self, own: u32, key: i64, level: u32, far: &mut Far) {
+        if self.near.len() == self.near.capacity() {
+            self.make_room(own, far);
+        }
+        let place = self.place(key);
+        if place == 0 && self.far > 0 && self.is_far(own, key, far) {
+            far.insert((own, key), level);
+            self.far += 1;
+            return;
+        }
+        self.near.insert(place, Rung { key, level });
+        self.best = self.near.last().map_or(NIL, |rung| rung.level);
+    }
+
+    /// Removes a key that is in here.
+    ///
+    /// Hot path: O(log n), at most [`NEAR_MAX`] rungs move; allocates only where some are far.
+    #[inline]
+    pub(super) fn remove(&mut self, own: u32, key: i64, far: &mut Far) {
+        let place = self.place(key);
+        if self.near.get(place).is_some_and(|rung| rung.key == key) {
+            self.near.remove(place);
+            if self.near.is_empty() && self.far > 0 {
+                self.come_near(own, far);
+            }
+            self.best = self.near.last().map_or(NIL, |rung| rung.level);
+        } else if far.remove(&(own, key)).is_some() {
+            self.far -= 1;
+        }
+    }
+
+    /// Returns the levels, best first.
+    pub(super) fn levels(&self, own: u32, far: &Far) -> impl Iterator<Item = u32> {
+        let near = self.near.iter().rev().map(|rung| rung.level);
+        // Most ladders have nothing far, and need not look for it.
+        let rest = (self.far > 0).then(|| far.range((own, i64::MIN)..=(own, i64::MAX)).rev());
+        near.chain(rest.into_iter().flatten().map(|(_, level)| *level))
+    }
+
+    /// Removes and returns a level; [`Self::best`] is right again when there is none left.
+    pub(super) fn pop_any(&mut self, own: u32, far: &mut Far) -> Option<u32> {
+        if let Some(rung) = self.near.pop() {
+            self.best = NIL;
+            return Some(rung.level);
+        }
+        let (key, level) = far.range((own, i64::MIN)..=(own, i64::MAX)).next()?;
+        let (key, level) = (*key, *level);
+        far.remove(&key);
+        self.far -= 1;
+        Some(level)
+    }
+
+    /// Returns the first place whose key is not below `key`.
+    #[inline]
+    fn place(&self, key: i64) -> usize {
+        let (rest, end) = self.near.split_at(self.near.len().saturating_sub(SCANNED));
+        let is_below = |rung: &&Rung| rung.key < key;
+        // Counting all instead of stopping at the first leaves nothing to mispredict.
+        let below = end.iter().filter(is_below).count();
+        if below > 0 || rest.is_empty() {
+            return rest.len() + below;
+        }
+        rest.partition_point(|rung| rung.key < key)
+    }
+
+    /// Returns whether a key that is worse than all near ones belongs to the far ones.
+    fn is_far(&self, own: u32, key: i64, far: &Far) -> bool {
+        let best = far.range((own, i64::MIN)..=(own, i64::MAX)).next_back();
+        best.is_some_and(|((_, best), _)| *best > key)
+    }
+
+    /// Makes room for one more rung: a quarter more of it, or by sending the worse half away.
+    #[cold]
+    fn make_room(&mut self, own: u32, far: &mut Far) {
+        let len = self.near.len();
+        if len < NEAR_MAX {
+            self.near
+                .reserve_exact((len / 4).max(4).min(NEAR_MAX - len));
+            return;
+        }
+        for rung in self.near.drain(..NEAR_MAX / 2) {
+            far.insert((own, rung.key), rung.level);
+            self.far += 1;
+        }
+    }
+
+    /// Brings the best of the far rungs near: half as many as fit, so that it takes as many events
+    /// again until rungs have to move.
+    #[cold]
+    fn come_near(&mut self, own: u32, far: &mut Far) {
+        while self.near.len() < NEAR_MAX / 2 {
+            let best = far.range((own, i64::MIN)..=(own, i64::MAX)).next_back();
+            let Some((&(_, key), &level)) = best else {
+                break;
+            };
+            far.remove(&(own, key));
+            self.far -= 1;
+            self.near.push(Rung { key, level });
+        }
+        self.near.reverse();
+    }
+}
