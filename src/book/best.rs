@@ -174,6 +174,8 @@ pub struct Top {
     pub(super) since_ns: u64,
     pub(super) instrument: u32,
     pub(super) marks: Marks,
+    /// It is among those that the present record changed.
+    pub(super) noted: bool,
 }
 
 const _: () = assert!(size_of::<Top>() == 64);
@@ -186,7 +188,28 @@ impl Top {
             since_ns,
             instrument,
             marks,
+            noted: false,
         }
+    }
+
+    pub(super) fn mark(&mut self, marks: Marks, since_ns: u64) {
+        if !self.marks.is_stale() && marks.is_stale() {
+            self.since_ns = since_ns;
+        }
+        self.marks = self.marks.with(marks);
+    }
+
+    pub(super) fn unmark(&mut self, marks: Marks) {
+        self.marks = self.marks.without(marks);
+        if !self.marks.is_stale() {
+            self.since_ns = 0;
+        }
+    }
+
+    /// Returns all of it that a change is told of: the best prices and the trust.
+    #[inline]
+    pub(super) const fn look(&self) -> (Best, u8) {
+        (self.best, self.trust().code())
     }
 
     /// Returns the venue's number of the instrument.

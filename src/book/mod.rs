@@ -11,13 +11,17 @@
 //! same events give the same books.
 
 mod best;
+mod books;
 mod errors;
 mod level_book;
 mod order_book;
+mod print;
 mod trust;
 
 pub use best::{Best, BookSide, PriceLevel, Top};
+pub use books::{Book, Books, BooksConfig, Prices, Update};
 pub use errors::{DataError, DataErrorKind, DataErrors, ERRORS_LISTED};
 pub use level_book::{LEVELS_MAX, LevelBook, LevelDepth, Reach};
 pub use order_book::{NEAR_PRICES_MAX, OrderBook, QueuePosition, RestingOrder};
+pub use print::{Print, PrintSource};
 pub use trust::Trust;

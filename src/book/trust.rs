@@ -62,12 +62,12 @@ pub(super) struct Marks(u8);
 
 impl Marks {
     pub(super) const NONE: Self = Self(0);
-    /// Messages of the feed were lost, or records on the way here.
+    /// Messages of the feed were lost.
     pub(super) const GAP: Self = Self(1);
     /// Every line of the feed is silent.
     pub(super) const SILENT: Self = Self(1 << 1);
-    /// An event contradicted the book.
-    pub(super) const ERROR: Self = Self(1 << 2);
+    /// An event contradicted the book, or records were lost behind the feed.
+    pub(super) const BROKEN: Self = Self(1 << 2);
     /// Somebody bids more than another asks.
     pub(super) const CROSSED: Self = Self(1 << 3);
     /// The feed was joined in the middle, so what the book had before is not known.
@@ -81,9 +81,9 @@ impl Marks {
 
     const STALE: Self = Self::GAP
         .with(Self::SILENT)
-        .with(Self::ERROR)
+        .with(Self::BROKEN)
         .with(Self::CROSSED);
-    const RECOVERING: Self = Self::JOINED.with(Self::SNAPSHOT);
+    pub(super) const RECOVERING: Self = Self::JOINED.with(Self::SNAPSHOT);
     const NOT_TRADING: Self = Self::HALTED.with(Self::OPERATIONAL_HALT);
 
     pub(super) const fn with(self, other: Self) -> Self {
@@ -94,6 +94,10 @@ impl Marks {
         Self(self.0 & !other.0)
     }
 
+    pub(super) const fn bits(self) -> u8 {
+        self.0
+    }
+
     pub(super) const fn has(self, any_of: Self) -> bool {
         self.0 & any_of.0 != 0
     }
@@ -101,6 +105,11 @@ impl Marks {
     /// Returns whether the instrument does not trade.
     pub(super) const fn is_halted(self) -> bool {
         self.has(Self::NOT_TRADING)
+    }
+
+    /// Returns whether the book ceased to be what the venue's is.
+    pub(super) const fn is_stale(self) -> bool {
+        self.has(Self::STALE)
     }
 
     /// Returns whether the book is not what the venue's is, or may not be.
@@ -136,7 +145,7 @@ mod tests {
         assert_eq!(Marks::NONE.trust(true, 7), Trust::Empty);
         assert_eq!(trust(halted), Trust::Halted);
         assert_eq!(trust(halted.with(Marks::JOINED)), Trust::Recovering);
-        for stale in [Marks::GAP, Marks::SILENT, Marks::ERROR, Marks::CROSSED] {
+        for stale in [Marks::GAP, Marks::SILENT, Marks::BROKEN, Marks::CROSSED] {
             let marks = halted.with(Marks::JOINED).with(stale);
             assert_eq!(trust(marks), Trust::Stale { since_ns: 7 });
             assert_eq!(trust(marks.without(stale)), Trust::Recovering);

@@ -1,0 +1,153 @@
+//! Owns where an instrument's book is, by the venue's number of the instrument, and its name.
+
+use crate::market::Symbol;
+
+/// Numbers below this find their place in a table without hashing: all that a venue with 16-bit
+/// numbers has, such as NASDAQ, and those that are given out from 1, as IEX's are here.
+const DENSE: usize = 1 << 16;
+
+/// No instrument has this place.
+const NOWHERE: u32 = u32::MAX;
+
+/// Places by instrument, dense from 0 in the order of their first appearance.
+#[derive(Debug)]
+pub(super) struct Directory {
+    /// Places of numbers below [`DENSE`].
+    dense: Box<[u32]>,
+    /// Number and place of all others, by open addressing: CME's numbers have 32 bits.
+    sparse: Box<[(u32, u32)]>,
+    symbols: Vec<Option<Symbol>>,
+    instruments_max: usize,
+}
+
+impl Directory {
+    /// Makes an empty directory for up to `instruments_max` instruments; it never grows.
+    pub(super) fn new(instruments_max: usize) -> Self {
+        let instruments_max = instruments_max.min(NOWHERE as usize);
+        // Half of the slots stay free, so that a search is short.
+        let slots = (2 * instruments_max).next_power_of_two().max(2);
+        Self {
+            dense: vec![NOWHERE; DENSE].into(),
+            sparse: vec![(0, NOWHERE); slots].into(),
+            symbols: Vec::with_capacity(instruments_max),
+            instruments_max,
+        }
+    }
+
+    /// Returns how many instruments there are.
+    pub(super) fn len(&self) -> usize {
+        self.symbols.len()
+    }
+
+    /// Returns an instrument's place. O(1).
+    #[inline]
+    pub(super) fn index(&self, instrument: u32) -> Option<u32> {
+        let index = match self.dense.get(instrument as usize) {
+            Some(&index) => index,
+            None => self.sparse[self.slot(instrument)].1,
+        };
+        (index != NOWHERE).then_some(index)
+    }
+
+    /// Returns an instrument's place and whether it is new; `None` where there is no room for it.
+    pub(super) fn admit(&mut self, instrument: u32) -> Option<(u32, bool)> {
+        if let Some(index) = self.index(instrument) {
+            return Some((index, false));
+        }
+        if self.len() == self.instruments_max {
+            return None;
+        }
+        let index = u32::try_from(self.len()).ok()?;
+        match self.dense.get_mut(instrument as usize) {
+            Some(place) => *place = index,
+            None => self.sparse[self.slot(instrument)] = (instrument, index),
+        }
+        self.symbols.push(None);
+        Some((index, true))
+    }
+
+    /// Returns an instrument's name.
+    pub(super) fn symbol(&self, index: u32) -> Option<Symbol> {
+        self.symbols.get(index as usize).copied().flatten()
+    }
+
+    /// Names an instrument.
+    pub(super) fn name(&mut self, index: u32, symbol: Symbol) {
+        self.symbols[index as usize] = Some(symbol);
+    }
+
+    /// Returns the place of the instrument of that name: the latest to be named so, since a venue may
+    /// give a name to another number. A walk over all of them.
+    pub(super) fn find(&self, symbol: &Symbol) -> Option<u32> {
+        let place = self
+            .symbols
+            .iter()
+            .rposition(|name| name.as_ref() == Some(symbol))?;
+        u32::try_from(place).ok()
+    }
+
+    /// Returns the slot that has the number, or the free one where it belongs.
+    fn slot(&self, instrument: u32) -> usize {
+        let mask = self.sparse.len() - 1;
+        // The high bits of a multiplication by 2³² / golden ratio spread consecutive numbers.
+        let spread = instrument.wrapping_mul(0x9e37_79b1) as usize;
+        let mut slot = (spread >> 7) & mask;
+        while self.sparse[slot].1 != NOWHERE && self.sparse[slot].0 != instrument {
+            slot = (slot + 1) & mask;
+        }
+        slot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn the_directory_agrees_with_a_map_and_refuses_what_it_has_no_room_for() {
+        const INSTRUMENTS_MAX: usize = 5_000;
+        let mut directory = Directory::new(INSTRUMENTS_MAX);
+        let mut naive: HashMap<u32, u32> = HashMap::new();
+        let mut state = 7u64;
+        let mut refused = 0;
+        for _ in 0..20_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let draw = u32::try_from(state >> 40).unwrap();
+            let instrument = match draw % 3 {
+                0 => draw % 2_000,
+                1 => 0xffff - 1_000 + draw % 2_000,
+                _ => (draw % 3_000).wrapping_mul(0x1_0001),
+            };
+            let next = u32::try_from(naive.len()).unwrap();
+            let expected = match naive.get(&instrument) {
+                Some(&index) => Some((index, false)),
+                None if naive.len() == INSTRUMENTS_MAX => None,
+                None => Some((next, true)),
+            };
+            refused += u32::from(expected.is_none());
+            if let Some((index, true)) = expected {
+                naive.insert(instrument, index);
+            }
+            assert_eq!(directory.admit(instrument), expected, "{instrument}");
+            assert_eq!(directory.index(instrument), naive.get(&instrument).copied());
+        }
+        assert!(refused > 0 && directory.len() == INSTRUMENTS_MAX);
+        assert_eq!(directory.index(u32::MAX), naive.get(&u32::MAX).copied());
+    }
+
+    #[test]
+    fn a_name_finds_the_number_that_had_it_last() {
+        let mut directory = Directory::new(4);
+        let name = Symbol::new("AAPL").unwrap();
+        for instrument in [13, 1_000_000] {
+            let (index, new) = directory.admit(instrument).unwrap();
+            assert!(new && directory.symbol(index).is_none());
+            directory.name(index, name);
+            assert_eq!(directory.find(&name), Some(index));
+        }
+        assert_eq!(directory.find(&Symbol::new("MSFT").unwrap()), None);
+    }
+}

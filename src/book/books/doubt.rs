@@ -1,0 +1,173 @@
+//! Owns what speaks against books: gaps, sessions, silence, stale flags, pictures of whole books.
+
+use super::apply::Of;
+use super::{Books, End, Update};
+use crate::book::trust::Marks;
+use crate::book::{Best, Top};
+use crate::handler::At;
+use crate::market::Flags;
+use crate::record::{Gap, Session, SessionMark};
+
+/// What does not matter any more once a whole book was seen.
+pub(super) const HEALED: Marks = Marks::GAP
+    .with(Marks::BROKEN)
+    .with(Marks::CROSSED)
+    .with(Marks::RECOVERING);
+
+/// Whose numbers a gap has when it concerns all feeds of a bus.
+const ALL_FEEDS: u8 = 0;
+
+impl Books {
+    /// Takes note of lost records: of this feed, or of whatever brought the records here. No book is
+    /// trusted until it is whole again: by a restart, a picture of it, or, where the venue counts
+    /// the updates of each instrument, the next one that proves that none was missed.
+    pub fn on_gap(&mut self, gap: Gap) -> Update<'_> {
+        self.forget_changes();
+        if gap.feed == self.feed || gap.feed == ALL_FEEDS {
+            // The rest of a group that was begun may be among what is lost.
+            self.close(None);
+            // What the feed lost it knows of, so a venue that counts an instrument's updates can
+            // prove that it lost none of them. Of what was lost on the way here nobody knows.
+            let mark = match gap.feed {
+                ALL_FEEDS => Marks::BROKEN,
+                _ => Marks::GAP,
+            };
+            self.mark_all(mark, self.ts_recv_ns);
+        }
+        self.update()
+    }
+
+    /// Takes note of the venue's sessions: one that begins, or begins to number again, voids all
+    /// books; a silent feed leaves them as they were, and not trusted.
+    pub fn on_session(&mut self, session: &Session, at: At) -> Update<'_> {
+        self.forget_changes();
+        self.ts_recv_ns = at.ts_recv_ns;
+        if session.feed != self.feed {
+            return self.update();
+        }
+        match session.mark {
+            SessionMark::Start | SessionMark::Restart => {
+                let missed = session.feed_sequence > 1;
+                self.begin(if missed { Marks::JOINED } else { Marks::NONE });
+            }
+            SessionMark::Silent => self.mark_all(Marks::SILENT, at.ts_recv_ns),
+            SessionMark::Resumed => self.unmark_all(Marks::SILENT),
+            SessionMark::End => {}
+        }
+        self.update()
+    }
+
+    pub(super) fn update(&self) -> Update<'_> {
+        Update {
+            changed: &self.changed,
+            print: None,
+        }
+    }
+
+    /// Empties all books.
+    fn begin(&mut self, marks: Marks) {
+        self.empty_all();
+        (self.marks, self.since_ns) = (marks, 0);
+        for instrument in &mut self.instruments {
+            instrument.status = 0;
+        }
+        self.change_all(|top| {
+            top.best = Best::NONE;
+            top.marks = marks;
+            top.since_ns = 0;
+        });
+    }
+
+    /// The venue says that every book is empty: what was lost before does not matter any more.
+    pub(super) fn reset(&mut self) {
+        self.empty_all();
+        self.marks = self.marks.without(HEALED);
+        self.change_all(|top| {
+            top.best = Best::NONE;
+            top.unmark(HEALED);
+        });
+    }
+
+    fn empty_all(&mut self) {
+        self.orders.clear_all();
+        for levels in &mut self.levels {
+            levels.clear();
+        }
+        for index in self.open.drain(..) {
+            self.instruments[index as usize].open = false;
+        }
+        (self.open_until, self.ended) = (End::Message, false);
+    }
+
+    /// Takes note of the feed's own doubt in an instrument's book.
+    #[cold]
+    pub(super) fn doubt(&mut self, of: Of<'_>) {
+        let stale = of.event.head.flags.contains(Flags::STALE_BOOK);
+        if stale && !self.tops[of.index as usize].marks.is_doubtful() {
+            self.mark(of.index, Marks::GAP, of.at.ts_recv_ns);
+        }
+    }
+
+    /// Trusts the book again where the venue counts an instrument's updates and the feed has found
+    /// that none of them is missing.
+    #[inline]
+    pub(super) fn prove(&mut self, of: Of<'_>, report: u32) {
+        const PROVABLE: Marks = Marks::GAP.with(Marks::JOINED);
+        const UNPROVEN: u8 = Flags::STALE_BOOK.with(Flags::SNAPSHOT).0;
+        let proven = report != 0 && of.event.head.flags.0 & UNPROVEN == 0;
+        if proven && self.tops[of.index as usize].marks.has(PROVABLE) {
+            self.unmark(of.index, PROVABLE);
+        }
+    }
+
+    fn mark_all(&mut self, marks: Marks, since_ns: u64) {
+        if !self.marks.is_stale() {
+            self.since_ns = since_ns;
+        }
+        self.marks = self.marks.with(marks);
+        self.change_all(|top| top.mark(marks, since_ns));
+    }
+
+    fn unmark_all(&mut self, marks: Marks) {
+        self.marks = self.marks.without(marks);
+        self.change_all(|top| top.unmark(marks));
+    }
+
+    /// Changes every top. O(instruments).
+    fn change_all(&mut self, change: impl Fn(&mut Top)) {
+        for index in 0..self.tops.len() {
+            self.change(index, &change);
+        }
+    }
+
+    /// Marks one book.
+    pub(super) fn mark(&mut self, index: u32, marks: Marks, since_ns: u64) {
+        self.change(index as usize, |top| top.mark(marks, since_ns));
+    }
+
+    /// Takes marks from one book.
+    pub(super) fn unmark(&mut self, index: u32, marks: Marks) {
+        self.change(index as usize, |top| top.unmark(marks));
+    }
+
+    /// Changes one top, and takes note if it looks different then.
+    #[inline]
+    pub(super) fn change(&mut self, index: usize, change: impl FnOnce(&mut Top)) {
+        let top = &mut self.tops[index];
+        let before = top.look();
+        change(top);
+        if !top.noted && top.look() != before {
+            top.noted = true;
+            // Never more than there are instruments, whose number has 32 bits.
+            self.changed.push(u32::try_from(index).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Forgets what the last record changed.
+    #[inline]
+    pub(super) fn forget_changes(&mut self) {
+        for index in self.changed.drain(..) {
+            self.tops[index as usize].noted = false;
+        }
+    }
+}

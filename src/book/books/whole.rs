@@ -1,0 +1,137 @@
+//! Owns when a group of events is whole, so that nobody sees a book between two states.
+
+use super::apply::Of;
+use super::doubt::HEALED;
+use super::{Books, End};
+use crate::book::order_book::Touched;
+use crate::book::trust::Marks;
+use crate::book::{BookSide, DataErrorKind};
+use crate::handler::At;
+use crate::market::{Flags, MarketEvent, View};
+
+/// IEX's bit in a level's flags: the venue's own event is complete.
+const IEX_COMPLETE: u8 = 1;
+/// CME's bit in the match event indicator: the venue's own event is complete.
+const CME_COMPLETE: u8 = 1 << 7;
+
+impl Books {
+    /// Shows what an event did to a level of an order book: at once if the event stands alone.
+    #[inline]
+    pub(super) fn touched(&mut self, of: Of<'_>, touched: Touched) {
+        let alone = of.event.head.flags.contains(Flags::LAST);
+        if !alone || !self.open.is_empty() {
+            self.open(of.index, End::Message);
+        } else if touched.is_best {
+            let level = self.orders.best(of.index, touched.side);
+            let ts_event_ns = of.event.head.ts_event_ns;
+            self.change(of.index as usize, |top| {
+                top.best.set(touched.side, level);
+                top.ts_event_ns = ts_event_ns;
+            });
+            self.check_crossed(of.index, of.event, of.at);
+        }
+    }
+
+    /// Shows what an event did to a book of levels when the venue's event is whole.
+    pub(super) fn touched_levels(&mut self, of: Of<'_>) {
+        self.open(of.index, end_of(of.event));
+    }
+
+    fn open(&mut self, index: u32, until: End) {
+        if self.open.is_empty() {
+            self.open_until = until;
+        }
+        let instrument = &mut self.instruments[index as usize];
+        if !instrument.open {
+            instrument.open = true;
+            self.open.push(index);
+        }
+    }
+
+    /// Shows the books that were between two states, if `event` ends that.
+    pub(super) fn end(&mut self, event: &MarketEvent, at: At) {
+        self.ended |= match self.open_until {
+            End::Message => true,
+            End::Iex => match event.view() {
+                View::Level(level) => level.venue_flags & IEX_COMPLETE != 0,
+                _ => false,
+            },
+            End::Cme => match_event(event) & CME_COMPLETE != 0,
+        };
+        if self.ended && event.head.flags.contains(Flags::LAST) {
+            self.ended = false;
+            self.close(Some((event, at)));
+        }
+    }
+
+    /// Shows the books that were between two states, as they are.
+    pub(super) fn close(&mut self, cause: Option<(&MarketEvent, At)>) {
+        while let Some(index) = self.open.pop() {
+            self.instruments[index as usize].open = false;
+            let best = BookSide::BOTH.map(|side| self.best(index, side));
+            self.change(index as usize, |top| {
+                for (side, level) in BookSide::BOTH.into_iter().zip(best) {
+                    top.best.set(side, level);
+                }
+                if let Some((event, _)) = cause {
+                    top.ts_event_ns = event.head.ts_event_ns;
+                    if top.marks.has(Marks::SNAPSHOT) {
+                        top.unmark(HEALED);
+                    }
+                }
+            });
+            if let Some((event, at)) = cause {
+                self.check_crossed(index, event, at);
+            }
+        }
+    }
+
+    #[inline]
+    fn check_crossed(&mut self, index: u32, event: &MarketEvent, at: At) {
+        let top = &self.tops[index as usize];
+        let (marks, crossed) = (top.marks, top.best.is_crossed());
+        if crossed != marks.has(Marks::CROSSED) {
+            self.crossing(index, crossed, event, at);
+        }
+    }
+
+    #[cold]
+    fn crossing(&mut self, index: u32, crossed: bool, event: &MarketEvent, at: At) {
+        let top = &self.tops[index as usize];
+        if !crossed {
+            self.unmark(index, Marks::CROSSED);
+        } else if !top.marks.is_halted() {
+            let mut named = *event;
+            // A group of events can end with one of another instrument.
+            named.head.instrument = top.instrument;
+            self.error(Some(index), DataErrorKind::Crossed, &named, at);
+            self.mark(index, Marks::CROSSED, at.ts_recv_ns);
+        }
+    }
+}
+
+/// Returns what ends the group that an event of a book of levels belongs to.
+fn end_of(event: &MarketEvent) -> End {
+    match event.view() {
+        View::Level(_) if event.head.flags.contains(Flags::SNAPSHOT) => End::Message,
+        View::Level(level) => match level.entry_type {
+            b'8' | b'5' => End::Iex,
+            b'0' | b'1' | b'E' | b'F' | b'J' => End::Cme,
+            _ => End::Message,
+        },
+        _ => End::Message,
+    }
+}
+
+/// Returns CME's match event indicator, 0 where an event has none.
+fn match_event(event: &MarketEvent) -> u8 {
+    match event.view() {
+        View::Level(level) => level.venue_flags,
+        View::LastSale(sale) => sale.conditions,
+        View::Volume(volume) => volume.venue_flags,
+        View::Statistic(statistic) => statistic.venue_flags,
+        View::SecurityStatus(status) => status.venue_flags,
+        View::ChannelReset(reset) => reset.venue_flags,
+        _ => 0,
+    }
+}
