@@ -176,6 +176,8 @@ pub struct Top {
     pub(super) marks: Marks,
     /// It is among those that the present record changed.
     pub(super) noted: bool,
+    /// The venue shows levels of this instrument: what it tells of its orders shows nowhere else.
+    pub(super) by_level: bool,
 }
 
 const _: () = assert!(size_of::<Top>() == 64);
@@ -189,6 +191,7 @@ impl Top {
             instrument,
             marks,
             noted: false,
+            by_level: false,
         }
     }
 

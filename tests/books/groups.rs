@@ -2,7 +2,7 @@
 
 use super::*;
 use ringtape::book::Trust;
-use ringtape::market::Volume;
+use ringtape::market::{Replace, Volume};
 
 #[test]
 fn an_event_of_iex_ends_with_its_bit_and_not_with_its_messages() {
@@ -60,4 +60,31 @@ fn orders_of_one_message_are_seen_together() {
     assert!(rig.event(first).is_empty());
     assert_eq!(rig.event(add(13, 2, Side::SELL, 90, 5)), [0]);
     assert!(rig.book(13).best().is_crossed());
+}
+
+#[test]
+fn what_is_as_before_when_the_record_is_done_is_not_told_as_a_change() {
+    let mut rig = Rig::started();
+    rig.event(add(13, 1, Side::BUY, 100, 5));
+    let same = Replace {
+        head: head(13, Side::NONE),
+        order_id: 1,
+        new_order_id: 2,
+        price_e9: 100,
+        quantity: 5,
+        message: 0,
+    };
+    assert!(rig.event(same).is_empty());
+    assert_eq!(rig.book(13).position(2).unwrap().orders_ahead, 0);
+}
+
+#[test]
+fn where_a_venue_shows_levels_too_the_book_is_that_of_the_levels() {
+    let mut rig = Rig::started();
+    rig.event(add(13, 1, Side::BUY, 100, 5));
+    assert_eq!(rig.event(iex(13, Side::BUY, 90, 7, true)), [0]);
+    assert_eq!(rig.book(13).best().bid_price_e9, 90);
+    assert!(rig.event(add(13, 2, Side::BUY, 110, 5)).is_empty());
+    assert_eq!(rig.depth(13, BookSide::Bid), [level(90, 7, 0)]);
+    assert!(rig.is_trusted(13));
 }

@@ -28,13 +28,13 @@ impl Books {
     /// Hot path: no system call, and no allocation once as many instruments, orders and levels were
     /// there at a time.
     pub fn on_event(&mut self, event: &MarketEvent, at: At) -> Update<'_> {
-        self.forget_changes();
         self.ts_recv_ns = at.ts_recv_ns;
         let print = if event.head.feed == self.feed {
             self.apply(event, at)
         } else {
             None
         };
+        self.settle();
         Update {
             changed: &self.changed,
             print,

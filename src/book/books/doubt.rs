@@ -22,7 +22,6 @@ impl Books {
     /// trusted until it is whole again: by a restart, a picture of it, or, where the venue counts
     /// the updates of each instrument, the next one that proves that none was missed.
     pub fn on_gap(&mut self, gap: Gap) -> Update<'_> {
-        self.forget_changes();
         if gap.feed == self.feed || gap.feed == ALL_FEEDS {
             // The rest of a group that was begun may be among what is lost.
             self.close(None);
@@ -40,7 +39,6 @@ impl Books {
     /// Takes note of the venue's sessions: one that begins, or begins to number again, voids all
     /// books; a silent feed leaves them as they were, and not trusted.
     pub fn on_session(&mut self, session: &Session, at: At) -> Update<'_> {
-        self.forget_changes();
         self.ts_recv_ns = at.ts_recv_ns;
         if session.feed != self.feed {
             return self.update();
@@ -57,7 +55,8 @@ impl Books {
         self.update()
     }
 
-    pub(super) fn update(&self) -> Update<'_> {
+    fn update(&mut self) -> Update<'_> {
+        self.settle();
         Update {
             changed: &self.changed,
             print: None,
@@ -150,24 +149,29 @@ impl Books {
         self.change(index as usize, |top| top.unmark(marks));
     }
 
-    /// Changes one top, and takes note if it looks different then.
+    /// Changes one top, and keeps how it was before the record that is being taken in.
     #[inline]
     pub(super) fn change(&mut self, index: usize, change: impl FnOnce(&mut Top)) {
         let top = &mut self.tops[index];
-        let before = top.look();
-        change(top);
-        if !top.noted && top.look() != before {
+        if !top.noted {
             top.noted = true;
             // Never more than there are instruments, whose number has 32 bits.
-            self.changed.push(u32::try_from(index).unwrap_or(u32::MAX));
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.noted.push((index, top.look()));
         }
+        change(top);
     }
 
-    /// Forgets what the last record changed.
+    /// Tells apart which tops are not as they were before the record.
     #[inline]
-    pub(super) fn forget_changes(&mut self) {
-        for index in self.changed.drain(..) {
-            self.tops[index as usize].noted = false;
+    pub(super) fn settle(&mut self) {
+        self.changed.clear();
+        for (index, before) in self.noted.drain(..) {
+            let top = &mut self.tops[index as usize];
+            top.noted = false;
+            if top.look() != before {
+                self.changed.push(index);
+            }
         }
     }
 }

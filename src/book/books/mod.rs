@@ -12,7 +12,7 @@ use self::directory::Directory;
 use super::level_book::{LevelBook, LevelDepth};
 use super::order_book::OrderBooks;
 use super::trust::Marks;
-use super::{BookSide, DataError, DataErrorKind, DataErrors, PriceLevel, Print, Top};
+use super::{Best, BookSide, DataError, DataErrorKind, DataErrors, PriceLevel, Print, Top};
 use crate::handler::At;
 use crate::market::{MarketEvent, Symbol};
 use xxhash_rust::xxh3::Xxh3;
@@ -70,7 +70,8 @@ impl Default for BooksConfig {
 /// What makes a book: orders one by one ([`AddOrder`](crate::market::AddOrder) and what follows), levels
 /// ([`Level`](crate::market::Level)), or the best prices themselves
 /// ([`Quote`](crate::market::Quote)). Order-by-order entries that a venue sends beside levels
-/// ([`BookOrder`](crate::market::BookOrder)) make none.
+/// ([`BookOrder`](crate::market::BookOrder)) make none. Where a venue shows an instrument both ways,
+/// its book is that of the levels.
 ///
 /// # Examples
 ///
@@ -134,6 +135,8 @@ pub struct Books {
     open_until: End,
     /// That end was seen; what is left is the end of its message.
     ended: bool,
+    /// Tops that the present record touched, and how they looked before it.
+    noted: Vec<(u32, (Best, u8))>,
     changed: Vec<u32>,
     corrections: u64,
 }
@@ -198,6 +201,7 @@ impl Books {
             open: Vec::new(),
             open_until: End::Message,
             ended: false,
+            noted: Vec::new(),
             changed: Vec::new(),
             corrections: 0,
         }
@@ -311,6 +315,7 @@ impl Books {
             self.orders.make_room(self.tops.len());
             // Whatever happens to all of them at once finds room.
             let places = self.tops.capacity();
+            self.noted.reserve(places - self.noted.len());
             self.changed.reserve(places - self.changed.len());
             self.open.reserve(places - self.open.len());
         }
@@ -326,6 +331,7 @@ impl Books {
                     .expect("invariant: no more books than instruments");
                 self.levels.push(LevelBook::new(self.level_depth));
                 self.instruments[index as usize].levels = Some(place);
+                self.tops[index as usize].by_level = true;
                 place
             }
         };

@@ -21,7 +21,7 @@ impl Books {
         let alone = of.event.head.flags.contains(Flags::LAST);
         if !alone || !self.open.is_empty() {
             self.open(of.index, End::Message);
-        } else if touched.is_best {
+        } else if touched.is_best && !self.tops[of.index as usize].by_level {
             let level = self.orders.best(of.index, touched.side);
             let ts_event_ns = of.event.head.ts_event_ns;
             self.change(of.index as usize, |top| {
