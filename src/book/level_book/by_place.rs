@@ -1,4 +1,4 @@
-//! Owns the levels of a book where they are addressed by place, with holes where they are not known.
+//! Owns the levels of a book where they are addressed by place, with holes where not known.
 
 use super::LevelDepth;
 use crate::book::{BookSide, DataErrorKind, PriceLevel};
@@ -118,8 +118,8 @@ impl Ladder<'_> {
     pub(super) fn remove(&mut self, place: usize, price_e9: i64) -> Result<(), DataErrorKind> {
         let known_e9 = self.slots[place].price_e9;
         let was_known = known_e9 != NO_PRICE && [NO_PRICE, known_e9].contains(&price_e9);
-        // The venue's ladder is one place shorter even where ours had none there: what is behind has
-        // to move, or every later place would be another than the venue means.
+        // The venue's ladder is one place shorter even where ours had none there: what is behind
+        // has to move, or every later place would be another than the venue means.
         let behind = &mut self.slots[place..];
         behind.rotate_left(1);
         if let Some(last) = behind.last_mut() {

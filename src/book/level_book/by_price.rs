@@ -1,7 +1,7 @@
 //! Owns one side of a book whose levels are addressed by price: sorted, the best one last.
 //!
-//! Most changes are near the best price, so with that one at the end of the array few levels have to
-//! move.
+//! Most changes are near the best price, so with that one at the end of the array few levels have
+//! to move.
 
 use crate::book::{BookSide, DataErrorKind, PriceLevel};
 

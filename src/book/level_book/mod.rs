@@ -9,12 +9,12 @@
 //! # By place
 //!
 //! [`Level::level`] is the place, 1 for the best (CME). The venue shows a certain depth of each
-//! side, and further places, fewer, of what it implies from orders in other instruments (entry types
-//! `E` and `F`), which are kept apart. With a level at place `n`
+//! side, and a smaller one of what it implies from orders in other instruments (entry types `E`
+//! and `F`), which is kept apart. With a level at place `n`
 //!
 //! | action | does |
 //! |---|---|
-//! | [`LevelAction::NEW`] | sets place `n`; what was there and behind it moves down by one, and what passes the depth is gone |
+//! | [`LevelAction::NEW`] | sets place `n`; what is there and behind moves down, or off the end |
 //! | [`LevelAction::CHANGE`] | sets place `n`, whose price is as before |
 //! | [`LevelAction::DELETE`] | removes place `n`; what is behind it moves up by one |
 //! | [`LevelAction::DELETE_FROM`] | removes the best `n`; what is behind them moves up by `n` |
@@ -127,8 +127,8 @@ impl LevelBook {
     /// with a change of the book, the best level included:
     ///
     /// * a [`LevelAction::CHANGE`] of a place that is not known, or has another price, sets it;
-    /// * a [`LevelAction::DELETE`] of a place that is not known, or has another price, moves up what
-    ///   is behind it;
+    /// * a [`LevelAction::DELETE`] of a place that is not known, or has another price, moves up
+    ///   what is behind it;
     /// * a [`LevelAction::DELETE_FROM`] removes what it can where a place is not known.
     ///
     /// Of several things that are wrong the first is told: `NoSide`, `UnknownAction`,
