@@ -2,11 +2,13 @@
 //! explain.
 
 use super::*;
-use crate::captures::{binaryfile, market_data, pcap_udp_payloads};
+use crate::captures::{binaryfile, gunzip, market_data, pcap_udp_payloads};
+use crate::pcapng;
 use ringtape::book::{DataErrorKind, Trust};
 use ringtape::feed::moldudp64::PacketWriter;
-use ringtape::feed::{Arrival, Feed, FeedConfig, NasdaqFeed};
+use ringtape::feed::{Arrival, CmeFeed, Feed, FeedConfig, IexFeed, NasdaqFeed};
 use ringtape::record::{Batch, Content};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 const DATAGRAM_BYTES: usize = 1_500;
@@ -145,4 +147,62 @@ fn a_capture_that_begins_in_the_middle_of_nasdaqs_day_is_recovering_throughout()
     for index in 0..u32::try_from(books.len()).unwrap() {
         assert_eq!(books.top(index).unwrap().trust(), Trust::Recovering);
     }
+}
+
+/// How often each trust is that of an instrument.
+fn trusts(books: &Books) -> BTreeMap<&'static str, u32> {
+    let mut trusts = BTreeMap::new();
+    for index in 0..u32::try_from(books.len()).unwrap() {
+        let trust = books.top(index).unwrap().trust();
+        *trusts.entry(trust.name()).or_default() += 1;
+    }
+    trusts
+}
+
+#[test]
+fn the_deep_capture_crosses_where_the_venue_left_events_unfinished_or_had_not_opened() {
+    let Some(path) = market_data("iex/2017-04-25.DEEP10.8000packets.pcap.gz") else {
+        return;
+    };
+    let file = gunzip(&fs::read(path).unwrap());
+    let mut fed = Fed::new(IexFeed::new(config()).unwrap());
+    for payload in pcap_udp_payloads(&file) {
+        fed.datagram(payload, 1);
+    }
+    let (books, crossed) = fed.close();
+    // `tests/book_levels_data` finds the reason of each of them in the raw bytes.
+    let expected = [
+        (DataErrorKind::UnknownLevel, 0, 1),
+        (DataErrorKind::Crossed, 16, 0),
+    ];
+    assert_eq!(errors(&books), expected);
+    let instruments: BTreeSet<u32> = crossed.iter().map(|(instrument, _)| *instrument).collect();
+    let names = instruments.iter().map(|&instrument| {
+        let index = books.index(instrument).unwrap();
+        books.symbol(index).unwrap().to_string()
+    });
+    let names: BTreeSet<String> = names.collect();
+    let expected = ["CVS", "IRS", "MSFT", "ZEXIT", "ZIEXT", "ZXIET"].map(str::to_owned);
+    assert_eq!(names, expected.into());
+    // The last restart emptied all books, and two instruments are halted since.
+    assert_eq!(trusts(&books), [("empty", 7_800), ("halted", 2)].into());
+}
+
+#[test]
+fn the_cme_capture_changes_levels_from_before_it_began_and_crosses_nowhere() {
+    let Some(path) = market_data("cme-mdp3/2016-09-27.v8.AB.pcapng") else {
+        return;
+    };
+    let file = fs::read(path).unwrap();
+    let mut fed = Fed::new(CmeFeed::new(config()).unwrap());
+    for datagram in pcapng::datagrams(&file) {
+        if datagram.destination.1 == 14_320 {
+            fed.datagram(datagram.payload, datagram.captured_ns);
+        }
+    }
+    let (books, crossed) = fed.close();
+    // `tests/book_levels_data` shows that nothing in the capture had set any of them.
+    assert_eq!(errors(&books), [(DataErrorKind::UnknownLevel, 0, 49)]);
+    assert_eq!(crossed, []);
+    assert_eq!(trusts(&books), [("recovering", 39)].into());
 }

@@ -88,3 +88,15 @@ fn where_a_venue_shows_levels_too_the_book_is_that_of_the_levels() {
     assert_eq!(rig.depth(13, BookSide::Bid), [level(90, 7, 0)]);
     assert!(rig.is_trusted(13));
 }
+
+#[test]
+fn an_event_that_the_venue_leaves_unfinished_ends_where_one_of_another_time_begins() {
+    let mut rig = Rig::started();
+    rig.event(iex(13, Side::BUY, 100, 5, true));
+    assert!(rig.event(iex(13, Side::BUY, 101, 5, false)).is_empty());
+    let mut later = iex(14, Side::BUY, 50, 5, false);
+    later.head.ts_event_ns += 1;
+    assert_eq!(rig.event(later), [0]);
+    assert_eq!(rig.book(13).best().bid_price_e9, 101);
+    assert_eq!(rig.book(14).best().bid_price_e9, i64::MIN);
+}

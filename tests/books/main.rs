@@ -7,6 +7,8 @@ mod bad_data;
 mod captures;
 mod data;
 mod groups;
+#[path = "../captures/pcapng.rs"]
+mod pcapng;
 mod trust;
 
 use ringtape::book::{Book, BookSide, Books, BooksConfig, PriceLevel};

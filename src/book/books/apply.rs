@@ -43,6 +43,9 @@ impl Books {
 
     #[inline]
     fn apply(&mut self, event: &MarketEvent, at: At) -> Option<Print> {
+        if !self.open.is_empty() {
+            self.end_if_over(event.head.ts_event_ns);
+        }
         let index = match self.index(event.head.instrument) {
             Some(index) => Some(index),
             None => self.admit_for(event, at),

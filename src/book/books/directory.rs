@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_directory_agrees_with_a_map_and_refuses_what_it_has_no_room_for() {
-        const INSTRUMENTS_MAX: usize = 5_000;
+        const INSTRUMENTS_MAX: usize = 4_000;
         let mut directory = Directory::new(INSTRUMENTS_MAX);
         let mut naive: HashMap<u32, u32> = HashMap::new();
         let mut state = 7u64;

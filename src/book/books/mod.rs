@@ -76,10 +76,10 @@ impl Default for BooksConfig {
 /// # Examples
 ///
 /// ```
-/// use ringtape::book::{Books, BooksConfig, Trust};
+/// use ringtape::book::{Books, BooksConfig};
 /// use ringtape::handler::{At, Handler};
 /// use ringtape::market::MarketEvent;
-/// use ringtape::record::{Gap, Session};
+/// use ringtape::record::{Gap, GapCause, Session};
 ///
 /// /// Follows the spread of one instrument.
 /// struct Spread {
@@ -90,14 +90,11 @@ impl Default for BooksConfig {
 ///
 /// impl Handler<MarketEvent> for Spread {
 ///     fn on_event(&mut self, event: &MarketEvent, at: At) {
-///         let update = self.books.on_event(event, at);
-///         let Some(index) = update.changed.first() else { return };
-///         let Some(top) = self.books.top(*index) else { return };
-///         if top.instrument() == self.instrument
-///             && let Ok(best) = top.trusted()
-///             && let Some(spread_e9) = best.spread_e9()
-///         {
-///             self.widest_e9 = self.widest_e9.max(spread_e9);
+///         self.books.on_event(event, at);
+///         let Some(index) = self.books.index(self.instrument) else { return };
+///         // A spread of a book that is not trusted is none.
+///         if let Some(Ok(best)) = self.books.top(index).map(|top| top.trusted()) {
+///             self.widest_e9 = self.widest_e9.max(best.spread_e9().unwrap_or(0));
 ///         }
 ///     }
 ///     fn on_gap(&mut self, gap: Gap) {
@@ -109,9 +106,9 @@ impl Default for BooksConfig {
 /// }
 ///
 /// let books = Books::new(BooksConfig::default());
-/// assert!(books.is_empty());
-/// let spread = Spread { books, instrument: 13, widest_e9: 0 };
-/// # let _ = spread;
+/// let mut spread = Spread { books, instrument: 13, widest_e9: 0 };
+/// spread.on_gap(Gap { first: 1, last: 2, cause: GapCause::Absent, feed: 1 });
+/// assert_eq!(spread.widest_e9, 0);
 /// ```
 #[derive(Debug)]
 pub struct Books {
@@ -133,6 +130,8 @@ pub struct Books {
     /// Instruments whose books are between two states, and what ends that.
     open: Vec<u32>,
     open_until: End,
+    /// The last event that left a book so.
+    opened_by: Option<(MarketEvent, At)>,
     /// That end was seen; what is left is the end of its message.
     ended: bool,
     /// Tops that the present record touched, and how they looked before it.
@@ -200,6 +199,7 @@ impl Books {
             ts_recv_ns: 0,
             open: Vec::new(),
             open_until: End::Message,
+            opened_by: None,
             ended: false,
             noted: Vec::new(),
             changed: Vec::new(),

@@ -1,4 +1,7 @@
 //! Owns when a group of events is whole, so that nobody sees a book between two states.
+//!
+//! A venue's own event ends with the bit that the venue sets at its end, or, where the venue leaves
+//! it out or sets it in a message that becomes no event, where an event of another time begins.
 
 use super::apply::Of;
 use super::doubt::HEALED;
@@ -20,7 +23,7 @@ impl Books {
     pub(super) fn touched(&mut self, of: Of<'_>, touched: Touched) {
         let alone = of.event.head.flags.contains(Flags::LAST);
         if !alone || !self.open.is_empty() {
-            self.open(of.index, End::Message);
+            self.open(of, End::Message);
         } else if touched.is_best && !self.tops[of.index as usize].by_level {
             let level = self.orders.best(of.index, touched.side);
             let ts_event_ns = of.event.head.ts_event_ns;
@@ -34,17 +37,29 @@ impl Books {
 
     /// Shows what an event did to a book of levels when the venue's event is whole.
     pub(super) fn touched_levels(&mut self, of: Of<'_>) {
-        self.open(of.index, end_of(of.event));
+        self.open(of, end_of(of.event));
     }
 
-    fn open(&mut self, index: u32, until: End) {
+    fn open(&mut self, of: Of<'_>, until: End) {
         if self.open.is_empty() {
             self.open_until = until;
         }
-        let instrument = &mut self.instruments[index as usize];
+        self.opened_by = Some((*of.event, of.at));
+        let instrument = &mut self.instruments[of.index as usize];
         if !instrument.open {
             instrument.open = true;
-            self.open.push(index);
+            self.open.push(of.index);
+        }
+    }
+
+    /// Shows the books that were left between two states, if an event of another time begins.
+    #[cold]
+    pub(super) fn end_if_over(&mut self, ts_event_ns: u64) {
+        if self.open_until != End::Message
+            && let Some((last, at)) = self.opened_by
+            && last.head.ts_event_ns != ts_event_ns
+        {
+            self.close(Some((&last, at)));
         }
     }
 
@@ -59,13 +74,13 @@ impl Books {
             End::Cme => match_event(event) & CME_COMPLETE != 0,
         };
         if self.ended && event.head.flags.contains(Flags::LAST) {
-            self.ended = false;
             self.close(Some((event, at)));
         }
     }
 
     /// Shows the books that were between two states, as they are.
     pub(super) fn close(&mut self, cause: Option<(&MarketEvent, At)>) {
+        (self.ended, self.opened_by) = (false, None);
         while let Some(index) = self.open.pop() {
             self.instruments[index as usize].open = false;
             let best = BookSide::BOTH.map(|side| self.best(index, side));
