@@ -4,10 +4,12 @@ use super::pace::{Pace, Speed};
 use super::tape::Tape;
 use super::{Filter, Replay};
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handler::{Handler, Ran, Run, Tally};
 use crate::journal::number_after;
 use crate::record::{Content, Digest, Event, Record, Sequence};
+use std::ops::ControlFlow;
+use std::time::Duration;
 
 /// A replay that runs whenever it is polled, on the thread that polls it.
 ///
@@ -46,7 +48,20 @@ pub struct Playback<E: Event, H, C> {
     filter: Option<Filter<E>>,
     digests: bool,
     passage: Passage,
-    finished: bool,
+    /// Records that were read and for which the handler was not ready. Copies: the file may become
+    /// shorter while they wait.
+    rest: Vec<Record<E>>,
+    state: State,
+    /// Whether the handler was not ready when it was last asked.
+    waits: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    /// The handler was stopped and is not yet ready to end.
+    Stopping,
+    Finished,
 }
 
 /// Where a record stands.
@@ -105,7 +120,9 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
             filter: replay.filter,
             digests,
             passage: Passage::default(),
-            finished: false,
+            rest: Vec::new(),
+            state: State::Running,
+            waits: false,
         };
         let started = playback.run.contain(Run::start::<E>);
         match playback.unless_panicked(started) {
@@ -119,57 +136,103 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
     }
 
     /// Gives the handler records that are due, at most one frame's, and returns how many were read
-    /// for it. Calls its `on_stop` behind the last. Never waits: returns 0 where no record is due.
+    /// for it. Calls its `on_stop` behind the last. Never waits: returns 0 where no record is due,
+    /// and while the handler is not ready ([`Handler::is_ready`]).
     ///
     /// # Errors
     ///
     /// [`HandlerPanicked`](crate::error::Error::HandlerPanicked), after which the replay is finished; what a journal's
     /// [`Reader::next`](crate::journal::Reader::next) gives, and gives again.
     pub fn poll(&mut self) -> Result<usize> {
-        if self.finished {
+        if self.state == State::Finished || !self.is_ready()? {
+            return Ok(0);
+        }
+        if self.state == State::Stopping {
+            self.state = State::Finished;
             return Ok(0);
         }
         let begin = self.records();
+        if self.rest.is_empty() {
+            self.give_next()?;
+        } else {
+            self.give_rest()?;
+        }
+        // Never more than a frame's records.
+        Ok(usize::try_from(self.records() - begin).unwrap_or(usize::MAX))
+    }
+
+    fn is_ready(&mut self) -> Result<bool> {
+        let ready = self.run.contain(Run::is_ready::<E>);
+        let ready = self.unless_panicked(ready)?;
+        self.waits = !ready;
+        Ok(ready)
+    }
+
+    /// Gives what was read before the handler was not ready.
+    fn give_rest(&mut self) -> Result<()> {
+        let mut rest = std::mem::take(&mut self.rest);
+        let (filter, passage) = (self.filter.as_mut(), &mut self.passage);
+        let given = give(&mut self.run, filter, true, self.digests, passage, &rest);
+        let given = self.unless_panicked(given)?;
+        rest.drain(..given);
+        self.rest = rest;
+        Ok(())
+    }
+
+    fn give_next(&mut self) -> Result<()> {
         let records = if self.lends {
             self.tapes[0].lend()?
         } else {
             due_records(&mut self.tapes, &mut self.pace)?
         };
         let Some(records) = records else {
-            self.stop()?;
-            return Ok(0);
+            return self.stop();
         };
-        let filter = self.filter.as_mut();
+        let (filter, passage) = (self.filter.as_mut(), &mut self.passage);
         let given = give(
             &mut self.run,
             filter,
+            false,
             self.digests,
-            &mut self.passage,
+            passage,
             records,
         );
-        self.unless_panicked(given)?;
-        // Never more than a frame's records.
-        Ok(usize::try_from(self.records() - begin).unwrap_or(usize::MAX))
+        if let Some(given) = given {
+            self.rest.extend_from_slice(&records[given..]);
+        }
+        self.unless_panicked(given).map(drop)
     }
 
-    /// Ends the replay here: calls the handler's `on_stop`, unless it was called.
+    /// Ends the replay here: calls the handler's `on_stop`, unless it was called. The replay has
+    /// ended when the handler is ready to, as [`poll`](Self::poll) finds out if it is not now.
     ///
     /// # Errors
     ///
     /// [`HandlerPanicked`](crate::error::Error::HandlerPanicked).
     pub fn stop(&mut self) -> Result<()> {
-        if self.finished {
+        if self.state != State::Running {
             return Ok(());
         }
-        self.finished = true;
+        self.state = State::Stopping;
+        self.rest.clear();
         let stopped = self.run.contain(Run::stop::<E>);
-        self.unless_panicked(stopped)
+        self.unless_panicked(stopped)?;
+        if self.is_ready()? {
+            self.state = State::Finished;
+        }
+        Ok(())
     }
 
     /// Returns whether there is nothing more to give.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.finished
+        self.state == State::Finished
+    }
+
+    /// Returns whether the handler was not ready when it was last asked, so that nothing was given.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Returns how long after the last poll the next record is due: nanoseconds, 0 at
@@ -219,9 +282,17 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
         }
     }
 
+    /// Says that the handler was not ready for too long.
+    pub(super) fn not_ready(&self, waited_ns: u64) -> Error {
+        Error::HandlerNotReady {
+            name: self.name.clone(),
+            waited: Duration::from_nanos(waited_ns),
+        }
+    }
+
     fn unless_panicked<R>(&mut self, returned: Option<R>) -> Result<R> {
         returned.ok_or_else(|| {
-            self.finished = true;
+            self.state = State::Finished;
             self.run
                 .panic(&self.name)
                 .expect("invariant: nothing is returned only after a panic")
@@ -257,22 +328,36 @@ fn due_records<'a, E: Event, C: Clock>(
     Ok(Some(tapes[place].take(in_turn)))
 }
 
-/// Gives the handler those of the records that it is to have. Returns nothing if it panicked.
+/// Gives the handler those of the records that it is to have, as long as it is ready; `passed` says
+/// that the filter has passed the first of them before. Returns how many need not come again, or
+/// nothing if it panicked.
 fn give<E: Event, H: Handler<E>>(
     run: &mut Run<H>,
     filter: Option<&mut Filter<E>>,
+    mut passed: bool,
     digests: bool,
     passage: &mut Passage,
     records: &[Record<E>],
-) -> Option<()> {
+) -> Option<usize> {
     let all = records.iter();
+    let digested = |run: &mut Run<H>, record: &Record<E>, end| {
+        run.record(record, end);
+        run.is_ready::<E>()
+    };
+    let dispatched = |run: &mut Run<H>, record: &Record<E>, end| {
+        run.dispatch(record, end);
+        run.is_ready::<E>()
+    };
     // Four loops, so that none asks for each record what is the same for all of them.
-    let ends = match (filter, digests) {
-        (None, true) => run.contain(|run| each(all, |record, end| run.record(record, end))),
-        (None, false) => run.contain(|run| each(all, |record, end| run.dispatch(record, end))),
+    let given = match (filter, digests) {
+        (None, true) => run.contain(|run| each(all, |record, end| digested(run, record, end))),
+        (None, false) => run.contain(|run| each(all, |record, end| dispatched(run, record, end))),
         (Some(Filter(wanted)), digests) => {
             let filtered = &mut passage.filtered;
             let some = all.filter(|record| {
+                if std::mem::take(&mut passed) {
+                    return true;
+                }
                 let passes = match record.content() {
                     Content::Event(event) => wanted(event),
                     _ => true,
@@ -281,32 +366,48 @@ fn give<E: Event, H: Handler<E>>(
                 passes
             });
             if digests {
-                run.contain(|run| each(some, |record, end| run.record(record, end)))
+                run.contain(|run| each(some, |record, end| digested(run, record, end)))
             } else {
-                run.contain(|run| each(some, |record, end| run.dispatch(record, end)))
+                run.contain(|run| each(some, |record, end| dispatched(run, record, end)))
             }
         }
     }?;
-    if let Some((first, last)) = ends {
-        passage.first.get_or_insert(first);
-        passage.last = Some(last);
-    }
-    Some(())
+    let Some(Given { first, last, next }) = given else {
+        return Some(records.len());
+    };
+    passage.first.get_or_insert(first);
+    passage.last = Some(last);
+    let is_next = |record: &Record<E>| next.is_some_and(|next| std::ptr::eq(record, next));
+    Some(records.iter().position(is_next).unwrap_or(records.len()))
 }
 
-/// Gives each record, with whether the next has another receive time. Returns the first and the
-/// last.
+/// Which records were given.
+struct Given<'a, E> {
+    first: Mark,
+    last: Mark,
+    /// The first for which the handler was not ready.
+    next: Option<&'a Record<E>>,
+}
+
+/// Gives each record, with whether the next has another receive time, until `give` says that the
+/// handler is not ready for more.
 fn each<'a, E: Event>(
     mut records: impl Iterator<Item = &'a Record<E>>,
-    mut give: impl FnMut(&Record<E>, bool),
-) -> Option<(Mark, Mark)> {
+    mut give: impl FnMut(&Record<E>, bool) -> bool,
+) -> Option<Given<'a, E>> {
     let first = records.next()?;
     let mut last = first;
-    records.for_each(|record| {
-        give(last, record.ts_recv_ns() != last.ts_recv_ns());
+    let stopped = records.try_for_each(|record| {
+        if !give(last, record.ts_recv_ns() != last.ts_recv_ns()) {
+            return ControlFlow::Break(record);
+        }
         last = record;
+        ControlFlow::Continue(())
     });
-    give(last, true);
+    let next = stopped.break_value();
+    if next.is_none() {
+        give(last, true);
+    }
     let first = Mark {
         sequence: first.sequence(),
         ts_recv_ns: first.ts_recv_ns(),
@@ -315,5 +416,5 @@ fn each<'a, E: Event>(
         sequence: Sequence::new(number_after(last).get().saturating_sub(1)),
         ts_recv_ns: last.ts_recv_ns(),
     };
-    Some((first, last))
+    Some(Given { first, last, next })
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// Records handed to a handler before other stages of the same core get their turn.
 const RECORDS_PER_POLL: usize = 256;
 
-/// A handler with its subscription. Ends when the bus has ended and every record is delivered, or
-/// when the handler panics.
+/// A handler with its subscription. Ends when the bus has ended, every record is delivered and the
+/// handler is done with them ([`Handler::is_ready`]), or when the handler panics.
 #[derive(Debug)]
 pub struct HandleStage<E: Event, H, C> {
     name: String,
@@ -28,6 +28,8 @@ pub struct HandleStage<E: Event, H, C> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Running,
+    /// The handler was stopped and is not yet ready to end.
+    Stopping,
     Finished,
 }
 
@@ -122,6 +124,8 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
         Ok(())
     }
 
+    /// Gives the handler nothing while it is not ready.
+    ///
     /// Hot path: no allocation, no system call; the handler's own calls are the handler's.
     fn poll(&mut self) -> usize {
         if self.state == State::Finished {
@@ -132,12 +136,24 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
         };
         let (stopwatch, state) = (&mut self.stopwatch, &mut self.state);
         let polled = self.run.contain(|run| {
-            let deliveries = subscriber.poll(RECORDS_PER_POLL, |delivery| {
+            if !run.is_ready::<E>() {
+                return 0;
+            }
+            if *state == State::Stopping {
+                *state = State::Finished;
+                return 0;
+            }
+            let deliveries = subscriber.poll_while(RECORDS_PER_POLL, |delivery| {
                 deliver(run, stopwatch, delivery);
+                run.is_ready::<E>()
             });
             if deliveries == 0 && subscriber.is_closed() {
-                *state = State::Finished;
                 run.stop::<E>();
+                *state = if run.is_ready::<E>() {
+                    State::Finished
+                } else {
+                    State::Stopping
+                };
             }
             deliveries
         });

@@ -395,6 +395,37 @@ fn view_fields(view: View<'_>) -> Fields {
             ("venue_flags", bits(v.venue_flags)),
         ],
         View::SecurityEvent(v) => vec![("code", ascii(&[v.code]))],
+        View::Bbo(v) => vec![
+            ("bid_price", price(v.bid_price_e9)),
+            ("ask_price", price(v.ask_price_e9)),
+            ("bid_quantity", Number(v.bid_quantity.into())),
+            ("ask_quantity", Number(v.ask_quantity.into())),
+            ("trust", Number(v.trust.into())),
+        ],
+        View::Print(v) => vec![
+            ("price", price(v.price_e9)),
+            ("match_id", Number(v.match_id)),
+            ("quantity", Number(v.quantity)),
+            ("source", Number(v.source.into())),
+        ],
+        View::Bar(v) => vec![
+            ("open_price", price(v.open_price_e9)),
+            ("high_price", price(v.high_price_e9)),
+            ("low_price", price(v.low_price_e9)),
+            ("trades", Number(v.trades.into())),
+        ],
+        View::BarClose(v) => vec![
+            ("close_price", price(v.close_price_e9)),
+            ("vwap", price(v.vwap_e9)),
+            ("volume", Number(v.volume)),
+            ("rule", Number(v.rule.into())),
+            ("end", Number(v.end.into())),
+        ],
+        View::Vwap(v) => vec![
+            ("vwap", price(v.vwap_e9)),
+            ("volume", Number(v.volume)),
+            ("trades", Number(v.trades.into())),
+        ],
         View::Unknown(event) => vec![
             ("kind_byte", Number(event.head.kind.0.into())),
             ("body", Word(hex(&event.body))),
