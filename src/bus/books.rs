@@ -1,8 +1,8 @@
 //! Owns the books of a subscription: what was given, what was taken, and whether that is the same.
 
 use crate::counters::Counter;
-use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_utils::CachePadded;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What one subscription's publisher side has done; the other half of the books is
 /// [`Taken`]. Written by the publisher.

@@ -276,7 +276,11 @@ impl<E: Event> Offline<E> {
     fn poll_stages(&mut self) {
         let mut work = 1;
         while work > 0 {
-            work = self.handle_stages.iter_mut().map(|stage| stage.poll()).sum();
+            work = self
+                .handle_stages
+                .iter_mut()
+                .map(|stage| stage.poll())
+                .sum();
             work += self.record.iter_mut().map(Stage::poll).sum::<usize>();
             let others = self.other_records.iter_mut();
             work += others.map(|(stage, _)| stage.poll()).sum::<usize>();

@@ -189,14 +189,7 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
             return self.stop();
         };
         let (filter, passage) = (self.filter.as_mut(), &mut self.passage);
-        let given = give(
-            &mut self.run,
-            filter,
-            false,
-            self.digests,
-            passage,
-            records,
-        );
+        let given = give(&mut self.run, filter, false, self.digests, passage, records);
         if let Some(given) = given {
             self.rest.extend_from_slice(&records[given..]);
         }

@@ -88,9 +88,10 @@ impl Told {
     fn of(top: &Top) -> Self {
         let best = top.as_is();
         // One less than what stands for no quantity also stands for more.
-        let told = |quantity: u64| u32::try_from(quantity).map_or(NO_QUANTITY - 1, |quantity| {
-            quantity.min(NO_QUANTITY - 1)
-        });
+        let told = |quantity: u64| {
+            u32::try_from(quantity)
+                .map_or(NO_QUANTITY - 1, |quantity| quantity.min(NO_QUANTITY - 1))
+        };
         Self {
             bid_price_e9: best.bid_price_e9,
             ask_price_e9: best.ask_price_e9,
@@ -104,7 +105,9 @@ impl Told {
 impl Derived {
     pub(super) fn new(config: &DerivedConfig, instruments_max: usize) -> Self {
         let rules = config.rules.iter();
-        let rules: Vec<Bars> = rules.map(|&rule| Bars::new(rule, instruments_max)).collect();
+        let rules: Vec<Bars> = rules
+            .map(|&rule| Bars::new(rule, instruments_max))
+            .collect();
         Self {
             feed: config.feed,
             sessions: Vec::with_capacity(instruments_max),

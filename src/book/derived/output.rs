@@ -224,6 +224,9 @@ impl<H: Handler<MarketEvent>> Output for InlineOutput<H> {
             return false;
         }
         if !self.stopped {
+            if !self.handler.is_ready() {
+                return false;
+            }
             self.stopped = true;
             self.handler.on_stop();
         }

@@ -1,0 +1,14 @@
+//! The derived events: beside a naive model that recomputes them from lists, and the same live and
+//! in replay.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod model;
+mod naive_bars;
+mod pieces;
+mod pipelines;
+mod readiness;
+mod rig;
+mod sessions;
+#[path = "../support/mod.rs"]
+mod support;
