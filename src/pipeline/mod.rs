@@ -3,6 +3,10 @@
 //!
 //! One pipeline has one ingest stage and so one bus and one total order. It runs on threads that
 //! receive from sockets, or, [`Offline`], on the caller's from what was captured.
+//!
+//! A handler can publish to a bus of its own, and handlers and journals of that bus run in the same
+//! pipeline ([`Pipeline::subscribe_to`]). Buses end one after the other: the pipeline's own, then the
+//! handler, which hands over what is left and drops its publisher, then those who listen to that.
 
 mod attach;
 mod offline;

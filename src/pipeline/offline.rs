@@ -209,7 +209,8 @@ impl<E: Event> Offline<E> {
         self.first
     }
 
-    /// Publishes open holes as gaps, lets everybody come to an end and returns the report.
+    /// Publishes open holes as gaps, lets everybody come to an end and returns the report. A handler
+    /// that is not ready to end is waited for.
     #[must_use]
     pub fn finish(mut self) -> Report {
         let now_ns = self.now_ns;

@@ -21,7 +21,11 @@ pub struct HandleStage<E: Event, H, C> {
     subscriber: Option<Subscriber<E>>,
     books: Arc<Books>,
     state: State,
-    run: Run<H>,
+    /// Gone once the handler has panicked: what it owns, such as the publisher of another bus, must
+    /// not outlive that.
+    run: Option<Run<H>>,
+    /// What a panic left.
+    ran: Option<Ran<H>>,
     stopwatch: Stopwatch<C>,
 }
 
@@ -74,7 +78,8 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
             books: subscriber.books(),
             subscriber: Some(subscriber),
             state: State::Running,
-            run: Run::new(handler, Digest::new()),
+            run: Some(Run::new(handler, Digest::new())),
+            ran: None,
             stopwatch: Stopwatch {
                 clock,
                 latency: measure.then(Latency::default),
@@ -86,12 +91,15 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
     /// yet final.
     #[must_use]
     pub fn into_outcome(self) -> HandleOutcome<H> {
+        let ended = self.run.map(|run| run.into_ran(&self.name));
         let Ran {
             handler,
             digest,
             tally,
             error,
-        } = self.run.into_ran(&self.name);
+        } = ended
+            .or(self.ran)
+            .expect("invariant: a run or what is left of it");
         HandleOutcome {
             name: self.name,
             handler,
@@ -107,6 +115,7 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
     fn end_if_panicked<R>(&mut self, returned: Option<R>) -> Option<R> {
         if returned.is_none() {
             self.subscriber = None;
+            self.ran = self.run.take().map(|run| run.into_ran(&self.name));
             self.state = State::Finished;
         }
         returned
@@ -119,8 +128,10 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
     }
 
     fn start(&mut self) -> crate::error::Result<()> {
-        let started = self.run.contain(Run::start::<E>);
-        self.end_if_panicked(started);
+        if let Some(run) = &mut self.run {
+            let started = run.contain(Run::start::<E>);
+            self.end_if_panicked(started);
+        }
         Ok(())
     }
 
@@ -131,11 +142,11 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
         if self.state == State::Finished {
             return 0;
         }
-        let Some(subscriber) = &mut self.subscriber else {
+        let (Some(subscriber), Some(run)) = (&mut self.subscriber, &mut self.run) else {
             return 0;
         };
         let (stopwatch, state) = (&mut self.stopwatch, &mut self.state);
-        let polled = self.run.contain(|run| {
+        let polled = run.contain(|run| {
             if !run.is_ready::<E>() {
                 return 0;
             }

@@ -10,11 +10,12 @@ use ringtape::bus::{Contract, Publisher, Subscription};
 use ringtape::error::Error;
 use ringtape::feed::itch::encode::{self, Head, Order};
 use ringtape::feed::moldudp64::PacketWriter;
-use ringtape::handler::Handler;
+use ringtape::handler::{At, Handler};
+use ringtape::journal::Writer;
 use ringtape::market::{MarketEvent, Symbol};
 use ringtape::net::{Datagram, Line};
 use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Report, Settings, Ticket};
-use ringtape::record::Sequence;
+use ringtape::record::{Gap, GapCause, Record, Sequence, Session};
 use ringtape::replay::{Place, Replay};
 use ringtape::wait::WaitStrategy;
 use std::path::Path;
@@ -29,7 +30,7 @@ const RULES: [BarRule; 3] = [
 /// Long enough that no stall of a test machine makes a line late.
 const PATIENT_NS: u64 = 60_000_000_000;
 
-fn books() -> BooksConfig {
+fn few_books() -> BooksConfig {
     BooksConfig {
         instruments_max: 64,
         orders_expected: 1_024,
@@ -110,7 +111,7 @@ fn wire(
         .subscribe_to(&mut derived, "keep", settings, Keep::default())
         .unwrap();
     let output = BusOutput::new(derived).unwrap();
-    let handler = BookHandler::new(books(), &config(&RULES), output).unwrap();
+    let handler = BookHandler::new(few_books(), &config(&RULES), output).unwrap();
     let source = HandlerSettings {
         subscription: Subscription {
             capacity: 4_096,
@@ -166,7 +167,7 @@ fn check(mut report: Report, tickets: &Tickets, folder: &Path, first: Sequence) 
     let open = || Replay::<MarketEvent>::open(folder.join("source")).unwrap();
     let inline = || {
         let output = InlineOutput::starting_at(first, Keep::default());
-        BookHandler::new(books_config(), &config(&RULES), output).unwrap()
+        BookHandler::new(few_books(), &config(&RULES), output).unwrap()
     };
     let replay = open().from(Place::Sequence(begin));
     let whole = replay.run("whole", inline()).unwrap().handler.unwrap();
@@ -190,10 +191,6 @@ fn check(mut report: Report, tickets: &Tickets, folder: &Path, first: Sequence) 
     assert_eq!(halves.digest().value(), digest);
     assert_eq!(halves.output().handler().events, keep.events);
     digest
-}
-
-fn books_config() -> BooksConfig {
-    books()
 }
 
 fn settings(core: Option<usize>, contract: Contract, capacity: usize) -> HandlerSettings {
@@ -299,11 +296,11 @@ fn a_stop_in_the_middle_closes_the_bars_and_ends_both_buses() {
 struct Mortal(u64);
 
 impl Handler<MarketEvent> for Mortal {
-    fn on_event(&mut self, _: &MarketEvent, _: ringtape::handler::At) {
+    fn on_event(&mut self, _: &MarketEvent, _: At) {
         self.0 += 1;
         assert!(self.0 < 10, "the tenth event");
     }
-    fn on_gap(&mut self, _: ringtape::record::Gap) {}
+    fn on_gap(&mut self, _: Gap) {}
 }
 
 #[test]
@@ -321,7 +318,7 @@ fn a_derived_subscriber_that_dies_is_reported_and_holds_nobody_up() {
         .subscribe_to(&mut derived, "mortal", lossless, Mortal::default())
         .unwrap();
     let output = BusOutput::new(derived).unwrap();
-    let handler = BookHandler::new(books(), &config(&RULES), output).unwrap();
+    let handler = BookHandler::new(few_books(), &config(&RULES), output).unwrap();
     let source = settings(None, Contract::Lossless, 4_096);
     let books = pipeline.subscribe("books", source, handler);
     let running = pipeline.start().unwrap();
@@ -345,6 +342,65 @@ fn a_derived_subscriber_that_dies_is_reported_and_holds_nobody_up() {
     assert!(account.left_behind > 300 && made.bars > 100, "{made:?}");
 }
 
+/// Keeps books until its two hundredth event, at which it panics.
+struct Bomb {
+    books: BookHandler<BusOutput>,
+    events: u64,
+}
+
+impl Handler<MarketEvent> for Bomb {
+    fn on_event(&mut self, event: &MarketEvent, at: At) {
+        self.events += 1;
+        assert!(self.events < 200, "the two hundredth event");
+        self.books.on_event(event, at);
+    }
+    fn on_gap(&mut self, gap: Gap) {
+        self.books.on_gap(gap);
+    }
+    fn on_session(&mut self, session: &Session, at: At) {
+        self.books.on_session(session, at);
+    }
+    fn is_ready(&mut self) -> bool {
+        self.books.is_ready()
+    }
+}
+
+#[test]
+fn a_handler_that_dies_ends_the_bus_that_it_publishes_to() {
+    let stream = stream(300);
+    for core in [Some(ringtape::cpu::allowed()[0]), None] {
+        let mut pipeline = Pipeline::new(Settings {
+            wait: WaitStrategy::Park,
+            ingest_core: core,
+            ..Settings::default()
+        });
+        let line = Line::new("A", anywhere());
+        pipeline.feed(feed(["A"], PATIENT_NS), vec![line]).unwrap();
+        let mut derived = Publisher::<MarketEvent>::new(8);
+        let lossless = settings(core, Contract::Lossless, 4);
+        let keep = pipeline
+            .subscribe_to(&mut derived, "keep", lossless, Keep::default())
+            .unwrap();
+        let output = BusOutput::new(derived).unwrap();
+        let books = BookHandler::new(few_books(), &config(&RULES), output).unwrap();
+        let bomb = Bomb { books, events: 0 };
+        let source = settings(core, Contract::Lossless, 4_096);
+        pipeline.subscribe("bomb", source, bomb);
+        let running = pipeline.start().unwrap();
+        let sender = &senders(&running)[0];
+        for bytes in &stream {
+            sender.send(bytes).unwrap();
+        }
+        wait_until("the end of the session", || running.has_ended());
+        running.stop();
+        let mut report = running.join();
+        assert!(report.closes());
+        assert!(report.subscribers[1].error.is_some());
+        let keep = report.take(keep).unwrap();
+        assert!(keep.stopped && keep.events.len() > 100);
+    }
+}
+
 #[test]
 fn a_journal_that_comes_too_late_to_its_bus_is_refused() {
     let folder = Folder::new();
@@ -360,14 +416,14 @@ fn a_journal_that_comes_too_late_to_its_bus_is_refused() {
     assert!(pipeline.journal_of(&mut second, tape()).is_err());
     drop(pipeline);
 
-    let mut writer = ringtape::journal::Writer::<MarketEvent>::open(tape().tape, 0).unwrap();
-    let gap = ringtape::record::Gap {
+    let mut writer = Writer::<MarketEvent>::open(tape().tape, 0).unwrap();
+    let gap = Gap {
         first: 1,
         last: 1,
-        cause: ringtape::record::GapCause::Absent,
+        cause: GapCause::Absent,
         feed: 1,
     };
-    let record = ringtape::record::Record::gap(Sequence::FIRST, 0, gap);
+    let record = Record::gap(Sequence::FIRST, 0, gap);
     writer.append([&[record], &[]], 0).unwrap();
     writer.close().unwrap();
     let mut pipeline = Pipeline::<MarketEvent>::new(Settings::default());

@@ -22,8 +22,8 @@ const RULES: [BarRule; 4] = [
 fn what_is_derived_of_seeded_sessions_is_what_a_list_of_all_trades_and_orders_gives() {
     let mut counts = Counts::default();
     let mut restarts = 0;
-    for seed in 0..200 {
-        let inputs = Flow::new(seed).inputs(1_500);
+    for seed in 0..100 {
+        let inputs = Flow::new(seed).inputs(1_000);
         let expected = Model::of(&inputs).expected(&RULES);
         let handler = run(&inputs, &RULES);
         let keep = handler.output().handler();
@@ -41,9 +41,9 @@ fn what_is_derived_of_seeded_sessions_is_what_a_list_of_all_trades_and_orders_gi
         let is_restart = |input: &&Input| matches!(input, Input::Session(session) if session.mark == SessionMark::Restart);
         restarts += inputs.iter().filter(is_restart).count();
     }
-    println!("200 sessions: {counts:?}, {restarts} restarts");
+    println!("100 sessions: {counts:?}, {restarts} restarts");
     // The flow has what the model is there for.
-    assert!(counts.bbos > 50_000 && counts.prints > 50_000 && counts.bars > 50_000);
+    assert!(counts.bbos > 20_000 && counts.prints > 20_000 && counts.bars > 20_000);
     assert!(counts.late > 1_000 && restarts > 100);
 }
 

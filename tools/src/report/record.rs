@@ -400,13 +400,22 @@ fn view_fields(view: View<'_>) -> Fields {
             ("ask_price", price(v.ask_price_e9)),
             ("bid_quantity", Number(v.bid_quantity.into())),
             ("ask_quantity", Number(v.ask_quantity.into())),
-            ("trust", Number(v.trust.into())),
+            (
+                "trust",
+                named(v.trust, &["live", "empty", "halted", "recovering", "stale"]),
+            ),
         ],
         View::Print(v) => vec![
             ("price", price(v.price_e9)),
             ("match_id", Number(v.match_id)),
             ("quantity", Number(v.quantity)),
-            ("source", Number(v.source.into())),
+            (
+                "source",
+                named(
+                    v.source.wrapping_sub(1),
+                    &["execute", "hidden", "cross", "report"],
+                ),
+            ),
         ],
         View::Bar(v) => vec![
             ("open_price", price(v.open_price_e9)),
@@ -419,7 +428,13 @@ fn view_fields(view: View<'_>) -> Fields {
             ("vwap", price(v.vwap_e9)),
             ("volume", Number(v.volume)),
             ("rule", Number(v.rule.into())),
-            ("end", Number(v.end.into())),
+            (
+                "end",
+                named(
+                    v.end.wrapping_sub(1),
+                    &["time", "ticks", "volume", "session"],
+                ),
+            ),
         ],
         View::Vwap(v) => vec![
             ("vwap", price(v.vwap_e9)),
@@ -437,6 +452,14 @@ fn view_fields(view: View<'_>) -> Fields {
 
 fn bits(bits: u8) -> Field {
     Field::Word(format!("{bits:#04x}"))
+}
+
+/// Names what a number stands for, counted from 0.
+fn named(number: u8, names: &[&str]) -> Field {
+    match names.get(usize::from(number)) {
+        Some(name) => Field::Word((*name).to_owned()),
+        None => Field::Word("unknown".to_owned()),
+    }
 }
 
 fn action(action: LevelAction) -> Field {
