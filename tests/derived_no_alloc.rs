@@ -3,6 +3,7 @@
 //! gap that makes all their books stale, not while a subscriber is too slow.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "figures for who runs it with --nocapture")]
 
 #[path = "support/counting_allocator.rs"]
 #[allow(

@@ -2,6 +2,7 @@
 //! in replay.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "figures for who runs it with --nocapture")]
 
 mod model;
 mod naive_bars;

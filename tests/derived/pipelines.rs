@@ -64,7 +64,7 @@ fn packet(first: u64) -> Vec<u8> {
     assert!(packet.push(&encode::add_order(head(first + 1), offer)));
     let executed = encode::executed(head(first + 2), first, 60, first);
     assert!(packet.push(&executed));
-    if first % 5 == 0 {
+    if first.is_multiple_of(5) {
         let cross = encode::cross_trade(head(first + 3), stock, 500, 1_000_000, first, b'O');
         assert!(packet.push(&cross));
     } else {
