@@ -158,8 +158,8 @@ pub enum Error {
         message: String,
     },
 
-    /// A handler could not take the next record of a replay: who takes what the handler itself hands
-    /// on is slow or gone.
+    /// A handler could not take the next record of a replay: who takes what the handler itself
+    /// hands on is slow or gone.
     #[error(
         "handler {name} was not ready for {waited:?}: read what it publishes on another thread, \
          with a lossy subscription, or allow it more time with `ready_within`"

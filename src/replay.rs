@@ -14,6 +14,7 @@
 //!
 //! Does not write journals, and knows nothing of rings and threads (`pipeline`).
 
+mod give;
 mod pace;
 mod playback;
 mod tape;
@@ -239,9 +240,9 @@ impl<E: Event, C: Clock> Replay<E, C> {
     ///
     /// # Errors
     ///
-    /// What [`start`](Self::start) and [`Playback::poll`] give, and [`Error::HandlerNotReady`] for a
-    /// handler that was not ready for longer than [`ready_within`](Self::ready_within). The handler
-    /// is gone then; who wants to know how far it came starts and polls.
+    /// What [`start`](Self::start) and [`Playback::poll`] give, and [`Error::HandlerNotReady`] for
+    /// a handler that was not ready for longer than [`ready_within`](Self::ready_within). The
+    /// handler is gone then; who wants to know how far it came starts and polls.
     pub fn run<H: Handler<E>>(self, name: impl Into<String>, handler: H) -> Result<Outcome<H>> {
         let mut idle = Idle::new(self.wait);
         let patience_ns = self.ready_within.as_nanos();

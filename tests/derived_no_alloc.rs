@@ -1,9 +1,12 @@
-//! Once every instrument, order and level was there, nothing allocates on the way from events to what
-//! is derived of them: not for bars of ten thousand instruments that close at one boundary, not for a
-//! gap that makes all their books stale, not while a subscriber is too slow.
+//! Once every instrument, order and level was there, nothing allocates on the way from events to
+//! what is derived of them: not for bars of ten thousand instruments that close at one boundary,
+//! not for a gap that makes all their books stale, not while a subscriber is too slow.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "figures for who runs it with --nocapture")]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures for who runs it with --nocapture"
+)]
 
 #[path = "support/counting_allocator.rs"]
 #[allow(

@@ -633,8 +633,8 @@ views! {
         bid_price_e9: i64,
         /// The lowest that is asked × 10⁹; [`NO_PRICE`](super::NO_PRICE) where nobody offers.
         ask_price_e9: i64,
-        /// Shares or contracts bid at that price, 0 where nobody bids; 4,294,967,294 also stands for
-        /// more.
+        /// Shares or contracts bid at that price, 0 where nobody bids; 4,294,967,294 also stands
+        /// for more.
         bid_quantity: u32,
         /// Shares or contracts offered at that price, 0 where nobody offers; 4,294,967,294 also
         /// stands for more.
@@ -654,8 +654,8 @@ views! {
         match_id: u64,
         /// Shares or contracts.
         quantity: u64,
-        /// How it was told: 1 an order of the book was executed, 2 a hidden order was, 3 a cross, 4 a
-        /// report beside the book.
+        /// How it was told: 1 an order of the book was executed, 2 a hidden order was, 3 a cross, 4
+        /// a report beside the book.
         source: u8,
         /// Zero.
         reserved: [u8; 3],

@@ -5,8 +5,9 @@
 //! receive from sockets, or, [`Offline`], on the caller's from what was captured.
 //!
 //! A handler can publish to a bus of its own, and handlers and journals of that bus run in the same
-//! pipeline ([`Pipeline::subscribe_to`]). Buses end one after the other: the pipeline's own, then the
-//! handler, which hands over what is left and drops its publisher, then those who listen to that.
+//! pipeline ([`Pipeline::subscribe_to`]). Buses end one after the other: the pipeline's own, then
+//! the handler, which hands over what is left and drops its publisher, then those who listen to
+//! that.
 
 mod attach;
 mod offline;
@@ -281,10 +282,10 @@ impl<E: Event> Pipeline<E> {
         self.plan(Planned::new(name.into(), settings, handler))
     }
 
-    /// Adds a handler to another bus than the pipeline's own: one to which a handler of this pipeline
-    /// publishes, such as a [`BookHandler`](crate::book::BookHandler). Call it before `publisher` is
-    /// given away. The handler runs, ends and appears in the report like all others: its bus ends when
-    /// its publisher is dropped.
+    /// Adds a handler to another bus than the pipeline's own: one to which a handler of this
+    /// pipeline publishes, such as a [`BookHandler`](crate::book::BookHandler). Call it before
+    /// `publisher` is given away. The handler runs, ends and appears in the report like all others:
+    /// its bus ends when its publisher is dropped.
     ///
     /// # Errors
     ///
@@ -315,15 +316,15 @@ impl<E: Event> Pipeline<E> {
         self.journal = Some(settings);
     }
 
-    /// Journals another bus than the pipeline's own, as [`subscribe_to`](Self::subscribe_to) listens to
-    /// one. Opens the journal at once; `publisher` then goes on with the number after its last, so
-    /// call this before anything subscribes. Its part of the ledger is in
+    /// Journals another bus than the pipeline's own, as [`subscribe_to`](Self::subscribe_to)
+    /// listens to one. Opens the journal at once; `publisher` then goes on with the number after
+    /// its last, so call this before anything subscribes. Its part of the ledger is in
     /// [`Report::other_journals`].
     ///
     /// # Errors
     ///
-    /// What [`Writer::open`](crate::journal::Writer::open) gives, and [`Error::Config`] for a bus that
-    /// has begun with another number than the journal goes on with.
+    /// What [`Writer::open`](crate::journal::Writer::open) gives, and [`Error::Config`] for a bus
+    /// that has begun with another number than the journal goes on with.
     pub fn journal_of<D: Event>(
         &mut self,
         publisher: &mut Publisher<D>,

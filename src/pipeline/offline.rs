@@ -209,8 +209,8 @@ impl<E: Event> Offline<E> {
         self.first
     }
 
-    /// Publishes open holes as gaps, lets everybody come to an end and returns the report. A handler
-    /// that is not ready to end is waited for.
+    /// Publishes open holes as gaps, lets everybody come to an end and returns the report. A
+    /// handler that is not ready to end is waited for.
     #[must_use]
     pub fn finish(mut self) -> Report {
         let now_ns = self.now_ns;
@@ -222,7 +222,8 @@ impl<E: Event> Offline<E> {
         for stage in &mut self.others {
             stage.request_stop();
         }
-        // In turn and not one after the other: a handler's end can wait for those whom it publishes to.
+        // In turn and not one after the other: a handler's end can wait for those whom it publishes
+        // to.
         while self.stages().any(|stage| !stage.is_finished()) {
             self.poll_stages();
         }

@@ -17,8 +17,8 @@ use std::sync::Arc;
 pub struct Running<E> {
     pub(super) threads: runtime::Running,
     /// For each stage in the order of the threads: its index as planned. 0 is ingest, then the
-    /// subscribers, then the journal if there is one, then those of other buses, then the user's own
-    /// stages.
+    /// subscribers, then the journal if there is one, then those of other buses, then the user's
+    /// own stages.
     pub(super) order: Vec<usize>,
     pub(super) collectors: Vec<Collect>,
     pub(super) cores: Vec<CoreReport>,

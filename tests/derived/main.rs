@@ -2,13 +2,20 @@
 //! in replay.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "figures for who runs it with --nocapture")]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures for who runs it with --nocapture"
+)]
 
+#[path = "../captures/mod.rs"]
+mod captures;
+mod deaths;
 mod model;
 mod naive_bars;
 mod pieces;
 mod pipelines;
 mod readiness;
+mod real;
 mod rig;
 mod sessions;
 #[path = "../support/mod.rs"]

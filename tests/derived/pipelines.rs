@@ -3,24 +3,22 @@
 
 use super::rig::{Keep, config};
 use super::support::{
-    Folder, SESSION, anywhere, end_of_session, feed, lines, senders, wait_received, wait_until,
+    Folder, SESSION, end_of_session, feed, lines, senders, wait_received, wait_until,
 };
 use ringtape::book::{BarRule, BookHandler, BooksConfig, BusOutput, InlineOutput};
 use ringtape::bus::{Contract, Publisher, Subscription};
-use ringtape::error::Error;
 use ringtape::feed::itch::encode::{self, Head, Order};
 use ringtape::feed::moldudp64::PacketWriter;
-use ringtape::handler::{At, Handler};
 use ringtape::journal::Writer;
 use ringtape::market::{MarketEvent, Symbol};
-use ringtape::net::{Datagram, Line};
+use ringtape::net::Datagram;
 use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Report, Settings, Ticket};
-use ringtape::record::{Gap, GapCause, Record, Sequence, Session};
+use ringtape::record::{Gap, GapCause, Record, Sequence};
 use ringtape::replay::{Place, Replay};
 use ringtape::wait::WaitStrategy;
 use std::path::Path;
 
-const RULES: [BarRule; 3] = [
+pub(crate) const RULES: [BarRule; 3] = [
     BarRule::Time {
         every_ns: 1_000_000,
     },
@@ -28,9 +26,9 @@ const RULES: [BarRule; 3] = [
     BarRule::Volume { quantity: 700 },
 ];
 /// Long enough that no stall of a test machine makes a line late.
-const PATIENT_NS: u64 = 60_000_000_000;
+pub(crate) const PATIENT_NS: u64 = 60_000_000_000;
 
-fn few_books() -> BooksConfig {
+pub(crate) fn few_books() -> BooksConfig {
     BooksConfig {
         instruments_max: 64,
         orders_expected: 1_024,
@@ -73,7 +71,7 @@ fn packet(first: u64) -> Vec<u8> {
     packet.finish().to_vec()
 }
 
-fn stream(packets: u64) -> Vec<Vec<u8>> {
+pub(crate) fn stream(packets: u64) -> Vec<Vec<u8>> {
     let mut stream: Vec<_> = (0..packets).map(|n| packet(1 + 4 * n)).collect();
     stream.push(end_of_session(1 + 4 * packets));
     stream
@@ -193,7 +191,11 @@ fn check(mut report: Report, tickets: &Tickets, folder: &Path, first: Sequence) 
     digest
 }
 
-fn settings(core: Option<usize>, contract: Contract, capacity: usize) -> HandlerSettings {
+pub(crate) fn settings(
+    core: Option<usize>,
+    contract: Contract,
+    capacity: usize,
+) -> HandlerSettings {
     HandlerSettings {
         subscription: Subscription {
             contract,
@@ -289,116 +291,6 @@ fn a_stop_in_the_middle_closes_the_bars_and_ends_both_buses() {
     running.stop();
     let report = running.join();
     check(report, &tickets, folder.path(), Sequence::FIRST);
-}
-
-/// Panics at its tenth event.
-#[derive(Default)]
-struct Mortal(u64);
-
-impl Handler<MarketEvent> for Mortal {
-    fn on_event(&mut self, _: &MarketEvent, _: At) {
-        self.0 += 1;
-        assert!(self.0 < 10, "the tenth event");
-    }
-    fn on_gap(&mut self, _: Gap) {}
-}
-
-#[test]
-fn a_derived_subscriber_that_dies_is_reported_and_holds_nobody_up() {
-    let stream = stream(300);
-    let mut pipeline = Pipeline::new(Settings {
-        wait: WaitStrategy::Park,
-        ..Settings::default()
-    });
-    let line = Line::new("A", anywhere());
-    pipeline.feed(feed(["A"], PATIENT_NS), vec![line]).unwrap();
-    let mut derived = Publisher::<MarketEvent>::new(8);
-    let lossless = settings(None, Contract::Lossless, 4);
-    let mortal = pipeline
-        .subscribe_to(&mut derived, "mortal", lossless, Mortal::default())
-        .unwrap();
-    let output = BusOutput::new(derived).unwrap();
-    let handler = BookHandler::new(few_books(), &config(&RULES), output).unwrap();
-    let source = settings(None, Contract::Lossless, 4_096);
-    let books = pipeline.subscribe("books", source, handler);
-    let running = pipeline.start().unwrap();
-    let sender = &senders(&running)[0];
-    for bytes in &stream {
-        sender.send(bytes).unwrap();
-    }
-    wait_until("the end of the session", || running.has_ended());
-    running.stop();
-    let mut report = running.join();
-    assert!(report.closes() && !report.is_lossless());
-    assert!(report.take(mortal).is_none());
-    let error = report.subscribers[0].error.as_ref().unwrap();
-    assert!(
-        matches!(error, Error::HandlerPanicked { sequence: 10, .. }),
-        "{error}"
-    );
-    let account = report.subscribers[0].account;
-    assert_eq!(account.handled, 9);
-    let made = report.take(books).unwrap().counts();
-    assert!(account.left_behind > 300 && made.bars > 100, "{made:?}");
-}
-
-/// Keeps books until its two hundredth event, at which it panics.
-struct Bomb {
-    books: BookHandler<BusOutput>,
-    events: u64,
-}
-
-impl Handler<MarketEvent> for Bomb {
-    fn on_event(&mut self, event: &MarketEvent, at: At) {
-        self.events += 1;
-        assert!(self.events < 200, "the two hundredth event");
-        self.books.on_event(event, at);
-    }
-    fn on_gap(&mut self, gap: Gap) {
-        self.books.on_gap(gap);
-    }
-    fn on_session(&mut self, session: &Session, at: At) {
-        self.books.on_session(session, at);
-    }
-    fn is_ready(&mut self) -> bool {
-        self.books.is_ready()
-    }
-}
-
-#[test]
-fn a_handler_that_dies_ends_the_bus_that_it_publishes_to() {
-    let stream = stream(300);
-    for core in [Some(ringtape::cpu::allowed()[0]), None] {
-        let mut pipeline = Pipeline::new(Settings {
-            wait: WaitStrategy::Park,
-            ingest_core: core,
-            ..Settings::default()
-        });
-        let line = Line::new("A", anywhere());
-        pipeline.feed(feed(["A"], PATIENT_NS), vec![line]).unwrap();
-        let mut derived = Publisher::<MarketEvent>::new(8);
-        let lossless = settings(core, Contract::Lossless, 4);
-        let keep = pipeline
-            .subscribe_to(&mut derived, "keep", lossless, Keep::default())
-            .unwrap();
-        let output = BusOutput::new(derived).unwrap();
-        let books = BookHandler::new(few_books(), &config(&RULES), output).unwrap();
-        let bomb = Bomb { books, events: 0 };
-        let source = settings(core, Contract::Lossless, 4_096);
-        pipeline.subscribe("bomb", source, bomb);
-        let running = pipeline.start().unwrap();
-        let sender = &senders(&running)[0];
-        for bytes in &stream {
-            sender.send(bytes).unwrap();
-        }
-        wait_until("the end of the session", || running.has_ended());
-        running.stop();
-        let mut report = running.join();
-        assert!(report.closes());
-        assert!(report.subscribers[1].error.is_some());
-        let keep = report.take(keep).unwrap();
-        assert!(keep.stopped && keep.events.len() > 100);
-    }
 }
 
 #[test]

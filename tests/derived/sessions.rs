@@ -18,6 +18,10 @@ const RULES: [BarRule; 4] = [
     },
 ];
 
+fn is_restart(input: &Input) -> bool {
+    matches!(input, Input::Session(session) if session.mark == SessionMark::Restart)
+}
+
 #[test]
 fn what_is_derived_of_seeded_sessions_is_what_a_list_of_all_trades_and_orders_gives() {
     let mut counts = Counts::default();
@@ -38,8 +42,7 @@ fn what_is_derived_of_seeded_sessions_is_what_a_list_of_all_trades_and_orders_gi
         counts.bars += of.bars;
         counts.late += of.late;
         assert_eq!((of.left_out, of.without_price), (0, 0));
-        let is_restart = |input: &&Input| matches!(input, Input::Session(session) if session.mark == SessionMark::Restart);
-        restarts += inputs.iter().filter(is_restart).count();
+        restarts += inputs.iter().filter(|input| is_restart(input)).count();
     }
     println!("100 sessions: {counts:?}, {restarts} restarts");
     // The flow has what the model is there for.

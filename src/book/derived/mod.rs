@@ -3,31 +3,39 @@
 //!
 //! | event | when |
 //! |---|---|
-//! | [`Bbo`](crate::market::Bbo) | the best prices of an instrument, their quantities or its trust are others than the last that was told |
-//! | [`Print`](crate::market::Print) | a trade |
-//! | [`Bar`](crate::market::Bar), [`BarClose`](crate::market::BarClose) | a bar closes, one group |
-//! | [`Vwap`](crate::market::Vwap) | a bar has closed |
-//! | [`Instrument`](crate::market::Instrument) | the venue named an instrument: passed on, so that a journal of derived events alone can name its symbols |
+//! | [`Bbo`] | best prices, their quantities or their trust are others than those told last |
+//! | [`Print`] | a trade |
+//! | [`Bar`], [`BarClose`] | a bar closes, one group |
+//! | [`Vwap`] | a bar has closed |
+//! | [`Instrument`] | the venue named one: a journal of derived events can name its symbols |
 //!
 //! All carry the number of a feed of their own, and of the record that they follow from the receive
-//! time, the venue's time (but for bars, see there) and the venue's message number. No clock is read:
-//! the same records give the same events, live and in replay, in this order: bars that the record's
-//! time closes, by rule and then by the instrument's place; the print; bars that the print fills;
-//! best prices.
+//! time, the venue's time (but for bars, see there) and the venue's message number. No clock is
+//! read: the same records give the same events, live and in replay, in this order: bars that the
+//! record's time closes, by rule and then by the instrument's place; the print; bars that the print
+//! fills; best prices.
 //!
 //! # Bars
 //!
 //! A print goes into one bar of each rule. Bars have at least one print.
 //!
 //! * Time runs as the venue tells it. Bars of time begin at multiples of their length, counted as
-//!   the events' times are (from the UNIX epoch, or from the venue's midnight). They close as soon as
-//!   any event of the feed has a time at or behind their end, whichever instrument it is for. A print
-//!   that is older than the open bar goes into the open bar, and is counted ([`Counts::late`]).
+//!   the events' times are (from the UNIX epoch, or from the venue's midnight). They close as soon
+//!   as any event of the feed has a time at or behind their end, whichever instrument it is for. A
+//!   print that is older than the open bar goes into the open bar, and is counted
+//!   ([`Counts::late`]).
 //! * Bars of a number of prints and of volume close with the print that reaches it; that print
 //!   belongs to them whole.
 //! * A session's start, restart and end close all bars, and so does the end of the run. The average
 //!   price of the session begins again then.
 //! * A trade that the venue takes back or corrects later stays where it was counted.
+//!
+//! [`Bar`]: crate::market::Bar
+//! [`BarClose`]: crate::market::BarClose
+//! [`Bbo`]: crate::market::Bbo
+//! [`Instrument`]: crate::market::Instrument
+//! [`Print`]: crate::market::Print
+//! [`Vwap`]: crate::market::Vwap
 
 mod bars;
 mod derive;
@@ -82,8 +90,8 @@ pub enum BarEnd {
 pub struct DerivedConfig {
     /// The feed number that derived events carry: another than that of the feed they come from.
     pub feed: u8,
-    /// The rules by which bars are made, at most [`BAR_RULES_MAX`]; each event names its rule by its
-    /// place here.
+    /// The rules by which bars are made, at most [`BAR_RULES_MAX`]; each event names its rule by
+    /// its place here.
     pub rules: Vec<BarRule>,
 }
 
@@ -143,6 +151,7 @@ pub struct Counts {
     pub late: u64,
     /// Prints without a price or a quantity, which are in no bar and no average.
     pub without_price: u64,
-    /// Prints that were left out of a bar or an average because its sums had no room, once for each.
+    /// Prints that were left out of a bar or an average because its sums had no room, once for
+    /// each.
     pub left_out: u64,
 }
