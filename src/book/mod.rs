@@ -22,8 +22,8 @@ mod trust;
 pub use best::{Best, BookSide, PriceLevel, Top};
 pub use books::{Book, Books, BooksConfig, Prices, Update};
 pub use derived::{
-    BAR_RULES_MAX, BarEnd, BarRule, BookHandler, BusOutput, Counts, DerivedConfig, InlineOutput,
-    Output,
+    BAR_RULES_MAX, BarEnd, BarRule, BookHandler, BusOutput, DerivedConfig, DerivedCounts,
+    InlineOutput, Output,
 };
 pub use errors::{DataError, DataErrorKind, DataErrors, ERRORS_LISTED};
 pub use level_book::{LEVELS_MAX, LevelBook, LevelDepth, Reach};

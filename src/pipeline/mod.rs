@@ -290,6 +290,38 @@ impl<E: Event> Pipeline<E> {
     /// # Errors
     ///
     /// What [`Publisher::subscribe`] gives.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use ringtape::book::{BookHandler, BooksConfig, BusOutput, DerivedConfig};
+    /// use ringtape::bus::Publisher;
+    /// use ringtape::handler::{At, Handler};
+    /// use ringtape::market::{MarketEvent, View};
+    /// use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Settings};
+    /// use ringtape::record::Gap;
+    ///
+    /// struct Spreads;
+    ///
+    /// impl Handler<MarketEvent> for Spreads {
+    ///     fn on_event(&mut self, event: &MarketEvent, _: At) {
+    ///         if let View::Bbo(bbo) = event.view() {
+    ///             println!("{} to {}", bbo.bid_price_e9, bbo.ask_price_e9);
+    ///         }
+    ///     }
+    ///     fn on_gap(&mut self, _: Gap) {}
+    /// }
+    ///
+    /// let mut pipeline = Pipeline::<MarketEvent>::new(Settings::default());
+    /// // … with a feed.
+    /// let mut derived = Publisher::new(1_024);
+    /// pipeline.journal_of(&mut derived, JournalSettings::new("derived/"))?;
+    /// pipeline.subscribe_to(&mut derived, "spreads", HandlerSettings::default(), Spreads)?;
+    /// let output = BusOutput::new(derived)?;
+    /// let books = BookHandler::new(BooksConfig::default(), &DerivedConfig::default(), output)?;
+    /// pipeline.subscribe("books", HandlerSettings::default(), books);
+    /// # Ok::<(), ringtape::error::Error>(())
+    /// ```
     pub fn subscribe_to<D: Event, H: Handler<D>>(
         &mut self,
         publisher: &mut Publisher<D>,

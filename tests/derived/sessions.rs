@@ -2,7 +2,7 @@
 
 use super::model::Model;
 use super::rig::{DERIVED, Flow, Input, inline, run, session, tick, trade};
-use ringtape::book::{BarRule, Counts};
+use ringtape::book::{BarRule, DerivedCounts};
 use ringtape::handler::Handler as _;
 use ringtape::market::{BarClose, MarketEvent, NO_PRICE, View};
 use ringtape::record::SessionMark;
@@ -24,7 +24,7 @@ fn is_restart(input: &Input) -> bool {
 
 #[test]
 fn what_is_derived_of_seeded_sessions_is_what_a_list_of_all_trades_and_orders_gives() {
-    let mut counts = Counts::default();
+    let mut counts = DerivedCounts::default();
     let mut restarts = 0;
     for seed in 0..100 {
         let inputs = Flow::new(seed).inputs(1_000);

@@ -6,7 +6,7 @@ mod events;
 use self::events::Told;
 use super::bars::Bars;
 use super::totals::Totals;
-use super::{BarEnd, Counts, DerivedConfig};
+use super::{BarEnd, DerivedConfig, DerivedCounts};
 use crate::book::{Books, Print, Update};
 use crate::market::{Head, Instrument, MarketEvent};
 
@@ -44,7 +44,7 @@ pub(super) struct Derived {
     /// Events that are ready, and how many of them were taken.
     staged: Vec<MarketEvent>,
     staged_done: usize,
-    counts: Counts,
+    counts: DerivedCounts,
 }
 
 /// Bars that are being closed, one after the other.
@@ -87,11 +87,11 @@ impl Derived {
             staged: Vec::with_capacity(1 + 3 * rules.len()),
             staged_done: 0,
             rules,
-            counts: Counts::default(),
+            counts: DerivedCounts::default(),
         }
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> DerivedCounts {
         self.counts
     }
 

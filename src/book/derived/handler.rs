@@ -1,7 +1,7 @@
 //! Owns the handler that keeps books and hands on what follows from them.
 
 use super::derive::{Derived, Origin};
-use super::{Counts, DerivedConfig, Output};
+use super::{DerivedConfig, DerivedCounts, Output};
 use crate::book::{Books, BooksConfig};
 use crate::error::Result;
 use crate::handler::{At, Handler};
@@ -101,7 +101,7 @@ impl<O: Output> BookHandler<O> {
 
     /// Returns what was counted.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> DerivedCounts {
         self.derived.counts()
     }
 

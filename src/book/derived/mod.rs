@@ -23,7 +23,7 @@
 //!   the events' times are (from the UNIX epoch, or from the venue's midnight). They close as soon
 //!   as any event of the feed has a time at or behind their end, whichever instrument it is for. A
 //!   print that is older than the open bar goes into the open bar, and is counted
-//!   ([`Counts::late`]).
+//!   ([`DerivedCounts::late`]).
 //! * Bars of a number of prints and of volume close with the print that reaches it; that print
 //!   belongs to them whole.
 //! * A session's start, restart and end close all bars, and so does the end of the run. The average
@@ -140,7 +140,7 @@ impl DerivedConfig {
 
 /// What was counted while events were derived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct DerivedCounts {
     /// Changes of the best prices or of trust that were told.
     pub bbos: u64,
     /// Prints that were told.
