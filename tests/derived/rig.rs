@@ -346,6 +346,7 @@ pub(crate) fn books() -> BooksConfig {
     BooksConfig {
         feed: FEED,
         instruments_max: 64,
+        orders_expected: 1_024,
         ..BooksConfig::default()
     }
 }

@@ -1,10 +1,10 @@
 //! Derived events beside the naive model, and what single cases should give.
 
 use super::model::Model;
-use super::rig::{DERIVED, Flow, Input, inline, run, session, tick, trade};
+use super::rig::{DERIVED, FEED, Flow, Input, Random, inline, run, session, tick, trade};
 use ringtape::book::{BarRule, DerivedCounts};
 use ringtape::handler::Handler as _;
-use ringtape::market::{BarClose, MarketEvent, NO_PRICE, View};
+use ringtape::market::{BarClose, EventKind, Flags, Head, MarketEvent, NO_PRICE, Side, View};
 use ringtape::record::SessionMark;
 
 const RULES: [BarRule; 4] = [
@@ -141,6 +141,62 @@ fn times_at_the_end_of_time_and_prices_that_are_none_harm_nobody() {
     assert_eq!((counts.without_price, counts.bars), (1, 2));
     assert_eq!(closes[0].vwap_e9, 0);
     assert_eq!(closes[0].volume, 2 * u64::from(u32::MAX));
+}
+
+/// An event of any kind whose fields are what the bytes make of them, small and large.
+fn arbitrary(random: &mut Random) -> MarketEvent {
+    let mut body = [0; 28];
+    for field in body.chunks_mut(4) {
+        let value = match random.below(4) {
+            0 => 0,
+            1 => u32::MAX,
+            2 => u32::try_from(random.below(6)).unwrap(),
+            _ => u32::try_from(random.below(1 << 32)).unwrap(),
+        };
+        field.copy_from_slice(&value.to_le_bytes());
+    }
+    let times = [0, 1, 999, 1_000, 1_001, 70_000, u64::MAX - 1, u64::MAX];
+    let byte = |random: &mut Random, bound| u8::try_from(random.below(bound)).unwrap();
+    MarketEvent {
+        head: Head {
+            ts_event_ns: times[random.index(times.len())],
+            instrument: u32::try_from(random.below(5)).unwrap(),
+            feed: FEED + u8::from(random.below(20) == 0),
+            kind: EventKind(byte(random, 45)),
+            side: [Side::NONE, Side::BUY, Side::SELL, Side(b'?')][random.index(4)],
+            flags: Flags(byte(random, 32)),
+        },
+        body,
+        message: 7,
+    }
+}
+
+#[test]
+fn no_event_whatever_its_bytes_harms_what_is_derived() {
+    let mut counts = DerivedCounts::default();
+    for seed in 0..40 {
+        let mut random = Random(seed);
+        let mut inputs = vec![session(SessionMark::Start)];
+        inputs.extend((0..1_000).map(|_| Input::Event(arbitrary(&mut random))));
+        let handler = run(&inputs, &RULES);
+        let (keep, of) = (handler.output().handler(), handler.counts());
+        assert_eq!(closes(&keep.events).len() as u64, of.bars, "seed={seed}");
+        assert!(
+            keep.numbers
+                .iter()
+                .copied()
+                .eq(1..=keep.events.len() as u64)
+        );
+        assert_eq!(
+            run(&inputs, &RULES).digest().value(),
+            handler.digest().value()
+        );
+        counts.prints += of.prints;
+        counts.bbos += of.bbos;
+        counts.late += of.late;
+    }
+    assert!(counts.prints > 1_000 && counts.bbos > 1_000, "{counts:?}");
+    assert!(counts.late > 100, "{counts:?}");
 }
 
 #[test]

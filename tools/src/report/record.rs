@@ -618,6 +618,25 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_derived_events_are_shown_as_words() {
+        let mut event = MarketEvent::new_zeroed();
+        for (kind, at, number, shown) in [
+            (EventKind::BBO, 24, 4, "trust=stale"),
+            (EventKind::BBO, 24, 9, "trust=unknown"),
+            (EventKind::PRINT, 24, 1, "source=execute"),
+            (EventKind::PRINT, 24, 0, "source=unknown"),
+            (EventKind::BAR_CLOSE, 25, 4, "end=session"),
+        ] {
+            event.head.kind = kind;
+            event.body = [0; 28];
+            event.body[at] = number;
+            let record = Record::event(Sequence::FIRST, RECV_NS, &event);
+            let line = text(&record, &Names::default());
+            assert!(line.contains(shown), "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_no_event_is_named_and_shown_too() {
         let (sequence, names) = (Sequence::new(3), Names::default());
         let gap = Gap {
