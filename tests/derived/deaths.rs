@@ -2,7 +2,7 @@
 
 use super::pipelines::{PATIENT_NS, RULES, few_books, settings, stream};
 use super::rig::{Keep, config};
-use super::support::{anywhere, feed, senders, wait_until};
+use super::support::{anywhere, feed, senders, wait_received, wait_until};
 use ringtape::book::{BookHandler, BusOutput};
 use ringtape::bus::{Contract, Publisher};
 use ringtape::error::Error;
@@ -45,8 +45,10 @@ fn a_derived_subscriber_that_dies_is_reported_and_holds_nobody_up() {
     let books = pipeline.subscribe("books", source, handler);
     let running = pipeline.start().unwrap();
     let sender = &senders(&running)[0];
-    for bytes in &stream {
+    for (sent, bytes) in (1_u64..).zip(&stream) {
         sender.send(bytes).unwrap();
+        // Never more in flight than the socket holds.
+        wait_received(&running, sent.saturating_sub(100));
     }
     wait_until("the end of the session", || running.has_ended());
     running.stop();
@@ -110,8 +112,10 @@ fn a_handler_that_dies_ends_the_bus_that_it_publishes_to() {
         pipeline.subscribe("bomb", source, bomb);
         let running = pipeline.start().unwrap();
         let sender = &senders(&running)[0];
-        for bytes in &stream {
+        for (sent, bytes) in (1_u64..).zip(&stream) {
             sender.send(bytes).unwrap();
+            // Never more in flight than the socket holds.
+            wait_received(&running, sent.saturating_sub(100));
         }
         wait_until("the end of the session", || running.has_ended());
         running.stop();

@@ -284,8 +284,10 @@ fn a_stop_in_the_middle_closes_the_bars_and_ends_both_buses() {
     let running = pipeline.start().unwrap();
     let sender = &senders(&running)[0];
     // Without the end of the session.
-    for bytes in &stream[..300] {
+    for (sent, bytes) in (1_u64..).zip(&stream[..300]) {
         sender.send(bytes).unwrap();
+        // Never more in flight than the socket holds.
+        wait_received(&running, sent.saturating_sub(100));
     }
     wait_received(&running, 300);
     running.stop();
