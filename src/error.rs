@@ -8,6 +8,7 @@
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -155,6 +156,19 @@ pub enum Error {
         sequence: u64,
         /// The panic's message.
         message: String,
+    },
+
+    /// A handler could not take the next record of a replay: who takes what the handler itself
+    /// hands on is slow or gone.
+    #[error(
+        "handler {name} was not ready for {waited:?}: read what it publishes on another thread, \
+         with a lossy subscription, or allow it more time with `ready_within`"
+    )]
+    HandlerNotReady {
+        /// The handler's name.
+        name: String,
+        /// For how long.
+        waited: Duration,
     },
 
     /// A stage of this library panicked: a bug, please report it with the message.

@@ -71,4 +71,15 @@ pub trait Handler<E: Event>: Send + 'static {
 
     /// Called once after the last record.
     fn on_stop(&mut self) {}
+
+    /// Returns whether the handler can take a record. Asked before each: while it is false, nothing
+    /// is given, and it is asked again later, so what keeps the handler from being ready is worked
+    /// off here. Asked after [`on_stop`](Self::on_stop), too: the run ends when this is true.
+    ///
+    /// For handlers that hand on what they make to others, who can be slow. One that is never ready
+    /// again never ends, and what its ring has no room for is lost or makes the feed wait, as its
+    /// contract says.
+    fn is_ready(&mut self) -> bool {
+        true
+    }
 }

@@ -79,7 +79,7 @@
 //! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, TCP streams, and a sender.
 //!   [`feed`]: bytes to records. [`journal`]: segments of records on disk.
 //! * [`stage`]: units of work: ingest, handle and record. [`book`]: books of orders and of levels,
-//!   and what follows from them.
+//!   and what follows from them: best prices, bars and averages, handed on as events.
 //! * [`runtime`]: threads on cores.
 //! * [`pipeline`]: the wiring, live or offline, and the report. [`replay`]: a journal to a handler.
 //!   `torture`, with the feature of that name: venues that misbehave, and a simulation that checks

@@ -14,6 +14,7 @@
 //!
 //! Does not write journals, and knows nothing of rings and threads (`pipeline`).
 
+mod give;
 mod pace;
 mod playback;
 mod tape;
@@ -26,10 +27,14 @@ use crate::record::{Digest, Event, Sequence};
 use crate::wait::{Idle, WaitStrategy};
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 pub use pace::Speed;
 pub use playback::{Mark, Outcome, Playback};
 use tape::Tape;
+
+/// How long [`Replay::run`] waits for a handler that is not ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// A place in a journal, to begin or to end with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +89,7 @@ pub struct Replay<E, C = SystemClock> {
     filter: Option<Filter<E>>,
     verifies: bool,
     digest: Option<Digest>,
+    ready_within: Duration,
 }
 
 /// Which events are given to the handler.
@@ -134,6 +140,7 @@ impl<E: Event> Replay<E> {
             filter: None,
             verifies: true,
             digest: Some(Digest::new()),
+            ready_within: READY_WITHIN,
         })
     }
 }
@@ -173,6 +180,7 @@ impl<E: Event, C: Clock> Replay<E, C> {
             filter: self.filter,
             verifies: self.verifies,
             digest: self.digest,
+            ready_within: self.ready_within,
         }
     }
 
@@ -213,6 +221,15 @@ impl<E: Event, C: Clock> Replay<E, C> {
         self
     }
 
+    /// Sets how long [`run`](Self::run) waits for a handler that is not ready
+    /// ([`Handler::is_ready`]); a minute unless told. Whoever the handler waits for has to run on
+    /// another thread.
+    #[must_use]
+    pub fn ready_within(mut self, patience: Duration) -> Self {
+        self.ready_within = patience;
+        self
+    }
+
     /// Returns the journals, in the order in which they were named.
     #[must_use]
     pub fn journals(&self) -> &[Journal<E>] {
@@ -223,16 +240,30 @@ impl<E: Event, C: Clock> Replay<E, C> {
     ///
     /// # Errors
     ///
-    /// What [`start`](Self::start) and [`Playback::poll`] give. The handler is gone then; who wants
-    /// to know how far it came starts and polls.
+    /// What [`start`](Self::start) and [`Playback::poll`] give, and [`Error::HandlerNotReady`] for
+    /// a handler that was not ready for longer than [`ready_within`](Self::ready_within). The
+    /// handler is gone then; who wants to know how far it came starts and polls.
     pub fn run<H: Handler<E>>(self, name: impl Into<String>, handler: H) -> Result<Outcome<H>> {
         let mut idle = Idle::new(self.wait);
+        let patience_ns = self.ready_within.as_nanos();
         let mut playback = self.start(name, handler)?;
+        let mut waits_since_ns: Option<u64> = None;
         let ended = loop {
             match playback.poll() {
                 Ok(_) if playback.is_finished() => break Ok(()),
                 Ok(work) => idle.after(work),
                 Err(error) => break Err(error),
+            }
+            if !playback.waits() {
+                waits_since_ns = None;
+                continue;
+            }
+            // By the machine's clock, whatever the replay keeps time by: it is somebody on another
+            // thread who is waited for.
+            let now_ns = SystemClock.now_ns();
+            let since_ns = *waits_since_ns.get_or_insert(now_ns);
+            if u128::from(now_ns.saturating_sub(since_ns)) >= patience_ns {
+                break Err(playback.not_ready(now_ns.saturating_sub(since_ns)));
             }
         };
         let outcome = playback.into_outcome();

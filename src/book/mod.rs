@@ -12,6 +12,7 @@
 
 mod best;
 mod books;
+mod derived;
 mod errors;
 mod level_book;
 mod order_book;
@@ -20,6 +21,10 @@ mod trust;
 
 pub use best::{Best, BookSide, PriceLevel, Top};
 pub use books::{Book, Books, BooksConfig, Prices, Update};
+pub use derived::{
+    BAR_RULES_MAX, BarEnd, BarRule, BookHandler, BusOutput, DerivedConfig, DerivedCounts,
+    InlineOutput, Output,
+};
 pub use errors::{DataError, DataErrorKind, DataErrors, ERRORS_LISTED};
 pub use level_book::{LEVELS_MAX, LevelBook, LevelDepth, Reach};
 pub use order_book::{NEAR_PRICES_MAX, OrderBook, QueuePosition, RestingOrder};

@@ -2,6 +2,7 @@
 
 use crate::counters::Counter;
 use crossbeam_utils::CachePadded;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What one subscription's publisher side has done; the other half of the books is
 /// [`Taken`]. Written by the publisher.
@@ -37,9 +38,21 @@ pub struct Books {
     pub given: Given,
     /// By the subscriber, on cache lines of its own.
     pub taken: CachePadded<Taken>,
+    /// Whether the publisher waits for room whatever contract was asked for.
+    lossless: AtomicBool,
 }
 
 impl Books {
+    /// Makes the subscription lossless, whatever was asked for. Before the first record.
+    pub(crate) fn make_lossless(&self) {
+        // Relaxed: the publisher's thread has still to be started, or is this one.
+        self.lossless.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_lossless(&self) -> bool {
+        self.lossless.load(Ordering::Relaxed)
+    }
+
     /// Returns the account of the subscription. Final once publisher and subscriber have ended.
     #[must_use]
     pub fn account(&self) -> Account {

@@ -108,6 +108,27 @@ impl<E: Event> Publisher<E> {
         })
     }
 
+    /// Returns the number that the next record will get.
+    #[must_use]
+    pub fn next_sequence(&self) -> Sequence {
+        self.batch.next_sequence()
+    }
+
+    /// Lets the bus begin with the number `first`: the one that a journal goes on with. Returns
+    /// false, and changes nothing, where it has begun or has subscribers already.
+    pub(crate) fn begin_at(&mut self, first: Sequence) -> bool {
+        let next = self.batch.next_sequence();
+        if next == first {
+            return true;
+        }
+        let untouched = self.lanes.is_empty() && self.batch.records().is_empty();
+        if untouched && next == Sequence::FIRST {
+            let capacity = self.batch.room();
+            self.batch = Batch::starting_at(first, capacity);
+        }
+        self.batch.next_sequence() == first
+    }
+
     /// Returns the batch to write to. What is written becomes visible with the next
     /// [`commit`](Self::commit); what is cleared before it is an overrun for everyone.
     pub fn batch(&mut self) -> &mut Batch<E> {
@@ -165,7 +186,7 @@ impl<E: Event> Lane<E> {
             return;
         }
         let fits = self.room_for(rest.len());
-        if fits == 0 && self.contract == Contract::Lossless {
+        if fits == 0 && self.contract() == Contract::Lossless {
             return;
         }
         if let (Some(passages), Some(last)) = (&mut self.passages, rest[..fits].last()) {
@@ -191,7 +212,7 @@ impl<E: Event> Lane<E> {
         given.handed.add(fits as u64);
         let left = (rest.len() - fits) as u64;
         self.done = Sequence::new(next.get() - left);
-        if self.contract == Contract::Lossy && left > 0 {
+        if left > 0 && self.contract() == Contract::Lossy {
             // Their numbers are spent all the same: the hole is how the subscriber learns of it.
             given.overrun.add(left);
             self.done = next;
@@ -200,6 +221,13 @@ impl<E: Event> Lane<E> {
 }
 
 impl<E> Lane<E> {
+    fn contract(&self) -> Contract {
+        if self.books.is_lossless() {
+            return Contract::Lossless;
+        }
+        self.contract
+    }
+
     /// Returns how many of `wanted` records to hand over now.
     fn room_for(&self, wanted: usize) -> usize {
         if self.ring.cached_slots() >= wanted {
@@ -210,7 +238,7 @@ impl<E> Lane<E> {
         // for each, unless it waits for a piece that is worth one. `cargo bench --bench bus`
         // (stream) shows the difference.
         let worthwhile = wanted.min((self.ring.buffer().capacity() / 2).max(1));
-        match self.contract {
+        match self.contract() {
             Contract::Lossless if slots < worthwhile => 0,
             _ => slots,
         }

@@ -47,13 +47,30 @@ impl<E: Event> Subscriber<E> {
     ///
     /// Hot path: no allocation, no system call.
     pub fn poll(&mut self, limit: usize, mut each: impl FnMut(Delivery<'_, E>)) -> usize {
+        self.poll_while(limit, |delivery| {
+            each(delivery);
+            true
+        })
+    }
+
+    /// As [`poll`](Self::poll), but stops behind a delivery for which `each` returns false; what
+    /// comes after it stays in the ring.
+    ///
+    /// Hot path: no allocation, no system call.
+    pub fn poll_while(
+        &mut self,
+        limit: usize,
+        mut each: impl FnMut(Delivery<'_, E>) -> bool,
+    ) -> usize {
         // `slots` reads the line that the publisher writes: only when the last look is used up.
         let ready = match self.ring.cached_slots() {
             0 => self.ring.slots(),
             cached => cached,
         };
         if ready == 0 {
-            return self.poll_end(each);
+            return self.poll_end(|delivery| {
+                each(delivery);
+            });
         }
         let taken = &self.books.taken;
         let count = ready.min(limit);
@@ -72,10 +89,13 @@ impl<E: Event> Subscriber<E> {
             let sequence = record.sequence();
             if sequence != self.expected {
                 let gap = overrun(self.expected, sequence);
-                each(Delivery::Overrun(gap));
+                let goes_on = each(Delivery::Overrun(gap));
                 taken.overrun.add(gap.count());
                 self.expected = sequence;
                 deliveries += 1;
+                if !goes_on {
+                    break;
+                }
             }
             let passage = self.marks.as_mut().map(|marks| {
                 while self.mark.last < sequence {
@@ -86,7 +106,7 @@ impl<E: Event> Subscriber<E> {
                 }
                 self.mark.passage
             });
-            each(Delivery::Record {
+            let goes_on = each(Delivery::Record {
                 record,
                 passage,
                 end_of_batch: left == 0,
@@ -95,6 +115,9 @@ impl<E: Event> Subscriber<E> {
             taking.handled.set(taking.handled.get() + 1);
             taken.handled.add(1);
             deliveries += 1;
+            if !goes_on {
+                break;
+            }
         }
         deliveries
     }

@@ -100,6 +100,15 @@ impl<H> Run<H> {
         self.handler.on_stop();
     }
 
+    /// Asks the handler whether it can take a record, or can end after its stop.
+    #[inline]
+    pub(crate) fn is_ready<E: Event>(&mut self) -> bool
+    where
+        H: Handler<E>,
+    {
+        self.handler.is_ready()
+    }
+
     /// Gives the handler a record, and adds it to the digest.
     #[inline]
     pub(crate) fn record<E: Event>(&mut self, record: &Record<E>, end_of_batch: bool)

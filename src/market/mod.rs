@@ -24,12 +24,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use symbol::Symbol;
 pub use view::{
-    AddOrder, BookOrder, Cancel, ChannelReset, CircuitBreaker, CircuitBreakerLevels, Collar,
-    CrossTrade, Delete, DirectListing, DirectListingCollar, Execute, Imbalance, ImbalancePrices,
-    Instrument, IpoQuote, LastSale, Level, OfficialPrice, OperationalHalt, OrderPriority,
-    Participant, PriceLimits, Quote, Replace, RetailInterest, SecurityEvent, SecurityStatus,
-    ShortSale, SnapshotStart, Statistic, Status, System, Trade, TradeBreak, TradeOrder, View,
-    Volume,
+    AddOrder, Bar, BarClose, Bbo, BookOrder, Cancel, ChannelReset, CircuitBreaker,
+    CircuitBreakerLevels, Collar, CrossTrade, Delete, DirectListing, DirectListingCollar, Execute,
+    Imbalance, ImbalancePrices, Instrument, IpoQuote, LastSale, Level, OfficialPrice,
+    OperationalHalt, OrderPriority, Participant, PriceLimits, Print, Quote, Replace,
+    RetailInterest, SecurityEvent, SecurityStatus, ShortSale, SnapshotStart, Statistic, Status,
+    System, Trade, TradeBreak, TradeOrder, View, Volume, Vwap,
 };
 
 /// A price that the venue did not give.

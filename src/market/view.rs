@@ -625,6 +625,83 @@ views! {
         /// Zero.
         reserved: [u8; 27],
     }
+
+    /// The best bid and offer of an instrument's book changed, or whether to trust them. Derived
+    /// from the book ([`crate::book`]), as are all kinds that follow.
+    Bbo = 38, BBO, "bbo" {
+        /// The highest that is bid × 10⁹; [`NO_PRICE`](super::NO_PRICE) where nobody bids.
+        bid_price_e9: i64,
+        /// The lowest that is asked × 10⁹; [`NO_PRICE`](super::NO_PRICE) where nobody offers.
+        ask_price_e9: i64,
+        /// Shares or contracts bid at that price, 0 where nobody bids; 4,294,967,294 also stands
+        /// for more.
+        bid_quantity: u32,
+        /// Shares or contracts offered at that price, 0 where nobody offers; 4,294,967,294 also
+        /// stands for more.
+        ask_quantity: u32,
+        /// Whether to trust them ([`Trust::code`](crate::book::Trust::code)): 0 yes, 1 yes and both
+        /// sides are empty, 2 halted, 3 recovering, 4 stale.
+        trust: u8,
+        /// Zero.
+        reserved: [u8; 3],
+    }
+
+    /// A trade, however the venue told of it. `head.side` is the aggressor's, where it is known.
+    Print = 39, PRINT, "print" {
+        /// Price × 10⁹.
+        price_e9: i64,
+        /// The venue's number of the match or of the trade; 0 where it gave none.
+        match_id: u64,
+        /// Shares or contracts.
+        quantity: u64,
+        /// How it was told: 1 an order of the book was executed, 2 a hidden order was, 3 a cross, 4
+        /// a report beside the book.
+        source: u8,
+        /// Zero.
+        reserved: [u8; 3],
+    }
+
+    /// A bar, all prints of a stretch of time or of trade. `head.ts_event_ns` is when it began. The
+    /// rest follows as [`BarClose`], one group.
+    Bar = 40, BAR, "bar" {
+        /// Price × 10⁹ of its first print.
+        open_price_e9: i64,
+        /// Highest price × 10⁹.
+        high_price_e9: i64,
+        /// Lowest price × 10⁹.
+        low_price_e9: i64,
+        /// How many prints it has, at least 1.
+        trades: u32,
+    }
+
+    /// The rest of the [`Bar`] before it. `head.ts_event_ns` is when it ended.
+    BarClose = 41, BAR_CLOSE, "bar_close" {
+        /// Price × 10⁹ of its last print.
+        close_price_e9: i64,
+        /// The sum of price × quantity over the sum of quantities × 10⁹: exact, then rounded down.
+        vwap_e9: i64,
+        /// Shares or contracts.
+        volume: u64,
+        /// Which of the configured rules made it, counted from 0.
+        rule: u8,
+        /// Why it ended: 1 time, 2 number of prints, 3 volume, 4 the session or the run ended.
+        end: u8,
+        /// Zero.
+        reserved: [u8; 2],
+    }
+
+    /// The volume-weighted average price of an instrument since the session's start, with each bar
+    /// that closes. `head.ts_event_ns` is when the bar ended.
+    Vwap = 42, VWAP, "vwap" {
+        /// The sum of price × quantity over the sum of quantities × 10⁹: exact, then rounded down.
+        vwap_e9: i64,
+        /// Shares or contracts.
+        volume: u64,
+        /// How many prints these are.
+        trades: u32,
+        /// Zero.
+        reserved: [u8; 8],
+    }
 }
 
 impl Instrument {

@@ -2,22 +2,25 @@
 //! a pipeline that runs and for one that is [`Offline`](super::Offline).
 
 use super::{HandlerSettings, JournalSettings, SubscriberReport};
-use crate::bus::Publisher;
+use crate::bus::{Books, Publisher, Subscriber};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::handler::Handler;
 use crate::journal::Writer;
 use crate::record::{Event, Sequence};
-use crate::stage::{HandleOutcome, HandleStage, RecordStage, Stage};
+use crate::stage::{HandleOutcome, HandleStage, RecordOutcome, RecordStage, Stage};
 use std::any::Any;
+use std::sync::Arc;
 
-/// A subscriber before the bus exists. The functions remember the handler's type.
+/// A subscriber before the pipeline's bus exists. The functions remember the handler's type.
 pub(super) struct Planned<E: Event> {
     pub(super) name: String,
     pub(super) settings: HandlerSettings,
-    pub(super) attach: Attach<E>,
-    pub(super) collect: Collect,
+    attach: Attach<E>,
+    collect: Collect,
+    /// The books of the subscription, where it is to another bus and so is there already.
+    books: Option<Arc<Books>>,
 }
 
 /// A handler on its way back to the user.
@@ -25,8 +28,98 @@ pub(super) type Handback = Option<Box<dyn Any + Send>>;
 /// Takes a handle stage apart, knowing the handler's type.
 pub(super) type Collect = fn(Box<dyn Stage>) -> (SubscriberReport, Handback);
 /// Makes a handle stage once there is a bus.
-pub(super) type Attach<E> =
+type Attach<E> =
     Box<dyn FnOnce(&str, HandlerSettings, &mut Publisher<E>) -> Result<Box<dyn Stage>> + Send>;
+/// Takes a record stage apart, knowing the type of its events.
+pub(super) type Close = fn(Box<dyn Stage>) -> RecordOutcome;
+
+impl<E: Event> Planned<E> {
+    /// Of the pipeline's own bus.
+    pub(super) fn new<H: Handler<E>>(name: String, settings: HandlerSettings, handler: H) -> Self {
+        Self {
+            name,
+            settings,
+            attach: Box::new(|name, settings, publisher| {
+                let subscriber = publisher.subscribe(settings.subscription)?;
+                let stage =
+                    HandleStage::new(name, subscriber, handler, SystemClock, settings.measure);
+                Ok(Box::new(stage))
+            }),
+            collect: collect::<E, H>,
+            books: None,
+        }
+    }
+
+    /// Of another bus.
+    pub(super) fn attached<D: Event, H: Handler<D>>(
+        name: String,
+        settings: HandlerSettings,
+        subscriber: Subscriber<D>,
+        handler: H,
+    ) -> Self {
+        Self {
+            name,
+            settings,
+            books: Some(subscriber.books()),
+            attach: Box::new(|name, settings, _| {
+                let stage =
+                    HandleStage::new(name, subscriber, handler, SystemClock, settings.measure);
+                Ok(Box::new(stage))
+            }),
+            collect: collect::<D, H>,
+        }
+    }
+
+    /// Makes the publisher of another bus wait for this subscriber, whatever was asked for.
+    pub(super) fn make_lossless(&self) {
+        if let Some(books) = &self.books {
+            books.make_lossless();
+        }
+    }
+}
+
+/// The journal of another bus than the pipeline's own.
+pub(super) struct OtherJournal {
+    pub(super) stage: Box<dyn Stage>,
+    pub(super) close: Close,
+    pub(super) core: Option<usize>,
+    books: Arc<Books>,
+}
+
+impl OtherJournal {
+    pub(super) fn open<D: Event>(
+        publisher: &mut Publisher<D>,
+        settings: JournalSettings,
+    ) -> Result<Self> {
+        settings.subscription().check()?;
+        settings.framing.check()?;
+        let directory = settings.tape.directory.display().to_string();
+        let writer = Writer::open(settings.tape.clone(), SystemClock.now_ns())?;
+        if !publisher.begin_at(writer.next_sequence()) {
+            return Err(Error::config(
+                format!(
+                    "the journal {directory} goes on with record {}, its bus with {}",
+                    writer.next_sequence(),
+                    publisher.next_sequence()
+                ),
+                "attach the journal before anything else to a new bus",
+            ));
+        }
+        let name = format!("journal {directory}");
+        let stage = record_stage(name, &settings, writer, publisher)?;
+        Ok(Self {
+            books: stage.books(),
+            stage: Box::new(stage),
+            close: close_journal::<D>,
+            core: settings.core,
+        })
+    }
+
+    /// Makes the publisher wait for the journal, whatever was asked for.
+    pub(super) fn make_lossless(&self) {
+        self.books.make_lossless();
+    }
+}
 
 /// A bus with all who listen to it.
 pub(super) struct Attached<E: Event> {
@@ -79,13 +172,16 @@ pub(super) fn attach<E: Event>(
             settings,
             attach,
             collect,
+            books: _,
         } = planned;
         handle_stages.push(attach(&name, settings, &mut publisher)?);
         collectors.push(collect);
     }
     let record = journal
         .zip(writer)
-        .map(|(journal, writer)| record_stage(journal, writer, &mut publisher))
+        .map(|(journal, writer)| {
+            record_stage("journal".to_owned(), journal, writer, &mut publisher)
+        })
         .transpose()?;
     Ok(Attached {
         publisher,
@@ -97,18 +193,17 @@ pub(super) fn attach<E: Event>(
 }
 
 fn record_stage<E: Event>(
+    name: String,
     journal: &JournalSettings,
     writer: Writer<E>,
     publisher: &mut Publisher<E>,
 ) -> Result<RecordStage<E, SystemClock>> {
     let subscriber = publisher.subscribe(journal.subscription())?;
-    RecordStage::new("journal", subscriber, writer, SystemClock, journal.framing)
+    RecordStage::new(name, subscriber, writer, SystemClock, journal.framing)
 }
 
 /// Takes apart the stage of a handler of type `H`.
-pub(super) fn collect<E: Event, H: Handler<E>>(
-    stage: Box<dyn Stage>,
-) -> (SubscriberReport, Handback) {
+fn collect<E: Event, H: Handler<E>>(stage: Box<dyn Stage>) -> (SubscriberReport, Handback) {
     let stage: Box<dyn Any> = stage;
     let stage = stage
         .downcast::<HandleStage<E, H, SystemClock>>()
@@ -134,4 +229,13 @@ pub(super) fn collect<E: Event, H: Handler<E>>(
         report,
         handler.map(|handler| -> Box<dyn Any + Send> { Box::new(handler) }),
     )
+}
+
+/// Takes apart the stage of a journal of `E`.
+pub(super) fn close_journal<E: Event>(stage: Box<dyn Stage>) -> RecordOutcome {
+    let stage: Box<dyn Any> = stage;
+    stage
+        .downcast::<RecordStage<E, SystemClock>>()
+        .expect("invariant: the function was chosen with the journal's event type")
+        .into_outcome()
 }

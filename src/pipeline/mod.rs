@@ -3,14 +3,19 @@
 //!
 //! One pipeline has one ingest stage and so one bus and one total order. It runs on threads that
 //! receive from sockets, or, [`Offline`], on the caller's from what was captured.
+//!
+//! A handler can publish to a bus of its own, and handlers and journals of that bus run in the same
+//! pipeline ([`Pipeline::subscribe_to`]). Buses end one after the other: the pipeline's own, then
+//! the handler, which hands over what is left and drops its publisher, then those who listen to
+//! that.
 
 mod attach;
 mod offline;
 mod report;
 mod running;
 
-use self::attach::{Attached, Planned, attach, batch_records, collect};
-use crate::bus::{Contract, Subscription};
+use self::attach::{Attached, OtherJournal, Planned, attach, batch_records};
+use crate::bus::{Contract, Publisher, Subscription};
 use crate::clock::SystemClock;
 use crate::cpu;
 use crate::error::{Error, Result};
@@ -20,7 +25,7 @@ use crate::journal;
 use crate::net::{self, Line, Receiver, StreamLine, Streams};
 use crate::record::Event;
 use crate::runtime::{self, CorePlan};
-use crate::stage::{Framing, HandleStage, IngestStage, RecordStage, Route, Stage};
+use crate::stage::{Framing, IngestStage, RecordStage, Route, Stage};
 use crate::wait::WaitStrategy;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -173,6 +178,7 @@ pub struct Pipeline<E: Event> {
     stream_routes: Vec<Route>,
     subscribers: Vec<Planned<E>>,
     journal: Option<JournalSettings>,
+    other_journals: Vec<OtherJournal>,
     others: Vec<(Box<dyn Stage>, Option<usize>)>,
 }
 
@@ -189,6 +195,7 @@ impl<E: Event> Pipeline<E> {
             stream_routes: Vec::new(),
             subscribers: Vec::new(),
             journal: None,
+            other_journals: Vec::new(),
             others: Vec::new(),
         }
     }
@@ -272,18 +279,64 @@ impl<E: Event> Pipeline<E> {
         settings: HandlerSettings,
         handler: H,
     ) -> Ticket<H> {
+        self.plan(Planned::new(name.into(), settings, handler))
+    }
+
+    /// Adds a handler to another bus than the pipeline's own: one to which a handler of this
+    /// pipeline publishes, such as a [`BookHandler`](crate::book::BookHandler). Call it before
+    /// `publisher` is given away. The handler runs, ends and appears in the report like all others:
+    /// its bus ends when its publisher is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What [`Publisher::subscribe`] gives.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use ringtape::book::{BookHandler, BooksConfig, BusOutput, DerivedConfig};
+    /// use ringtape::bus::Publisher;
+    /// use ringtape::handler::{At, Handler};
+    /// use ringtape::market::{MarketEvent, View};
+    /// use ringtape::pipeline::{HandlerSettings, JournalSettings, Pipeline, Settings};
+    /// use ringtape::record::Gap;
+    ///
+    /// struct Spreads;
+    ///
+    /// impl Handler<MarketEvent> for Spreads {
+    ///     fn on_event(&mut self, event: &MarketEvent, _: At) {
+    ///         if let View::Bbo(bbo) = event.view() {
+    ///             println!("{} to {}", bbo.bid_price_e9, bbo.ask_price_e9);
+    ///         }
+    ///     }
+    ///     fn on_gap(&mut self, _: Gap) {}
+    /// }
+    ///
+    /// let mut pipeline = Pipeline::<MarketEvent>::new(Settings::default());
+    /// // … with a feed.
+    /// let mut derived = Publisher::new(1_024);
+    /// pipeline.journal_of(&mut derived, JournalSettings::new("derived/"))?;
+    /// pipeline.subscribe_to(&mut derived, "spreads", HandlerSettings::default(), Spreads)?;
+    /// let output = BusOutput::new(derived)?;
+    /// let books = BookHandler::new(BooksConfig::default(), &DerivedConfig::default(), output)?;
+    /// pipeline.subscribe("books", HandlerSettings::default(), books);
+    /// # Ok::<(), ringtape::error::Error>(())
+    /// ```
+    pub fn subscribe_to<D: Event, H: Handler<D>>(
+        &mut self,
+        publisher: &mut Publisher<D>,
+        name: impl Into<String>,
+        settings: HandlerSettings,
+        handler: H,
+    ) -> Result<Ticket<H>> {
+        let subscriber = publisher.subscribe(settings.subscription)?;
+        let planned = Planned::attached(name.into(), settings, subscriber, handler);
+        Ok(self.plan(planned))
+    }
+
+    fn plan<H>(&mut self, planned: Planned<E>) -> Ticket<H> {
         let index = self.subscribers.len();
-        self.subscribers.push(Planned {
-            name: name.into(),
-            settings,
-            attach: Box::new(|name, settings, publisher| {
-                let subscriber = publisher.subscribe(settings.subscription)?;
-                let stage =
-                    HandleStage::new(name, subscriber, handler, SystemClock, settings.measure);
-                Ok(Box::new(stage))
-            }),
-            collect: collect::<E, H>,
-        });
+        self.subscribers.push(planned);
         Ticket {
             index,
             handler: PhantomData,
@@ -293,6 +346,25 @@ impl<E: Event> Pipeline<E> {
     /// Journals the bus. The bus then goes on with the number after the journal's last.
     pub fn journal(&mut self, settings: JournalSettings) {
         self.journal = Some(settings);
+    }
+
+    /// Journals another bus than the pipeline's own, as [`subscribe_to`](Self::subscribe_to)
+    /// listens to one. Opens the journal at once; `publisher` then goes on with the number after
+    /// its last, so call this before anything subscribes. Its part of the ledger is in
+    /// [`Report::other_journals`].
+    ///
+    /// # Errors
+    ///
+    /// What [`Writer::open`](crate::journal::Writer::open) gives, and [`Error::Config`] for a bus
+    /// that has begun with another number than the journal goes on with.
+    pub fn journal_of<D: Event>(
+        &mut self,
+        publisher: &mut Publisher<D>,
+        settings: JournalSettings,
+    ) -> Result<()> {
+        self.other_journals
+            .push(OtherJournal::open(publisher, settings)?);
+        Ok(())
     }
 
     /// Adds a stage of the user's own, polled in turn with ours on its core.
@@ -316,11 +388,13 @@ impl<E: Event> Pipeline<E> {
             stream_routes,
             subscribers,
             journal,
+            other_journals,
             others,
         } = self;
         let asked: Vec<Option<usize>> = std::iter::once(settings.ingest_core)
             .chain(subscribers.iter().map(|planned| planned.settings.core))
             .chain(journal.iter().map(|journal| journal.core))
+            .chain(other_journals.iter().map(|journal| journal.core))
             .chain(others.iter().map(|(_, core)| *core))
             .collect();
         cpu::check_online(asked.iter().flatten().copied())?;
@@ -345,6 +419,10 @@ impl<E: Event> Pipeline<E> {
             record,
         } = attach(subscribers, journal.as_ref(), batch_records)?;
         let journal_counters = record.as_ref().map(RecordStage::counters);
+        let (other_records, other_closers): (Vec<_>, Vec<_>) = other_journals
+            .into_iter()
+            .map(|journal| (journal.stage, journal.close))
+            .unzip();
         let ingest = IngestStage::new("ingest", receiver, routes, feeds, publisher, SystemClock)
             .with_streams(streams, stream_routes);
         let (ingest_counters, net) = (ingest.counters(), ingest.net_counters());
@@ -353,6 +431,7 @@ impl<E: Event> Pipeline<E> {
         let stages = std::iter::once(ingest)
             .chain(handle_stages)
             .chain(record.map(|stage| -> Box<dyn Stage> { Box::new(stage) }))
+            .chain(other_records)
             .chain(others.into_iter().map(|(stage, _)| stage));
         let (plans, order) = plan_cores(stages, &cores, settings.wait);
         let core_reports = plans
@@ -378,6 +457,7 @@ impl<E: Event> Pipeline<E> {
             streams: stream_counters,
             first,
             journal: journal_counters,
+            other_journals: other_closers,
             receiver: receiver_report,
             feeds: feed_count,
             event: PhantomData,

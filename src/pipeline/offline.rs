@@ -1,6 +1,6 @@
 //! Owns a pipeline whose datagrams are handed to it: no socket, no thread, no clock of its own.
 
-use super::attach::{Attached, Collect, attach, batch_records};
+use super::attach::{Attached, Close, Collect, OtherJournal, attach, batch_records};
 use super::{Pipeline, ReceiverReport, Report};
 use crate::bus::{Contract, Passage, Publisher};
 use crate::clock::SystemClock;
@@ -58,11 +58,14 @@ use std::sync::Arc;
 pub struct Offline<E: Event> {
     feeds: Vec<Box<dyn Feed<E>>>,
     routes: Vec<Route>,
-    publisher: Publisher<E>,
+    /// Gone once the bus has ended.
+    publisher: Option<Publisher<E>>,
     /// Those of the subscribers, in their order.
     handle_stages: Vec<Box<dyn Stage>>,
     collectors: Vec<Collect>,
     record: Option<RecordStage<E, SystemClock>>,
+    /// Those of the journals of other buses.
+    other_records: Vec<(Box<dyn Stage>, Close)>,
     /// The user's own.
     others: Vec<Box<dyn Stage>>,
     net: Arc<NetCounters>,
@@ -91,6 +94,7 @@ impl<E: Event> Pipeline<E> {
             stream_routes: _,
             mut subscribers,
             mut journal,
+            other_journals,
             others,
         } = self;
         if let Some(stream) = streams.first() {
@@ -104,12 +108,14 @@ impl<E: Event> Pipeline<E> {
         for planned in &mut subscribers {
             planned.settings.subscription.contract = Contract::Lossless;
             planned.settings.subscription.passages = false;
+            planned.make_lossless();
             // From the capture to now is no latency.
             planned.settings.measure = false;
         }
         if let Some(journal) = &mut journal {
             journal.contract = Contract::Lossless;
         }
+        other_journals.iter().for_each(OtherJournal::make_lossless);
         let Attached {
             publisher,
             first,
@@ -124,13 +130,19 @@ impl<E: Event> Pipeline<E> {
         if let Some(record) = &mut record {
             record.start()?;
         }
+        let mut other_records = Vec::with_capacity(other_journals.len());
+        for mut journal in other_journals {
+            journal.stage.start()?;
+            other_records.push((journal.stage, journal.close));
+        }
         Ok(Offline {
             feeds,
             routes,
-            publisher,
+            publisher: Some(publisher),
             handle_stages,
             collectors,
             record,
+            other_records,
             others,
             net: Arc::new(NetCounters::new(
                 lines.iter().map(|line| line.name.as_str()),
@@ -197,47 +209,50 @@ impl<E: Event> Offline<E> {
         self.first
     }
 
-    /// Publishes open holes as gaps, lets everybody come to an end and returns the report.
+    /// Publishes open holes as gaps, lets everybody come to an end and returns the report. A
+    /// handler that is not ready to end is waited for.
     #[must_use]
     pub fn finish(mut self) -> Report {
         let now_ns = self.now_ns;
         for feed in 0..self.feeds.len() {
             self.call_feed(feed, |feed, batch| feed.close(now_ns, batch));
         }
-        let Self {
-            feeds,
-            publisher,
-            handle_stages,
-            collectors,
-            record,
-            others,
-            net,
-            receiver,
-            ..
-        } = self;
-        let mut report = Report::new(net, Arc::new([]), receiver, Vec::new());
-        report.take_feeds(&feeds);
         // Ends the bus.
-        drop(publisher);
-        for (collect, mut stage) in collectors.into_iter().zip(handle_stages) {
-            run_out(stage.as_mut());
+        self.publisher = None;
+        for stage in &mut self.others {
+            stage.request_stop();
+        }
+        // In turn and not one after the other: a handler's end can wait for those whom it publishes
+        // to.
+        while self.stages().any(|stage| !stage.is_finished()) {
+            self.poll_stages();
+        }
+        let mut report = Report::new(self.net, Arc::new([]), self.receiver, Vec::new());
+        report.take_feeds(&self.feeds);
+        for (collect, stage) in self.collectors.into_iter().zip(self.handle_stages) {
             report.take_handler(collect(stage));
         }
-        report.journal = record.map(|mut stage| {
-            run_out(&mut stage);
-            stage.into_outcome()
-        });
-        for mut stage in others {
-            stage.request_stop();
-            run_out(stage.as_mut());
-        }
+        report.journal = self.record.map(RecordStage::into_outcome);
+        let others = self.other_records.into_iter();
+        report.other_journals = others.map(|(stage, close)| close(stage)).collect();
         report
+    }
+
+    fn stages(&self) -> impl Iterator<Item = &dyn Stage> {
+        let handlers = self.handle_stages.iter().map(|stage| stage.as_ref());
+        let others = self.others.iter().map(|stage| stage.as_ref());
+        let other_records = self.other_records.iter().map(|(stage, _)| stage.as_ref());
+        let record = self.record.iter().map(|stage| stage as &dyn Stage);
+        handlers.chain(record).chain(other_records).chain(others)
     }
 
     /// Runs `call` on a feed and delivers what it published.
     fn call_feed(&mut self, feed: usize, call: impl FnOnce(&mut dyn Feed<E>, &mut Batch<E>)) {
-        call(self.feeds[feed].as_mut(), self.publisher.batch());
-        if !self.publisher.has_backlog() {
+        let Some(publisher) = &mut self.publisher else {
+            return;
+        };
+        call(self.feeds[feed].as_mut(), publisher.batch());
+        if !publisher.has_backlog() {
             return;
         }
         let passage = Passage {
@@ -245,20 +260,34 @@ impl<E: Event> Offline<E> {
             published_ns: self.now_ns,
         };
         // A ring that is too small for the rest is emptied by the stages behind it.
-        while !self.publisher.commit(passage) {
+        while !self.commit(passage) {
             self.poll_stages();
         }
         self.poll_stages();
     }
 
+    fn commit(&mut self, passage: Passage) -> bool {
+        match &mut self.publisher {
+            Some(publisher) => publisher.commit(passage),
+            None => true,
+        }
+    }
+
+    /// Lets everybody do what there is to do now. What handlers publish to other buses of the
+    /// pipeline is part of that, whoever was added first.
     fn poll_stages(&mut self) {
-        for stage in &mut self.handle_stages {
-            while stage.poll() > 0 {}
+        let mut work = 1;
+        while work > 0 {
+            work = self
+                .handle_stages
+                .iter_mut()
+                .map(|stage| stage.poll())
+                .sum();
+            work += self.record.iter_mut().map(Stage::poll).sum::<usize>();
+            let others = self.other_records.iter_mut();
+            work += others.map(|(stage, _)| stage.poll()).sum::<usize>();
         }
-        if let Some(record) = &mut self.record {
-            record.poll();
-        }
-        for stage in &mut self.others {
+        for stage in self.others.iter_mut().filter(|stage| !stage.is_finished()) {
             stage.poll();
         }
     }
@@ -271,11 +300,5 @@ impl<E: Event> fmt::Debug for Offline<E> {
             .field("publisher", &self.publisher)
             .field("now_ns", &self.now_ns)
             .finish_non_exhaustive()
-    }
-}
-
-fn run_out(stage: &mut dyn Stage) {
-    while !stage.is_finished() {
-        stage.poll();
     }
 }

@@ -23,6 +23,8 @@ pub struct Report {
     pub subscribers: Vec<SubscriberReport>,
     /// The journal's part, where there is one.
     pub journal: Option<RecordOutcome>,
+    /// Those of the journals of other buses, in the order in which they were added.
+    pub other_journals: Vec<RecordOutcome>,
     /// What the receiver counted.
     pub net: Arc<NetCounters>,
     /// What the streams counted, in the order of [`ReceiverReport::streams`].
@@ -56,10 +58,11 @@ impl Report {
                 .subscribers
                 .iter()
                 .all(|subscriber| subscriber.account.closes())
-            && self
-                .journal
-                .as_ref()
-                .is_none_or(|journal| journal.account.closes())
+            && self.journals().all(|journal| journal.account.closes())
+    }
+
+    fn journals(&self) -> impl Iterator<Item = &RecordOutcome> {
+        self.journal.iter().chain(&self.other_journals)
     }
 
     /// Returns whether nothing at all was lost: the ledger closes, no feed, no ring, no panic and
@@ -74,9 +77,8 @@ impl Report {
                 subscriber.error.is_none() && account.handled == account.published
             })
             && self
-                .journal
-                .as_ref()
-                .is_none_or(|journal| journal.account.missing() == 0)
+                .journals()
+                .all(|journal| journal.account.missing() == 0)
     }
 
     /// Returns how many datagrams and messages may have brought numbers that no ledger knows of,
@@ -113,6 +115,7 @@ impl Report {
             feeds: Vec::new(),
             subscribers: Vec::new(),
             journal: None,
+            other_journals: Vec::new(),
             net,
             streams,
             receiver,

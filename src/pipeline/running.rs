@@ -1,13 +1,13 @@
 //! Owns a pipeline while it runs, and the way to its report.
 
-use super::attach::Collect;
+use super::attach::{Close, Collect, close_journal};
 use super::{CoreReport, ReceiverReport, Report};
 use crate::clock::SystemClock;
 use crate::journal::JournalCounters;
 use crate::net::{NetCounters, StreamCounters};
 use crate::record::{Event, Sequence};
 use crate::runtime::{self, Ended};
-use crate::stage::{IngestCounters, IngestStage, RecordOutcome, RecordStage, Stage};
+use crate::stage::{IngestCounters, IngestStage};
 use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use std::sync::Arc;
 pub struct Running<E> {
     pub(super) threads: runtime::Running,
     /// For each stage in the order of the threads: its index as planned. 0 is ingest, then the
-    /// subscribers, then the journal if there is one, then the user's own stages.
+    /// subscribers, then the journal if there is one, then those of other buses, then the user's
+    /// own stages.
     pub(super) order: Vec<usize>,
     pub(super) collectors: Vec<Collect>,
     pub(super) cores: Vec<CoreReport>,
@@ -26,6 +27,7 @@ pub struct Running<E> {
     pub(super) streams: Arc<[StreamCounters]>,
     pub(super) first: Sequence,
     pub(super) journal: Option<Arc<JournalCounters>>,
+    pub(super) other_journals: Vec<Close>,
     pub(super) receiver: ReceiverReport,
     pub(super) feeds: usize,
     pub(super) event: PhantomData<fn() -> E>,
@@ -140,15 +142,13 @@ impl<E: Event> Running<E> {
                 None => {}
             }
         }
+        for (&close, ended) in self.other_journals.iter().zip(&mut stages) {
+            match ended {
+                Ok(stage) => report.other_journals.push(close(stage)),
+                Err(error) => report.errors.push(error),
+            }
+        }
         report.errors.extend(stages.filter_map(Result::err));
         report
     }
-}
-
-fn close_journal<E: Event>(stage: Box<dyn Stage>) -> RecordOutcome {
-    let stage: Box<dyn Any> = stage;
-    stage
-        .downcast::<RecordStage<E, SystemClock>>()
-        .expect("invariant: the stage after the subscribers' is the journal's")
-        .into_outcome()
 }

@@ -1,13 +1,14 @@
 //! Owns a replay while it runs, and what is left of it.
 
+use super::give::give;
 use super::pace::{Pace, Speed};
 use super::tape::Tape;
 use super::{Filter, Replay};
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handler::{Handler, Ran, Run, Tally};
-use crate::journal::number_after;
-use crate::record::{Content, Digest, Event, Record, Sequence};
+use crate::record::{Digest, Event, Record, Sequence};
+use std::time::Duration;
 
 /// A replay that runs whenever it is polled, on the thread that polls it.
 ///
@@ -46,7 +47,20 @@ pub struct Playback<E: Event, H, C> {
     filter: Option<Filter<E>>,
     digests: bool,
     passage: Passage,
-    finished: bool,
+    /// Records that were read and for which the handler was not ready. Copies: the file may become
+    /// shorter while they wait.
+    rest: Vec<Record<E>>,
+    state: State,
+    /// Whether the handler was not ready when it was last asked.
+    waits: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    /// The handler was stopped and is not yet ready to end.
+    Stopping,
+    Finished,
 }
 
 /// Where a record stands.
@@ -61,10 +75,10 @@ pub struct Mark {
 
 /// What passed so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Passage {
-    first: Option<Mark>,
-    last: Option<Mark>,
-    filtered: u64,
+pub(super) struct Passage {
+    pub(super) first: Option<Mark>,
+    pub(super) last: Option<Mark>,
+    pub(super) filtered: u64,
 }
 
 /// What is left of a replay.
@@ -105,7 +119,9 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
             filter: replay.filter,
             digests,
             passage: Passage::default(),
-            finished: false,
+            rest: Vec::new(),
+            state: State::Running,
+            waits: false,
         };
         let started = playback.run.contain(Run::start::<E>);
         match playback.unless_panicked(started) {
@@ -119,57 +135,96 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
     }
 
     /// Gives the handler records that are due, at most one frame's, and returns how many were read
-    /// for it. Calls its `on_stop` behind the last. Never waits: returns 0 where no record is due.
+    /// for it. Calls its `on_stop` behind the last. Never waits: returns 0 where no record is due,
+    /// and while the handler is not ready ([`Handler::is_ready`]).
     ///
     /// # Errors
     ///
     /// [`HandlerPanicked`](crate::error::Error::HandlerPanicked), after which the replay is finished; what a journal's
     /// [`Reader::next`](crate::journal::Reader::next) gives, and gives again.
     pub fn poll(&mut self) -> Result<usize> {
-        if self.finished {
+        if self.state == State::Finished || !self.is_ready()? {
+            return Ok(0);
+        }
+        if self.state == State::Stopping {
+            self.state = State::Finished;
             return Ok(0);
         }
         let begin = self.records();
+        if self.rest.is_empty() {
+            self.give_next()?;
+        } else {
+            self.give_rest()?;
+        }
+        // Never more than a frame's records.
+        Ok(usize::try_from(self.records() - begin).unwrap_or(usize::MAX))
+    }
+
+    fn is_ready(&mut self) -> Result<bool> {
+        let ready = self.run.contain(Run::is_ready::<E>);
+        let ready = self.unless_panicked(ready)?;
+        self.waits = !ready;
+        Ok(ready)
+    }
+
+    /// Gives what was read before the handler was not ready.
+    fn give_rest(&mut self) -> Result<()> {
+        let mut rest = std::mem::take(&mut self.rest);
+        let (filter, passage) = (self.filter.as_mut(), &mut self.passage);
+        let given = give(&mut self.run, filter, true, self.digests, passage, &rest);
+        let given = self.unless_panicked(given)?;
+        rest.drain(..given);
+        self.rest = rest;
+        Ok(())
+    }
+
+    fn give_next(&mut self) -> Result<()> {
         let records = if self.lends {
             self.tapes[0].lend()?
         } else {
             due_records(&mut self.tapes, &mut self.pace)?
         };
         let Some(records) = records else {
-            self.stop()?;
-            return Ok(0);
+            return self.stop();
         };
-        let filter = self.filter.as_mut();
-        let given = give(
-            &mut self.run,
-            filter,
-            self.digests,
-            &mut self.passage,
-            records,
-        );
-        self.unless_panicked(given)?;
-        // Never more than a frame's records.
-        Ok(usize::try_from(self.records() - begin).unwrap_or(usize::MAX))
+        let (filter, passage) = (self.filter.as_mut(), &mut self.passage);
+        let given = give(&mut self.run, filter, false, self.digests, passage, records);
+        if let Some(given) = given {
+            self.rest.extend_from_slice(&records[given..]);
+        }
+        self.unless_panicked(given).map(drop)
     }
 
-    /// Ends the replay here: calls the handler's `on_stop`, unless it was called.
+    /// Ends the replay here: calls the handler's `on_stop`, unless it was called. The replay has
+    /// ended when the handler is ready to, as [`poll`](Self::poll) finds out if it is not now.
     ///
     /// # Errors
     ///
     /// [`HandlerPanicked`](crate::error::Error::HandlerPanicked).
     pub fn stop(&mut self) -> Result<()> {
-        if self.finished {
+        if self.state != State::Running {
             return Ok(());
         }
-        self.finished = true;
+        self.state = State::Stopping;
+        self.rest.clear();
         let stopped = self.run.contain(Run::stop::<E>);
-        self.unless_panicked(stopped)
+        self.unless_panicked(stopped)?;
+        if self.is_ready()? {
+            self.state = State::Finished;
+        }
+        Ok(())
     }
 
     /// Returns whether there is nothing more to give.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.finished
+        self.state == State::Finished
+    }
+
+    /// Returns whether the handler was not ready when it was last asked, so that nothing was given.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Returns how long after the last poll the next record is due: nanoseconds, 0 at
@@ -219,9 +274,17 @@ impl<E: Event, H: Handler<E>, C: Clock> Playback<E, H, C> {
         }
     }
 
+    /// Says that the handler was not ready for too long.
+    pub(super) fn not_ready(&self, waited_ns: u64) -> Error {
+        Error::HandlerNotReady {
+            name: self.name.clone(),
+            waited: Duration::from_nanos(waited_ns),
+        }
+    }
+
     fn unless_panicked<R>(&mut self, returned: Option<R>) -> Result<R> {
         returned.ok_or_else(|| {
-            self.finished = true;
+            self.state = State::Finished;
             self.run
                 .panic(&self.name)
                 .expect("invariant: nothing is returned only after a panic")
@@ -255,65 +318,4 @@ fn due_records<'a, E: Event, C: Clock>(
     let due_ns = pace.due(recv_ns);
     let in_turn = |recv_ns| recv_ns <= due_ns && rival.is_none_or(|rival| (recv_ns, place) < rival);
     Ok(Some(tapes[place].take(in_turn)))
-}
-
-/// Gives the handler those of the records that it is to have. Returns nothing if it panicked.
-fn give<E: Event, H: Handler<E>>(
-    run: &mut Run<H>,
-    filter: Option<&mut Filter<E>>,
-    digests: bool,
-    passage: &mut Passage,
-    records: &[Record<E>],
-) -> Option<()> {
-    let all = records.iter();
-    // Four loops, so that none asks for each record what is the same for all of them.
-    let ends = match (filter, digests) {
-        (None, true) => run.contain(|run| each(all, |record, end| run.record(record, end))),
-        (None, false) => run.contain(|run| each(all, |record, end| run.dispatch(record, end))),
-        (Some(Filter(wanted)), digests) => {
-            let filtered = &mut passage.filtered;
-            let some = all.filter(|record| {
-                let passes = match record.content() {
-                    Content::Event(event) => wanted(event),
-                    _ => true,
-                };
-                *filtered += u64::from(!passes);
-                passes
-            });
-            if digests {
-                run.contain(|run| each(some, |record, end| run.record(record, end)))
-            } else {
-                run.contain(|run| each(some, |record, end| run.dispatch(record, end)))
-            }
-        }
-    }?;
-    if let Some((first, last)) = ends {
-        passage.first.get_or_insert(first);
-        passage.last = Some(last);
-    }
-    Some(())
-}
-
-/// Gives each record, with whether the next has another receive time. Returns the first and the
-/// last.
-fn each<'a, E: Event>(
-    mut records: impl Iterator<Item = &'a Record<E>>,
-    mut give: impl FnMut(&Record<E>, bool),
-) -> Option<(Mark, Mark)> {
-    let first = records.next()?;
-    let mut last = first;
-    records.for_each(|record| {
-        give(last, record.ts_recv_ns() != last.ts_recv_ns());
-        last = record;
-    });
-    give(last, true);
-    let first = Mark {
-        sequence: first.sequence(),
-        ts_recv_ns: first.ts_recv_ns(),
-    };
-    let last = Mark {
-        sequence: Sequence::new(number_after(last).get().saturating_sub(1)),
-        ts_recv_ns: last.ts_recv_ns(),
-    };
-    Some((first, last))
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// Records handed to a handler before other stages of the same core get their turn.
 const RECORDS_PER_POLL: usize = 256;
 
-/// A handler with its subscription. Ends when the bus has ended and every record is delivered, or
-/// when the handler panics.
+/// A handler with its subscription. Ends when the bus has ended, every record is delivered and the
+/// handler is done with them ([`Handler::is_ready`]), or when the handler panics.
 #[derive(Debug)]
 pub struct HandleStage<E: Event, H, C> {
     name: String,
@@ -21,13 +21,19 @@ pub struct HandleStage<E: Event, H, C> {
     subscriber: Option<Subscriber<E>>,
     books: Arc<Books>,
     state: State,
-    run: Run<H>,
+    /// Gone once the handler has panicked: what it owns, such as the publisher of another bus, must
+    /// not outlive that.
+    run: Option<Run<H>>,
+    /// What a panic left.
+    ran: Option<Ran<H>>,
     stopwatch: Stopwatch<C>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Running,
+    /// The handler was stopped and is not yet ready to end.
+    Stopping,
     Finished,
 }
 
@@ -72,7 +78,8 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
             books: subscriber.books(),
             subscriber: Some(subscriber),
             state: State::Running,
-            run: Run::new(handler, Digest::new()),
+            run: Some(Run::new(handler, Digest::new())),
+            ran: None,
             stopwatch: Stopwatch {
                 clock,
                 latency: measure.then(Latency::default),
@@ -84,12 +91,15 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
     /// yet final.
     #[must_use]
     pub fn into_outcome(self) -> HandleOutcome<H> {
+        let ended = self.run.map(|run| run.into_ran(&self.name));
         let Ran {
             handler,
             digest,
             tally,
             error,
-        } = self.run.into_ran(&self.name);
+        } = ended
+            .or(self.ran)
+            .expect("invariant: a run or what is left of it");
         HandleOutcome {
             name: self.name,
             handler,
@@ -105,6 +115,7 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
     fn end_if_panicked<R>(&mut self, returned: Option<R>) -> Option<R> {
         if returned.is_none() {
             self.subscriber = None;
+            self.ran = self.run.take().map(|run| run.into_ran(&self.name));
             self.state = State::Finished;
         }
         returned
@@ -117,27 +128,43 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
     }
 
     fn start(&mut self) -> crate::error::Result<()> {
-        let started = self.run.contain(Run::start::<E>);
-        self.end_if_panicked(started);
+        if let Some(run) = &mut self.run {
+            let started = run.contain(Run::start::<E>);
+            self.end_if_panicked(started);
+        }
         Ok(())
     }
 
+    /// Gives the handler nothing while it is not ready.
+    ///
     /// Hot path: no allocation, no system call; the handler's own calls are the handler's.
     fn poll(&mut self) -> usize {
         if self.state == State::Finished {
             return 0;
         }
-        let Some(subscriber) = &mut self.subscriber else {
+        let (Some(subscriber), Some(run)) = (&mut self.subscriber, &mut self.run) else {
             return 0;
         };
         let (stopwatch, state) = (&mut self.stopwatch, &mut self.state);
-        let polled = self.run.contain(|run| {
-            let deliveries = subscriber.poll(RECORDS_PER_POLL, |delivery| {
+        let polled = run.contain(|run| {
+            if !run.is_ready::<E>() {
+                return 0;
+            }
+            if *state == State::Stopping {
+                *state = State::Finished;
+                return 0;
+            }
+            let deliveries = subscriber.poll_while(RECORDS_PER_POLL, |delivery| {
                 deliver(run, stopwatch, delivery);
+                run.is_ready::<E>()
             });
             if deliveries == 0 && subscriber.is_closed() {
-                *state = State::Finished;
                 run.stop::<E>();
+                *state = if run.is_ready::<E>() {
+                    State::Finished
+                } else {
+                    State::Stopping
+                };
             }
             deliveries
         });

@@ -220,6 +220,11 @@ impl<E: Event, C: Clock> RecordStage<E, C> {
         Arc::clone(&self.tape.counters)
     }
 
+    /// Returns the books of the subscription.
+    pub(crate) fn books(&self) -> Arc<Books> {
+        Arc::clone(&self.books)
+    }
+
     /// Takes the stage apart. Call it after the publisher has ended too, or the account is not yet
     /// final.
     #[must_use]

@@ -65,6 +65,10 @@ impl<H: Handler<MarketEvent>> Handler<MarketEvent> for Noted<H> {
     fn on_stop(&mut self) {
         self.strategy.on_stop();
     }
+
+    fn is_ready(&mut self) -> bool {
+        self.strategy.is_ready()
+    }
 }
 
 /// Shares added and taken away on each side, over all instruments: which way the flow leans.

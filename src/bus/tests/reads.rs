@@ -9,6 +9,8 @@ enum Act {
     Poll(usize),
     /// The same with a handler that panics on its delivery number so much, from 0.
     Panic(usize, usize),
+    /// [`Subscriber::poll_while`], up to its delivery number so much, from 0.
+    Stop(usize, usize),
     /// [`Subscriber::ready`] with a limit, and what it lends is taken.
     Take(usize),
     /// The same, and it is left.
@@ -23,6 +25,7 @@ fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (1_usize..9).prop_map(Act::Poll),
         2 => (1_usize..9, 0_usize..6).prop_map(|(limit, at)| Act::Panic(limit, at)),
+        2 => (1_usize..9, 0_usize..6).prop_map(|(limit, at)| Act::Stop(limit, at)),
         6 => (1_usize..9).prop_map(Act::Take),
         2 => (1_usize..9).prop_map(Act::Leave),
         1 => Just(Act::Go),
@@ -47,9 +50,11 @@ impl Pair {
             return;
         };
         let before = self.got.len();
+        let mut poll = |limit, ends| poll(subscriber, limit, ends, &self.commits, &mut self.got);
         match act {
-            Act::Poll(limit) => poll(subscriber, limit, usize::MAX, &self.commits, &mut self.got),
-            Act::Panic(limit, at) => poll(subscriber, limit, at, &self.commits, &mut self.got),
+            Act::Poll(limit) => poll(limit, Ends::Nowhere),
+            Act::Panic(limit, at) => poll(limit, Ends::Panics(at)),
+            Act::Stop(limit, at) => poll(limit, Ends::Stops(at)),
             Act::Take(limit) | Act::Leave(limit) => match subscriber.ready(limit) {
                 Ready::Nothing => assert!(self.model.queue.is_empty(), "and yet nothing"),
                 Ready::Overrun(gap) => self.got.push(Expected::Overrun(gap.first, gap.last)),
@@ -80,21 +85,32 @@ impl Pair {
 /// What a handler of these tests panics with.
 struct Wanted;
 
-/// Polls, with a panic at delivery `at`, and checks the passage of each record.
+/// Which delivery is the last, counted from 0.
+#[derive(Clone, Copy)]
+enum Ends {
+    Nowhere,
+    /// There the handler panics, and has not taken it.
+    Panics(usize),
+    /// It is taken, and nothing after it.
+    Stops(usize),
+}
+
+/// Polls, and checks the passage of each record.
 fn poll(
     subscriber: &mut Subscriber<MarketEvent>,
     limit: usize,
-    at: usize,
+    ends: Ends,
     commits: &[(u64, u64)],
     got: &mut Vec<Expected>,
 ) {
     let mut deliveries = 0;
     let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        subscriber.poll(limit, |delivery| {
-            if deliveries == at {
+        subscriber.poll_while(limit, |delivery| {
+            if matches!(ends, Ends::Panics(at) if at == deliveries) {
                 // Without the hook, which would print each.
                 std::panic::resume_unwind(Box::new(Wanted));
             }
+            let goes_on = !matches!(ends, Ends::Stops(at) if at == deliveries);
             deliveries += 1;
             got.push(match delivery {
                 Delivery::Record {
@@ -109,8 +125,12 @@ fn poll(
                 }
                 Delivery::Overrun(gap) => Expected::Overrun(gap.first, gap.last),
             });
+            goes_on
         })
     }));
+    if let Ends::Stops(at) = ends {
+        assert!(deliveries <= at + 1, "nothing is given after the stop");
+    }
     match polled {
         Ok(returned) => assert_eq!(returned, deliveries),
         Err(panic) if panic.is::<Wanted>() => {}
@@ -198,7 +218,7 @@ proptest! {
                     let subscriber = pair.subscriber.as_mut().unwrap();
                     while !subscriber.is_closed() {
                         if turn % 2 == 0 {
-                            poll(subscriber, 3, usize::MAX, &[], &mut pair.got);
+                            poll(subscriber, 3, Ends::Nowhere, &[], &mut pair.got);
                         } else if let Ready::Overrun(gap) = subscriber.ready(3) {
                             pair.got.push(Expected::Overrun(gap.first, gap.last));
                         }

@@ -395,6 +395,52 @@ fn view_fields(view: View<'_>) -> Fields {
             ("venue_flags", bits(v.venue_flags)),
         ],
         View::SecurityEvent(v) => vec![("code", ascii(&[v.code]))],
+        View::Bbo(v) => vec![
+            ("bid_price", price(v.bid_price_e9)),
+            ("ask_price", price(v.ask_price_e9)),
+            ("bid_quantity", Number(v.bid_quantity.into())),
+            ("ask_quantity", Number(v.ask_quantity.into())),
+            (
+                "trust",
+                named(v.trust, &["live", "empty", "halted", "recovering", "stale"]),
+            ),
+        ],
+        View::Print(v) => vec![
+            ("price", price(v.price_e9)),
+            ("match_id", Number(v.match_id)),
+            ("quantity", Number(v.quantity)),
+            (
+                "source",
+                named(
+                    v.source.wrapping_sub(1),
+                    &["execute", "hidden", "cross", "report"],
+                ),
+            ),
+        ],
+        View::Bar(v) => vec![
+            ("open_price", price(v.open_price_e9)),
+            ("high_price", price(v.high_price_e9)),
+            ("low_price", price(v.low_price_e9)),
+            ("trades", Number(v.trades.into())),
+        ],
+        View::BarClose(v) => vec![
+            ("close_price", price(v.close_price_e9)),
+            ("vwap", price(v.vwap_e9)),
+            ("volume", Number(v.volume)),
+            ("rule", Number(v.rule.into())),
+            (
+                "end",
+                named(
+                    v.end.wrapping_sub(1),
+                    &["time", "ticks", "volume", "session"],
+                ),
+            ),
+        ],
+        View::Vwap(v) => vec![
+            ("vwap", price(v.vwap_e9)),
+            ("volume", Number(v.volume)),
+            ("trades", Number(v.trades.into())),
+        ],
         View::Unknown(event) => vec![
             ("kind_byte", Number(event.head.kind.0.into())),
             ("body", Word(hex(&event.body))),
@@ -406,6 +452,14 @@ fn view_fields(view: View<'_>) -> Fields {
 
 fn bits(bits: u8) -> Field {
     Field::Word(format!("{bits:#04x}"))
+}
+
+/// Names what a number stands for, counted from 0.
+fn named(number: u8, names: &[&str]) -> Field {
+    match names.get(usize::from(number)) {
+        Some(name) => Field::Word((*name).to_owned()),
+        None => Field::Word("unknown".to_owned()),
+    }
 }
 
 fn action(action: LevelAction) -> Field {
@@ -560,6 +614,25 @@ mod tests {
                 let stem = key.trim_end_matches("_ns");
                 assert!(debug.contains(stem), "{kind}: {key} is no field of {debug}");
             }
+        }
+    }
+
+    #[test]
+    fn numbers_of_derived_events_are_shown_as_words() {
+        let mut event = MarketEvent::new_zeroed();
+        for (kind, at, number, shown) in [
+            (EventKind::BBO, 24, 4, "trust=stale"),
+            (EventKind::BBO, 24, 9, "trust=unknown"),
+            (EventKind::PRINT, 24, 1, "source=execute"),
+            (EventKind::PRINT, 24, 0, "source=unknown"),
+            (EventKind::BAR_CLOSE, 25, 4, "end=session"),
+        ] {
+            event.head.kind = kind;
+            event.body = [0; 28];
+            event.body[at] = number;
+            let record = Record::event(Sequence::FIRST, RECV_NS, &event);
+            let line = text(&record, &Names::default());
+            assert!(line.contains(shown), "{line}");
         }
     }
 
