@@ -53,16 +53,31 @@ pub struct Session {
 impl Session {
     pub fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let alive = random.any(&[4, 16, 48]);
+        let alive = random.any(&[4, 12, 32]);
+        // Any three seeds in a row have few and many instruments, and room that is too small.
+        let (instruments, spare) = [(2, 0), (4, 3), (1, 500)][usize::try_from(seed % 3).unwrap()];
         Self {
             alive,
-            orders_max: alive + random.any(&[0, 3, 500]),
-            instruments: random.any(&[1, 2, 4]),
+            orders_max: alive + spare,
+            instruments,
             next_id: random.any(&[0, 1, u64::MAX - 5_000, 1 << 40]),
             id_step: random.any(&[1, 2, 64, 1 << 32, 0x9e37_79b9_7f4a_7c15]),
             prices: random.any(&[2, 8, 40, 1_000]),
             wrong: random.any(&[20, 100, 1_000]),
             random,
+        }
+    }
+
+    /// A session without wrong events, of one instrument, with so many orders alive.
+    pub fn orderly(seed: u64, alive: usize) -> Self {
+        let (instruments, orders_max, prices, wrong) = (1, alive * 2, 40, u64::MAX);
+        Self {
+            alive,
+            orders_max,
+            instruments,
+            prices,
+            wrong,
+            ..Self::new(seed)
         }
     }
 

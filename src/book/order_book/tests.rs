@@ -3,13 +3,19 @@
 //! `RINGTAPE_BOOK_SESSIONS=1000 cargo test --profile testrelease --lib order_book` tries more;
 //! `RINGTAPE_BOOK_SEED=7` repeats one.
 
+#![allow(clippy::print_stdout, reason = "says what it tried")]
+
 #[path = "../../../tests/naive_book/mod.rs"]
 mod naive_book;
 
+use super::index::Index;
+use super::ladder::{Far, Ladder};
+use super::slab::NIL;
 use super::*;
 use crate::market::MarketEvent;
 use naive_book::session::{Random, Session};
 use naive_book::{Live, NaiveBooks, levels};
+use std::collections::BTreeMap;
 
 const EVENTS: usize = 10_000;
 
@@ -249,4 +255,142 @@ fn random_sessions_are_those_of_a_naive_book_after_every_event() {
             "{kind} did not occur"
         );
     }
+}
+
+#[test]
+fn a_full_store_of_a_million_orders_takes_at_most_64_bytes_for_each() {
+    const ORDERS: u32 = 1_000_000;
+    let mut books = OrderBooks::new(ORDERS as usize, ORDERS as usize);
+    books.make_room(10_000);
+    let mut random = Random(1);
+    for order_id in 0..u64::from(ORDERS) {
+        let book = u32::try_from(random.below(10_000)).unwrap();
+        let side = random.any(&BookSide::BOTH);
+        let away = i64::try_from(random.below(20)).unwrap();
+        let price_e9 = if side == BookSide::Bid {
+            100 - away
+        } else {
+            101 + away
+        };
+        let order = NewOrder {
+            order_id,
+            side,
+            price_e9,
+            quantity: 100,
+        };
+        books.add(book, order).unwrap();
+    }
+    let more = NewOrder {
+        order_id: u64::MAX,
+        side: BookSide::Bid,
+        price_e9: 1,
+        quantity: 1,
+    };
+    assert_eq!(books.add(0, more), Err(DataErrorKind::OrdersFull));
+    let levels: usize = (0..10_000)
+        .flat_map(|book| BookSide::BOTH.map(|side| books.levels(book, side).count()))
+        .sum();
+    let bytes = books.memory_bytes();
+    let hundredths = bytes * 100 / ORDERS as usize;
+    println!(
+        "{ORDERS} orders at {levels} prices: {bytes} bytes, {}.{:02} an order",
+        hundredths / 100,
+        hundredths % 100
+    );
+    assert!(levels > 350_000, "{levels}");
+    assert!(hundredths <= 6_400);
+}
+
+#[test]
+fn ids_in_strides_are_found_as_fast_as_any() {
+    for stride in [1, 8, 64, 1 << 20, 1 << 32, 1 << 48, 0x9e37_79b9_7f4a_7c15] {
+        let count = 20_000_u32;
+        let mut index = Index::new(count);
+        let id = |at: u32| u64::from(at).wrapping_mul(stride);
+        for at in 1..=count {
+            let home = index.find(id(at), |other| id(other) == id(at)).unwrap_err();
+            index.insert(home, at);
+        }
+        assert!(
+            index.passed_on() < count / 10,
+            "{stride}: {}",
+            index.passed_on()
+        );
+        for at in 1..=count {
+            let found = index.find(id(at), |other| id(other) == id(at)).unwrap();
+            assert_eq!(found.at, at);
+            if at % 3 > 0 {
+                index.remove(found);
+            }
+        }
+        for at in 1..=count {
+            let found = index.find(id(at), |other| id(other) == id(at));
+            assert_eq!(found.is_ok(), at % 3 == 0);
+            if let Ok(found) = found {
+                index.remove(found);
+            }
+        }
+        assert_eq!(index.passed_on(), 0);
+    }
+}
+
+/// Random prices in two ladders that share the far ones, in phases that fill and that empty; beside
+/// sorted maps.
+#[test]
+fn ladders_are_sorted_maps_however_many_prices_there_are() {
+    for (seed, prices) in [(1, 12), (2, 3_000), (3, 6_000), (4, 1 << 40)] {
+        let mut random = Random(seed);
+        let mut far = Far::new();
+        let mut ladders = [Ladder::default(), Ladder::default()];
+        let mut naive = [BTreeMap::new(), BTreeMap::new()];
+        let mut far_max = 0;
+        for n in 0..40_000_u32 {
+            let own = u32::from(random.one_in(3));
+            let (ladder, naive) = (&mut ladders[own as usize], &mut naive[own as usize]);
+            let fills = n / 8_000 % 2 == 0;
+            let drawn = i64::try_from(random.below(prices)).unwrap();
+            // Half of what goes is at an end, so that all that is near goes at times.
+            let key = match random.below(8) {
+                0..3 if !fills => naive.last_key_value().map_or(drawn, |(key, _)| *key),
+                3 if !fills => naive.first_key_value().map_or(drawn, |(key, _)| *key),
+                4.. if !fills => naive.range(drawn..).next().map_or(drawn, |(key, _)| *key),
+                _ => drawn,
+            };
+            assert_eq!(ladder.find(own, key, &far), naive.get(&key).copied());
+            if naive.remove(&key).is_some() {
+                ladder.remove(own, key, &mut far);
+            } else if fills || random.one_in(4) {
+                ladder.insert(own, key, n + 1, &mut far);
+                naive.insert(key, n + 1);
+            }
+            let best = naive.last_key_value().map_or(NIL, |(_, level)| *level);
+            assert_eq!(ladder.best(), best);
+            if n % 512 == 0 {
+                assert!(ladder.levels(own, &far).eq(naive.values().rev().copied()));
+            }
+            far_max = far_max.max(far.len());
+        }
+        assert_eq!(far_max > 0, prices > 12, "seed {seed}: {far_max} were far");
+    }
+}
+
+#[test]
+fn a_book_of_more_prices_than_are_near_is_emptied_whole() {
+    let mut book = OrderBooks::new(1, 10_000);
+    book.make_room(1);
+    for order_id in 0..5_000 {
+        let price_e9 = i64::try_from(order_id * 7_919 % 5_000).unwrap() + 1;
+        let order = NewOrder {
+            order_id,
+            side: BookSide::Ask,
+            price_e9,
+            quantity: 1,
+        };
+        book.add(0, order).unwrap();
+    }
+    let prices = book.levels(0, BookSide::Ask).map(|level| level.price_e9);
+    assert!(prices.eq(1..=5_000));
+    book.clear(0);
+    assert_eq!((book.alive(), book.best(0, BookSide::Ask)), (0, None));
+    assert_eq!(book.levels(0, BookSide::Ask).count(), 0);
 }
