@@ -142,7 +142,13 @@ impl Session {
                         .any(&[EventKind::QUOTE, EventKind(0), EventKind(255)]);
                 event
             }
-            _ => self.add(books, is_wrong),
+            _ if has_room => self.add(books, is_wrong),
+            _ => Delete {
+                head,
+                order_id,
+                ..Delete::new_zeroed()
+            }
+            .into(),
         }
     }
 
