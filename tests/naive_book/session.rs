@@ -83,11 +83,8 @@ impl Session {
 
     pub fn next(&mut self, books: &NaiveBooks) -> MarketEvent {
         let is_wrong = self.random.one_in(self.wrong);
-        let adds = if books.live().len() < self.alive {
-            60
-        } else {
-            40
-        };
+        let has_room = books.live().len() < self.alive;
+        let adds = if has_room { 60 } else { 30 };
         let draw = self.random.below(100);
         if books.live().is_empty() || draw < adds {
             return self.add(books, is_wrong);
@@ -139,7 +136,7 @@ impl Session {
                 });
                 event.head.kind =
                     self.random
-                        .any(&[EventKind::QUOTE, EventKind(0), EventKind(255)]);
+                        .any(&[EventKind::IMBALANCE, EventKind(0), EventKind(255)]);
                 event
             }
             _ if has_room => self.add(books, is_wrong),

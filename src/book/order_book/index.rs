@@ -198,5 +198,5 @@ impl Index {
 #[inline]
 fn fold(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
-    ((product ^ (product >> 64)) & u128::from(u64::MAX)) as u64
+    (product & 0xffff_ffff_ffff_ffff) as u64 ^ (product >> 64) as u64
 }

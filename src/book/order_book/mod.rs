@@ -16,8 +16,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub(super) use read::Resting;
-pub(super) use store::{NewOrder, OrderBooks, Replaced, Taken, Touched};
+pub(super) use store::{NewOrder, OrderBooks, Taken, Touched};
 
 use super::{BookSide, DataErrorKind, PriceLevel};
 use crate::market::{MarketEvent, View};

@@ -10,7 +10,9 @@ mod naive_book;
 
 use super::index::Index;
 use super::ladder::{Far, Ladder};
+use super::read::Resting;
 use super::slab::NIL;
+use super::store::Replaced;
 use super::*;
 use crate::market::MarketEvent;
 use naive_book::session::{Random, Session};
@@ -230,7 +232,7 @@ fn check_touched(
 fn random_sessions_are_those_of_a_naive_book_after_every_event() {
     let seeds = match number("RINGTAPE_BOOK_SEED") {
         Some(seed) => seed..=seed,
-        None => 1..=number("RINGTAPE_BOOK_SESSIONS").unwrap_or(3),
+        None => 1..=number("RINGTAPE_BOOK_SESSIONS").unwrap_or(8),
     };
     let mut errors = [0; DataErrorKind::COUNT];
     let mut sessions = 0;
