@@ -53,8 +53,7 @@ pub(in crate::book) struct Replaced {
 /// The orders of many books, which are numbered from 0 without holes.
 ///
 /// An event costs a few cache misses: the line of the index, the order, its neighbours in the queue,
-/// its level; the book's own line is shared with nothing and small. A level that comes or goes
-/// costs its ladder's line on top.
+/// its level, the book's own line; to add an order, or to empty a level, its ladder's lines on top.
 #[derive(Debug)]
 pub(in crate::book) struct OrderBooks {
     pub(super) orders: Slab<Order>,
@@ -297,10 +296,11 @@ impl OrderBooks {
         } else {
             self.index_orders();
         }
-        // Nothing is at the first place, so that there is always an order to tell.
-        self.orders[prev].next = order;
         let queue = &mut self.levels[level];
-        queue.head = if prev == NIL { order } else { queue.head };
+        match prev {
+            NIL => queue.head = order,
+            prev => self.orders[prev].next = order,
+        }
         queue.tail = order;
         queue.orders += 1;
         queue.quantity = sum;
@@ -324,14 +324,17 @@ impl OrderBooks {
         } = self.orders[found.at];
         self.index.remove(found);
         self.orders.give_back(found.at);
-        // Nothing is at the first place, so that there are always two to tell.
-        self.orders[prev].next = next;
-        self.orders[next].prev = prev;
         let level = &mut self.levels[at];
+        match prev {
+            NIL => level.head = next,
+            prev => self.orders[prev].next = next,
+        }
+        match next {
+            NIL => level.tail = prev,
+            next => self.orders[next].prev = prev,
+        }
         level.quantity -= quantity;
         level.orders -= 1;
-        level.head = if prev == NIL { next } else { level.head };
-        level.tail = if next == NIL { prev } else { level.tail };
         let (side, price_e9, own) = (level.side(), level.price_e9, level.ladder);
         let is_gone = level.orders == 0;
         let ladder = &mut self.books[(own >> 1) as usize].0[side as usize];
