@@ -58,7 +58,7 @@ fn compare(books: &Books, naive: &NaiveBooks, instrument: u32) {
 /// Runs a session in both; returns how often each error occurred.
 fn run(seed: u64) -> [u64; DataErrorKind::COUNT] {
     let mut session = Session::new(seed);
-    let prices = if seed % 2 == 0 {
+    let prices = if seed.is_multiple_of(2) {
         Prices::Any
     } else {
         Prices::Positive
