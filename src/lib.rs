@@ -131,6 +131,10 @@
 //!   GiB.
 //! * Latencies above [`latency::MAX_NS`] are counted as out of range.
 
+// What unit tests share with integration tests calls the library by its name.
+#[cfg(test)]
+extern crate self as ringtape;
+
 pub mod error;
 pub mod record;
 pub mod wait;

@@ -1,13 +1,14 @@
 //! Owns an allocator that counts, to hold the hot path to its word.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// The system's allocator, counting while it is told to.
 #[derive(Debug)]
 pub struct Counting {
     counting: AtomicBool,
     allocations: AtomicU64,
+    bytes: AtomicUsize,
 }
 
 impl Counting {
@@ -15,6 +16,7 @@ impl Counting {
         Self {
             counting: AtomicBool::new(false),
             allocations: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
         }
     }
 
@@ -27,6 +29,12 @@ impl Counting {
         self.allocations.load(Ordering::SeqCst)
     }
 
+    /// Returns how many bytes are allocated now, whether it was told to count or not.
+    #[allow(dead_code, reason = "not every test that counts asks for bytes")]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::SeqCst)
+    }
+
     fn count(&self) {
         if self.counting.load(Ordering::SeqCst) {
             self.allocations.fetch_add(1, Ordering::SeqCst);
@@ -35,16 +43,18 @@ impl Counting {
 }
 
 // SAFETY: `GlobalAlloc` asks for what `System` provides: every call is passed on as it came, and
-// counting touches nothing but two atomics, so it neither allocates nor unwinds.
+// counting touches nothing but atomics, so it neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count();
+        self.bytes.fetch_add(layout.size(), Ordering::SeqCst);
         // SAFETY: the caller keeps the contract of `alloc`, which is also that of `System`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.count();
+        self.bytes.fetch_sub(layout.size(), Ordering::SeqCst);
         // SAFETY: `block` came from `alloc` above and so from `System`, with this layout.
         unsafe { System.dealloc(block, layout) }
     }

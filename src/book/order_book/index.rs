@@ -1,4 +1,4 @@
-//! Owns the way from an order's id to its place: a hash table of lines.
+//! Owns the way from a number that the venue chose to a place: a hash table of lines.
 //!
 //! ```text
 //!  0        4                                                    60          64
@@ -7,10 +7,9 @@
 //!  └────────┴────────┴───────────────────────────────┴────────────┴───────────┘
 //! ```
 //!
-//! An entry is an order's place in the low bits, as many as places need, and bits of its id's hash
-//! above. A full line passes its orders on to the next one and counts them, so that an id that is
-//! not there is known after the first line that passed nothing on, and nothing has to move when an
-//! order goes.
+//! An entry is a place in the low bits, as many as places need, and bits of its key's hash above.
+//! A full line passes what comes on to the next one and counts it, so that a key that is not there
+//! is known after the first line that passed nothing on, and nothing has to move when one goes.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -18,68 +17,76 @@ use std::hash::BuildHasher;
 /// Entries in a line.
 const LANES: usize = 15;
 
-/// Entries for which a line is made: few enough that one in fifty is passed on.
+/// Entries for which a line is made: few enough that one in seventy is passed on.
 const LANES_FILLED: u32 = 10;
 
-/// An entry that is none. No order has the last place, so no entry equals it.
+/// An entry that is none. Nothing has the last place, so no entry equals it.
 const EMPTY: u32 = u32::MAX;
 
-/// One cache line.
+/// An odd number with about as many ones as zeros: 2⁶⁴ / the golden ratio.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// One cache line: entries, and how many of those that belong here, or were passed on to here,
+/// went on.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-struct Line {
-    entries: [u32; LANES],
-    /// Orders that belong here, or were passed on to here, and went on.
-    passed_on: u32,
-}
+#[repr(align(64))]
+struct Line([u32; LANES + 1]);
 
 const _: () = assert!(size_of::<Line>() == 64);
 
 impl Line {
-    const EMPTY: Self = Self {
-        entries: [EMPTY; LANES],
-        passed_on: 0,
+    const EMPTY: Self = {
+        let mut words = [EMPTY; LANES + 1];
+        words[LANES] = 0;
+        Self(words)
     };
 
     /// Returns the lanes whose entries equal `entry` in the bits of `mask`, as bits.
     #[inline]
     fn matching(&self, entry: u32, mask: u32) -> u32 {
         let mut lanes = 0;
-        for (lane, other) in self.entries.iter().enumerate() {
-            lanes |= u32::from((other ^ entry) & mask == 0) << lane;
+        for (lane, word) in self.0[..LANES].iter().enumerate() {
+            lanes |= u32::from((word ^ entry) & mask == 0) << lane;
         }
         lanes
     }
 }
 
-/// Where an order was found.
+/// Where a key was found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
-    /// The order's place.
+    /// The place.
     pub(super) at: u32,
-    line: usize,
+    home: u32,
+    line: u32,
     lane: u32,
 }
 
-/// Ids to places. The ids themselves are with the orders.
+/// Where a key that was not found belongs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Home {
+    line: u32,
+    tag: u32,
+}
+
+/// Keys to places. The keys themselves are at the places.
 #[derive(Debug)]
 pub(super) struct Index {
     lines: Vec<Line>,
-    /// Bits of an entry that are the order's place.
+    /// Bits of an entry that are the place.
     at_mask: u32,
-    /// Drawn at the start, so that no venue can choose ids that all belong to one line.
+    /// Drawn at the start, so that no venue can choose keys that all belong to one line.
     seeds: [u64; 2],
 }
 
 impl Index {
-    /// Makes room for orders at the places 1 to `room`, writing to all of it.
+    /// Makes room for the places 1 to `room`, writing to all of it.
     pub(super) fn new(room: u32) -> Self {
         let random = RandomState::new();
-        let at_mask = (room.saturating_add(2)).next_power_of_two().wrapping_sub(1);
         Self {
             lines: vec![Line::EMPTY; room as usize / LANES_FILLED as usize + 1],
-            at_mask,
-            seeds: [random.hash_one(0), random.hash_one(1) | 1],
+            at_mask: (room + 2).next_power_of_two() - 1,
+            seeds: [0, 1].map(|seed: u64| random.hash_one(seed) | 1),
         }
     }
 
@@ -87,82 +94,109 @@ impl Index {
         self.lines.capacity() * size_of::<Line>()
     }
 
-    /// Finds an order by its id. `id_at` tells the id of the order at a place.
+    /// Finds a key. `is_it` tells whether what is at a place has it.
     ///
-    /// Hot path: no allocation, no system call, O(1) expected, whatever the ids.
+    /// Hot path: no allocation, no system call, O(1) expected, whatever the keys.
+    ///
+    /// # Errors
+    ///
+    /// Where it belongs, if it is not there.
     #[inline]
-    pub(super) fn find(&self, id: u64, id_at: impl Fn(u32) -> u64) -> Option<Found> {
-        let (mut line, tag) = self.home(id);
-        // An empty entry can equal a tag; its place then is one that no order has.
-        let tag_mask = !self.at_mask;
+    pub(super) fn find(&self, key: u64, is_it: impl Fn(u32) -> bool) -> Result<Found, Home> {
+        let home = self.home(key);
+        let mut line = home.line;
+        // Bounded, though a line that passes nothing on always comes.
         for _ in 0..self.lines.len() {
-            let Line { entries, passed_on } = &self.lines[line];
-            let mut lanes = self.lines[line].matching(tag, tag_mask);
+            let words = &self.lines[line as usize];
+            let mut lanes = words.matching(home.tag, !self.at_mask);
             while lanes != 0 {
                 let lane = lanes.trailing_zeros();
-                let entry = entries[lane as usize];
+                let entry = words.0[lane as usize];
                 let at = entry & self.at_mask;
-                if entry != EMPTY && id_at(at) == id {
-                    return Some(Found { at, line, lane });
+                // An empty entry can have the tag; its place is then one that does not exist.
+                if entry != EMPTY && is_it(at) {
+                    let home = home.line;
+                    return Ok(Found {
+                        at,
+                        home,
+                        line,
+                        lane,
+                    });
                 }
                 lanes &= lanes - 1;
             }
-            if *passed_on == 0 {
-                return None;
+            if words.0[LANES] == 0 {
+                break;
             }
             line = self.after(line);
         }
-        None
+        Err(home)
     }
 
-    /// Adds an order that is not in here.
+    /// Adds what was not found and is now at a place.
     ///
-    /// Hot path: no allocation, no system call, O(1) expected, whatever the ids.
+    /// Hot path: no allocation, no system call, O(1) expected, whatever the keys.
     #[inline]
-    pub(super) fn insert(&mut self, id: u64, at: u32) {
-        let (mut line, tag) = self.home(id);
+    pub(super) fn insert(&mut self, home: Home, at: u32) {
+        let mut line = home.line;
         loop {
-            let free = self.lines[line].matching(EMPTY, u32::MAX);
+            let words = &mut self.lines[line as usize];
+            let free = words.matching(EMPTY, u32::MAX);
             if free != 0 {
-                self.lines[line].entries[free.trailing_zeros() as usize] = tag | at;
+                words.0[free.trailing_zeros() as usize] = home.tag | at;
                 return;
             }
-            self.lines[line].passed_on += 1;
+            words.0[LANES] += 1;
             line = self.after(line);
         }
     }
 
-    /// Removes an order where it was found.
+    /// Removes what was found.
     ///
-    /// Hot path: no allocation, no system call, O(1) expected, whatever the ids.
+    /// Hot path: no allocation, no system call, O(1) expected, whatever the keys.
     #[inline]
-    pub(super) fn remove(&mut self, id: u64, found: Found) {
-        let last = found.line as usize;
-        self.lines[last].entries[found.lane as usize] = EMPTY;
-        let (mut line, _) = self.home(id);
-        while line != last {
-            self.lines[line].passed_on -= 1;
+    pub(super) fn remove(&mut self, found: Found) {
+        self.lines[found.line as usize].0[found.lane as usize] = EMPTY;
+        let mut line = found.home;
+        while line != found.line {
+            self.lines[line as usize].0[LANES] -= 1;
             line = self.after(line);
         }
     }
 
-    /// Returns the line that an id belongs to, and the bits that its entry has above the place.
+    /// Returns how many entries are not where they belong, one by one for each line passed.
+    #[cfg(test)]
+    pub(super) fn passed_on(&self) -> u32 {
+        self.lines.iter().map(|line| line.0[LANES]).sum()
+    }
+
+    /// Returns the line that a key belongs to, and the bits that its entry has above the place.
     #[inline]
-    fn home(&self, id: u64) -> (usize, u32) {
-        let product = u128::from(id ^ self.seeds[0]) * u128::from(self.seeds[1]);
-        let hash = ((product ^ (product >> 64)) & u128::from(u64::MAX)) as u64;
-        // The upper half chooses the line, the lower half is the tag: they do not depend on each
-        // other.
+    pub(super) fn home(&self, key: u64) -> Home {
+        // Twice, since ids in strides times one number can be as regular as they were.
+        let hash = fold(fold(key ^ self.seeds[0], self.seeds[1]), MIX);
+        // The upper half chooses the line, the lower half is the tag: neither tells the other.
         let line = ((hash >> 32) * self.lines.len() as u64) >> 32;
-        (line as usize, (hash & 0xffff_ffff) as u32 & !self.at_mask)
+        Home {
+            line: line as u32,
+            tag: (hash & 0xffff_ffff) as u32 & !self.at_mask,
+        }
     }
 
     #[inline]
-    fn after(&self, line: usize) -> usize {
-        if line + 1 == self.lines.len() {
+    fn after(&self, line: u32) -> u32 {
+        let next = line + 1;
+        if next as usize == self.lines.len() {
             0
         } else {
-            line + 1
+            next
         }
     }
+}
+
+/// Multiplies, and folds the upper half of the product onto the lower one.
+#[inline]
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    (product & 0xffff_ffff_ffff_ffff) as u64 ^ (product >> 64) as u64
 }

@@ -22,7 +22,6 @@ pub(super) type Far = BTreeMap<(u32, i64), u32>;
 /// The prices of one side of one book. The best is at the end, where adding and removing moves
 /// least.
 #[derive(Debug, Default)]
-#[repr(align(32))]
 pub(super) struct Ladder {
     near: Vec<Rung>,
     /// The level of the last rung: known without a look at the array.
@@ -99,19 +98,6 @@ impl Ladder {
         // Most ladders have nothing far, and need not look for it.
         let rest = (self.far > 0).then(|| far.range((own, i64::MIN)..=(own, i64::MAX)).rev());
         near.chain(rest.into_iter().flatten().map(|(_, level)| *level))
-    }
-
-    /// Removes and returns a level; [`Self::best`] is right again when there is none left.
-    pub(super) fn pop_any(&mut self, own: u32, far: &mut Far) -> Option<u32> {
-        if let Some(rung) = self.near.pop() {
-            self.best = NIL;
-            return Some(rung.level);
-        }
-        let (key, level) = far.range((own, i64::MIN)..=(own, i64::MAX)).next()?;
-        let (key, level) = (*key, *level);
-        far.remove(&key);
-        self.far -= 1;
-        Some(level)
     }
 
     /// Returns the first place whose key is not below `key`.

@@ -9,12 +9,14 @@
 
 mod index;
 mod ladder;
+mod places;
+mod read;
 mod slab;
 mod store;
 #[cfg(test)]
 mod tests;
 
-pub(super) use store::{NewOrder, OrderBooks, Replaced, Resting, Taken, Touched};
+pub(super) use store::{NewOrder, OrderBooks, Taken, Touched};
 
 use super::{BookSide, DataErrorKind, PriceLevel};
 use crate::market::{MarketEvent, View};

@@ -1,10 +1,10 @@
 //! Owns the orders of many books in one store: orders and levels in arrays, linked by number.
 
-use super::index::{Found, Index};
+use super::index::{Found, Home, Index};
 use super::ladder::{Far, Ladder};
-use super::slab::{NIL, Place, Slab};
-use super::{QueuePosition, RestingOrder};
-use crate::book::{BookSide, DataErrorKind, PriceLevel};
+use super::places::{Level, Order, key_of, ladder_of};
+use super::slab::{NIL, Slab};
+use crate::book::{BookSide, DataErrorKind};
 use crate::market::NO_PRICE;
 
 /// Orders that a store may have room for: their places leave bits for tags in the index.
@@ -12,9 +12,6 @@ pub(in crate::book) const ORDERS_MAX: usize = 1 << 28;
 
 /// Orders for which a level is made ready at the start; more levels are made when they are needed.
 const ORDERS_PER_LEVEL: u32 = 2;
-
-/// Bytes of a far rung at most: a node of the map has room for 11 and is half full.
-const FAR_RUNG_BYTES: usize = 56;
 
 /// An order to be added.
 #[derive(Clone, Copy, Debug)]
@@ -53,133 +50,27 @@ pub(in crate::book) struct Replaced {
     pub(in crate::book) added: Result<Touched, DataErrorKind>,
 }
 
-/// An order where it rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::book) struct Resting {
-    pub(in crate::book) book: u32,
-    pub(in crate::book) side: BookSide,
-    pub(in crate::book) price_e9: i64,
-    pub(in crate::book) quantity: u64,
-}
-
-/// Half a cache line. It knows neither its price nor its side: its level does.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
-struct Order {
-    id: u64,
-    /// Above 0, but in a free place.
-    quantity: u64,
-    level: u32,
-    /// The order before it in the queue, nearer to trade.
-    prev: u32,
-    next: u32,
-}
-
-const _: () = assert!(size_of::<Order>() == 32);
-
-impl Place for Order {
-    fn free(next: u32) -> Self {
-        let (id, quantity, level, prev) = (0, 0, NIL, NIL);
-        Self {
-            id,
-            quantity,
-            level,
-            prev,
-            next,
-        }
-    }
-
-    fn next_free(&self) -> u32 {
-        self.next
-    }
-}
-
-/// A price of one side of a book, and its queue. Half a cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
-struct Level {
-    price_e9: i64,
-    /// Of all its orders.
-    quantity: u64,
-    orders: u32,
-    /// First to trade.
-    head: u32,
-    tail: u32,
-    /// Book × 2 + side.
-    ladder: u32,
-}
-
-const _: () = assert!(size_of::<Level>() == 32);
-
-impl Place for Level {
-    fn free(next: u32) -> Self {
-        let (price_e9, quantity, orders, tail, ladder) = (NO_PRICE, 0, 0, NIL, 0);
-        Self {
-            price_e9,
-            quantity,
-            orders,
-            head: next,
-            tail,
-            ladder,
-        }
-    }
-
-    fn next_free(&self) -> u32 {
-        self.head
-    }
-}
-
-impl Level {
-    const fn side(&self) -> BookSide {
-        if self.ladder & 1 == 0 {
-            BookSide::Bid
-        } else {
-            BookSide::Ask
-        }
-    }
-
-    const fn book(&self) -> u32 {
-        self.ladder >> 1
-    }
-
-    const fn view(&self) -> PriceLevel {
-        PriceLevel {
-            price_e9: self.price_e9,
-            quantity: self.quantity,
-            orders: self.orders,
-        }
-    }
-}
-
-/// The number of a book's ladder.
-const fn ladder_of(book: u32, side: BookSide) -> u32 {
-    book << 1 | side as u32
-}
-
-/// A key that is greater for a better price. No price is [`NO_PRICE`], so the negative fits.
-const fn key_of(side: BookSide, price_e9: i64) -> i64 {
-    match side {
-        BookSide::Bid => price_e9,
-        BookSide::Ask => price_e9.wrapping_neg(),
-    }
-}
-
 /// The orders of many books, which are numbered from 0 without holes.
 ///
 /// An event costs a few cache misses: the line of the index, the order, its neighbours in the queue,
-/// its level; the book's own line is shared with nothing and small. A level that comes or goes
-/// costs its ladder's line on top.
+/// its level, the book's own line; to add an order, or to empty a level, its ladder's lines on top.
 #[derive(Debug)]
 pub(in crate::book) struct OrderBooks {
-    orders: Slab<Order>,
-    index: Index,
-    levels: Slab<Level>,
-    /// Two for each book, bids first.
-    ladders: Vec<Ladder>,
-    far: Far,
-    added: u64,
-    alive_max: usize,
+    pub(super) orders: Slab<Order>,
+    pub(super) index: Index,
+    pub(super) levels: Slab<Level>,
+    pub(super) books: Vec<Ladders>,
+    pub(super) far: Far,
+    pub(super) added: u64,
+    pub(super) alive_max: usize,
 }
+
+/// The ladders of one book, bids first: one cache line.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(super) struct Ladders(pub(super) [Ladder; 2]);
+
+const _: () = assert!(size_of::<Ladders>() == 64);
 
 impl OrderBooks {
     /// Makes room for `orders_expected` at once, writing to all of it. More double the room, which
@@ -189,11 +80,12 @@ impl OrderBooks {
         let max = number(orders_max).expect("invariant: ORDERS_MAX is a u32");
         let expected = number(orders_expected).map_or(max, |expected| expected.min(max));
         let orders = Slab::new(expected, max);
+        let levels = Slab::new(expected.div_ceil(ORDERS_PER_LEVEL), max);
         Self {
             index: Index::new(orders.room()),
             orders,
-            levels: Slab::new(expected.div_ceil(ORDERS_PER_LEVEL), max),
-            ladders: Vec::new(),
+            levels,
+            books: Vec::new(),
             far: Far::new(),
             added: 0,
             alive_max: 0,
@@ -202,8 +94,8 @@ impl OrderBooks {
 
     /// Makes sure that there are the books 0 to `books` − 1.
     pub(in crate::book) fn make_room(&mut self, books: usize) {
-        if self.ladders.len() < books * 2 {
-            self.ladders.resize_with(books * 2, Ladder::default);
+        if self.books.len() < books {
+            self.books.resize_with(books, Ladders::default);
         }
     }
 
@@ -247,7 +139,7 @@ impl OrderBooks {
         }
         let order = &mut self.orders[found.at];
         if quantity >= order.quantity {
-            let mut taken = self.take_out(order_id, found);
+            let mut taken = self.take_out(found);
             taken.excess = quantity - taken.quantity;
             return Ok(taken);
         }
@@ -255,10 +147,12 @@ impl OrderBooks {
         let at = order.level;
         let level = &mut self.levels[at];
         level.quantity -= quantity;
+        let (side, price_e9, own) = (level.side(), level.price_e9, level.ladder);
+        let is_best = self.best_level(own) == Some(at);
         let touched = Touched {
-            side: level.side(),
-            price_e9: level.price_e9,
-            is_best: self.ladders[level.ladder as usize].best() == at,
+            side,
+            price_e9,
+            is_best,
         };
         Ok(Taken {
             touched,
@@ -281,7 +175,7 @@ impl OrderBooks {
         order_id: u64,
     ) -> Result<Taken, DataErrorKind> {
         let found = self.find_in(book, order_id)?;
-        Ok(self.take_out(order_id, found))
+        Ok(self.take_out(found))
     }
 
     /// Removes an order and adds one of the same side in its stead, last in its level's queue. The
@@ -317,160 +211,46 @@ impl OrderBooks {
     pub(in crate::book) fn clear(&mut self, book: u32) {
         for side in BookSide::BOTH {
             let own = ladder_of(book, side);
-            let Some(ladder) = self.ladders.get_mut(own as usize) else {
-                return;
-            };
-            while let Some(at) = ladder.pop_any(own, &mut self.far) {
-                let mut order = self.levels[at].head;
-                while order != NIL {
-                    let Order { id, next, .. } = self.orders[order];
-                    let found = self.index.find(id, |at| self.orders[at].id);
-                    self.index
-                        .remove(id, found.expect("invariant: each order is in the index"));
-                    self.orders.give_back(order);
-                    order = next;
+            while let Some(at) = self.best_level(own) {
+                // The last order takes its level along.
+                for _ in 0..self.levels[at].orders {
+                    let id = self.orders[self.levels[at].head].id;
+                    let found = self.find(id);
+                    self.take_out(found.expect("invariant: each order is in the index"));
                 }
-                self.levels.give_back(at);
             }
         }
     }
 
     /// Empties all books. O(orders + books).
     pub(in crate::book) fn clear_all(&mut self) {
-        let books = u32::try_from(self.ladders.len() / 2);
+        let books = u32::try_from(self.books.len());
         for book in 0..books.expect("invariant: books are numbered by u32") {
             self.clear(book);
         }
     }
 
-    /// Returns the best level of a side.
-    ///
-    /// Hot path: no allocation, no system call, O(1).
     #[inline]
-    pub(in crate::book) fn best(&self, book: u32, side: BookSide) -> Option<PriceLevel> {
-        let ladder = self.ladders.get(ladder_of(book, side) as usize)?;
-        match ladder.best() {
-            NIL => None,
-            level => Some(self.levels[level].view()),
-        }
-    }
-
-    /// Returns the levels of a side, best first.
-    pub(in crate::book) fn levels(
-        &self,
-        book: u32,
-        side: BookSide,
-    ) -> impl Iterator<Item = PriceLevel> {
-        let own = ladder_of(book, side);
-        let ladder = self.ladders.get(own as usize);
-        let levels = ladder.map(|ladder| ladder.levels(own, &self.far));
-        levels
-            .into_iter()
-            .flatten()
-            .map(|level| self.levels[level].view())
-    }
-
-    /// Returns the orders of a level, first to trade first.
-    pub(in crate::book) fn queue(
-        &self,
-        book: u32,
-        side: BookSide,
-        price_e9: i64,
-    ) -> impl Iterator<Item = RestingOrder> {
-        let own = ladder_of(book, side);
-        let ladder = self.ladders.get(own as usize);
-        let level = ladder.and_then(|ladder| ladder.find(own, key_of(side, price_e9), &self.far));
-        let mut at = level.map_or(NIL, |level| self.levels[level].head);
-        std::iter::from_fn(move || {
-            if at == NIL {
-                return None;
-            }
-            let Order {
-                id, quantity, next, ..
-            } = self.orders[at];
-            at = next;
-            Some(RestingOrder {
-                order_id: id,
-                quantity,
-            })
-        })
-    }
-
-    /// Returns an order of any book.
-    pub(in crate::book) fn order(&self, order_id: u64) -> Option<Resting> {
-        let order = self.orders[self.find(order_id)?.at];
-        let level = &self.levels[order.level];
-        Some(Resting {
-            book: level.book(),
-            side: level.side(),
-            price_e9: level.price_e9,
-            quantity: order.quantity,
-        })
-    }
-
-    /// Returns where an order of any book stands in its queue. O(orders ahead of it).
-    pub(in crate::book) fn position(&self, order_id: u64) -> Option<QueuePosition> {
-        let order = self.orders[self.find(order_id)?.at];
-        let level = &self.levels[order.level];
-        let mut position = QueuePosition {
-            side: level.side(),
-            price_e9: level.price_e9,
-            quantity: order.quantity,
-            orders_ahead: 0,
-            quantity_ahead: 0,
-        };
-        let mut at = order.prev;
-        while at != NIL {
-            position.orders_ahead += 1;
-            position.quantity_ahead += self.orders[at].quantity;
-            at = self.orders[at].prev;
-        }
-        Some(position)
-    }
-
-    /// Returns how many orders there are now.
-    pub(in crate::book) const fn alive(&self) -> usize {
-        self.orders.taken() as usize
-    }
-
-    /// Returns how many orders there were at most at once.
-    pub(in crate::book) const fn alive_max(&self) -> usize {
-        self.alive_max
-    }
-
-    /// Returns how many orders were added, those that came instead of others not among them.
-    pub(in crate::book) const fn added(&self) -> u64 {
-        self.added
-    }
-
-    /// Returns what is allocated: orders, index, levels and ladders. O(books).
-    pub(in crate::book) fn memory_bytes(&self) -> usize {
-        let ladders: usize = self.ladders.iter().map(Ladder::memory_bytes).sum();
-        self.orders.memory_bytes()
-            + self.index.memory_bytes()
-            + self.levels.memory_bytes()
-            + self.ladders.capacity() * size_of::<Ladder>()
-            + ladders
-            + self.far.len() * FAR_RUNG_BYTES
-    }
-
-    #[inline]
-    fn find(&self, order_id: u64) -> Option<Found> {
-        self.index.find(order_id, |at| self.orders[at].id)
+    pub(super) fn find(&self, order_id: u64) -> Result<Found, Home> {
+        let orders = &self.orders;
+        self.index.find(order_id, |at| orders[at].id == order_id)
     }
 
     #[inline]
     fn find_in(&self, book: u32, order_id: u64) -> Result<Found, DataErrorKind> {
-        let found = self.find(order_id).ok_or(DataErrorKind::UnknownOrder)?;
+        let found = self
+            .find(order_id)
+            .map_err(|_| DataErrorKind::UnknownOrder)?;
         if self.levels[self.orders[found.at].level].book() != book {
             return Err(DataErrorKind::WrongInstrument);
         }
         Ok(found)
     }
 
+    #[inline]
     fn put(&mut self, book: u32, order: NewOrder) -> Result<Touched, DataErrorKind> {
         let NewOrder {
-            order_id,
+            order_id: id,
             side,
             price_e9,
             quantity,
@@ -481,27 +261,50 @@ impl OrderBooks {
         if quantity == 0 {
             return Err(DataErrorKind::NoQuantity);
         }
-        if self.find(order_id).is_some() {
+        let Err(home) = self.find(id) else {
             return Err(DataErrorKind::DuplicateOrder);
-        }
+        };
         if self.orders.is_full() {
             return Err(DataErrorKind::OrdersFull);
         }
         let (own, key) = (ladder_of(book, side), key_of(side, price_e9));
-        let ladder = &mut self.ladders[own as usize];
+        let ladder = &mut self.books[book as usize].0[side as usize];
         let level = match ladder.find(own, key, &self.far) {
             Some(level) => level,
             None => {
-                let mut level = Level::free(NIL);
-                (level.price_e9, level.ladder) = (price_e9, own);
-                let level = self.levels.take(level);
+                let level = self.levels.take(Level::empty(price_e9, own));
                 let level = level.expect("invariant: there are not more levels than orders");
                 ladder.insert(own, key, level, &mut self.far);
                 level
             }
         };
         let is_best = ladder.best() == level;
-        self.enqueue(level, order_id, quantity)?;
+        let sum = self.levels[level].quantity.checked_add(quantity);
+        let sum = sum.ok_or(DataErrorKind::QuantityOverflow)?;
+        let (prev, next) = (self.levels[level].tail, NIL);
+        let rooms = self.orders.room();
+        let order = self.orders.take(Order {
+            id,
+            quantity,
+            level,
+            prev,
+            next,
+        });
+        let order = order.ok_or(DataErrorKind::OrdersFull)?;
+        if self.orders.room() == rooms {
+            self.index.insert(home, order);
+        } else {
+            self.index_orders();
+        }
+        let queue = &mut self.levels[level];
+        match prev {
+            NIL => queue.head = order,
+            prev => self.orders[prev].next = order,
+        }
+        queue.tail = order;
+        queue.orders += 1;
+        queue.quantity = sum;
+        self.alive_max = self.alive_max.max(self.orders.taken() as usize);
         Ok(Touched {
             side,
             price_e9,
@@ -509,40 +312,9 @@ impl OrderBooks {
         })
     }
 
-    /// Adds an order at the end of a level's queue; the level may be a new one.
-    fn enqueue(&mut self, at: u32, id: u64, quantity: u64) -> Result<(), DataErrorKind> {
-        let level = &mut self.levels[at];
-        let sum = level.quantity.checked_add(quantity);
-        let sum = sum.ok_or(DataErrorKind::QuantityOverflow)?;
-        let (prev, next) = (level.tail, NIL);
-        let order = Order {
-            id,
-            quantity,
-            level: at,
-            prev,
-            next,
-        };
-        let rooms = self.orders.room();
-        let order = self.orders.take(order).ok_or(DataErrorKind::OrdersFull)?;
-        level.quantity = sum;
-        level.orders += 1;
-        level.tail = order;
-        if prev == NIL {
-            level.head = order;
-        } else {
-            self.orders[prev].next = order;
-        }
-        if self.orders.room() != rooms {
-            self.index_all();
-        } else {
-            self.index.insert(id, order);
-        }
-        self.alive_max = self.alive_max.max(self.alive());
-        Ok(())
-    }
-
-    /// Takes an order out of its queue, and its level out of the ladder if it was the last.
-    fn take_out(&mut self, id: u64, found: Found) -> Taken {
+    /// Takes an order out of its queue, and its level out of the book if it was the last.
+    #[inline]
+    fn take_out(&mut self, found: Found) -> Taken {
         let Order {
             quantity,
             level: at,
@@ -550,17 +322,9 @@ impl OrderBooks {
             next,
             ..
         } = self.orders[found.at];
-        self.index.remove(id, found);
+        self.index.remove(found);
         self.orders.give_back(found.at);
         let level = &mut self.levels[at];
-        let ladder = &mut self.ladders[level.ladder as usize];
-        let touched = Touched {
-            side: level.side(),
-            price_e9: level.price_e9,
-            is_best: ladder.best() == at,
-        };
-        level.quantity -= quantity;
-        level.orders -= 1;
         match prev {
             NIL => level.head = next,
             prev => self.orders[prev].next = next,
@@ -569,11 +333,21 @@ impl OrderBooks {
             NIL => level.tail = prev,
             next => self.orders[next].prev = prev,
         }
-        if level.orders == 0 {
-            let key = key_of(touched.side, touched.price_e9);
-            ladder.remove(level.ladder, key, &mut self.far);
+        level.quantity -= quantity;
+        level.orders -= 1;
+        let (side, price_e9, own) = (level.side(), level.price_e9, level.ladder);
+        let is_gone = level.orders == 0;
+        let ladder = &mut self.books[(own >> 1) as usize].0[side as usize];
+        let is_best = ladder.best() == at;
+        if is_gone {
+            ladder.remove(own, key_of(side, price_e9), &mut self.far);
             self.levels.give_back(at);
         }
+        let touched = Touched {
+            side,
+            price_e9,
+            is_best,
+        };
         Taken {
             touched,
             quantity,
@@ -583,12 +357,12 @@ impl OrderBooks {
 
     /// Makes the index anew, for as many orders as there are places now.
     #[cold]
-    fn index_all(&mut self) {
+    fn index_orders(&mut self) {
         self.index = Index::new(self.orders.room());
         for at in 1..=self.orders.room() {
             let order = &self.orders[at];
             if order.quantity > 0 {
-                self.index.insert(order.id, at);
+                self.index.insert(self.index.home(order.id), at);
             }
         }
     }
