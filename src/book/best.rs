@@ -128,7 +128,15 @@ impl Best {
     #[inline]
     #[must_use]
     pub const fn is_crossed(&self) -> bool {
-        self.ask_price_e9 != NO_PRICE && self.bid_price_e9 > self.ask_price_e9
+        self.crosses(self)
+    }
+
+    /// Returns whether somebody bids more here than another asks there, in the book of the same
+    /// instrument on another feed.
+    #[inline]
+    #[must_use]
+    pub const fn crosses(&self, other: &Self) -> bool {
+        other.ask_price_e9 != NO_PRICE && self.bid_price_e9 > other.ask_price_e9
     }
 
     /// Returns whether both sides are empty.

@@ -1,8 +1,8 @@
 //! Owns the commands: how they are called, what their exit codes are, how errors are printed.
 
 use crate::{
-    capture, convert, demo, diff, dump, inspect, interrupt, output, play, replay, retain, run,
-    tail, verify,
+    bars, book, capture, convert, demo, diff, dump, inspect, interrupt, output, play, replay,
+    retain, run, tail, top, verify,
 };
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,7 +20,7 @@ Exit codes:
   0    done
   1    done, and the check failed: loss, damage, a difference
   2    wrong use, or the machine does not let it
-  130  stopped by Ctrl-C, after the report; demo, run, capture and tail just end
+  130  stopped by Ctrl-C, after the report; demo, run, capture, tail and top just end
 
 `ringtape help COMMAND` shows examples of each command."
 )]
@@ -36,6 +36,9 @@ enum Command {
     Capture(capture::Args),
     Play(play::Args),
     Inspect(inspect::Args),
+    Book(book::Args),
+    Top(top::Args),
+    Bars(bars::Args),
     Convert(convert::Args),
     Replay(replay::Args),
     Verify(verify::Args),
@@ -89,6 +92,9 @@ fn dispatch(command: &Command) -> Result<Outcome> {
         Command::Run(args) => run::run(args),
         Command::Capture(args) => capture::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Book(args) => book::run(args),
+        Command::Top(args) => top::run(args),
+        Command::Bars(args) => bars::run(args),
         Command::Play(args) => play::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Verify(args) => verify::run(args),

@@ -7,6 +7,7 @@
 //! | [`run`] | `ringtape run`: the same with the feeds of a configuration file |
 //! | [`capture`] | `ringtape capture`: live lines into a capture file |
 //! | [`inspect`] | `ringtape inspect`: what is in a capture file or a journal |
+//! | [`book`], [`top`], [`bars`] | what the books of a file or a journal say |
 //! | [`play`] | `ringtape play`: a capture file or a journal as a live feed |
 //! | [`convert`] | `ringtape convert`: a capture file as a journal |
 //! | [`verify`], [`dump`] | `ringtape verify` and `dump`: whether a journal is whole, and its records |
@@ -19,8 +20,10 @@
 //! | [`new_york`], [`trading_date`] | the venue's calendar |
 //! | [`watch`], [`report`] | a run while it lasts, and what it says at the end |
 //! | `time_order` | datagrams of several lines in the order of time |
+//! | `sessions`, `reading` | a capture's sessions; a capture or a journal, to handlers |
+//! | `watched`, `instrument` | the books of a feed, and how an instrument is named |
 //! | [`recorded`] | the datagrams of a capture, for a run |
-//! | `place` | places in a journal, as they are named on the command line |
+//! | `place`, `price` | places in a recording, and prices, as the command line names them |
 //! | `config`, `strategies`, `venue` | the configuration file, the strategies and the venue that come along |
 //! | [`output`], [`progress`], [`interrupt`] | what is printed, progress bars, Ctrl-C |
 //!
@@ -28,6 +31,8 @@
 //! follow them in one way (`follow`), so that the digest which the one prints is the digest that a
 //! handler gets from the other, and that the journal has.
 
+pub mod bars;
+pub mod book;
 pub mod capture;
 pub mod cli;
 mod config;
@@ -37,24 +42,30 @@ pub mod diff;
 pub mod dump;
 mod follow;
 pub mod inspect;
+mod instrument;
 pub mod interrupt;
 pub mod new_york;
 pub mod output;
 pub mod packets;
 mod place;
 pub mod play;
+mod price;
 pub mod progress;
+mod reading;
 pub mod recorded;
 pub mod replay;
 pub mod report;
 pub mod retain;
 pub mod run;
+mod sessions;
 pub mod source;
 mod strategies;
 pub mod tail;
 mod tape;
 mod time_order;
+pub mod top;
 pub mod trading_date;
 mod venue;
 pub mod verify;
 pub mod watch;
+mod watched;

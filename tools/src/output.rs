@@ -21,8 +21,17 @@ pub fn print_json(report: &impl Serialize) -> Result<()> {
 ///
 /// When standard output cannot be written to. That its reader has gone (`| head`) is no error.
 pub fn print(text: &str) -> Result<()> {
+    print_more(text).map(drop)
+}
+
+/// Prints text as [`print()`] does, where more may follow. Returns whether there is still a reader.
+///
+/// # Errors
+///
+/// As [`print()`].
+pub fn print_more(text: &str) -> Result<bool> {
     let mut out = io::stdout().lock();
-    still_read(out.write_all(text.as_bytes()).and_then(|()| out.flush())).map(drop)
+    still_read(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 /// Lines on standard output, for as long as somebody reads them.

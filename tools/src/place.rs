@@ -1,4 +1,4 @@
-//! Owns how a place in a journal is named on the command line.
+//! Owns how a place in a recording is named on the command line.
 
 use crate::new_york::{self, UNIX_NS_MIN};
 use anyhow::{Context as _, Result};
@@ -8,7 +8,7 @@ use ringtape::record::Sequence;
 use ringtape::replay;
 use std::str::FromStr;
 
-/// A place in a journal, as the user named it.
+/// A place in a journal or a capture, as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     text: String,
@@ -24,6 +24,14 @@ enum Named {
 }
 
 impl Place {
+    /// Names the record with a number.
+    pub(crate) fn sequence(number: u64) -> Self {
+        Self {
+            text: number.to_string(),
+            named: Named::Sequence(number),
+        }
+    }
+
     /// Returns the place in a journal; `first_recv_ns` finds out when its first record was received,
     /// and is asked only for a time of day.
     ///

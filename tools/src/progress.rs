@@ -39,6 +39,12 @@ impl Progress {
         Self(bar)
     }
 
+    /// Makes one that nobody sees.
+    #[must_use]
+    pub fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
     /// Shows how far the file was read. Cheap enough for every packet: the bar draws itself a few
     /// times a second.
     pub fn update(&self, source: &Source) {

@@ -5,7 +5,7 @@ use crate::cli::Outcome;
 use crate::config::{Config, Strategy};
 use crate::recorded::{CaptureJson, Recorded};
 use crate::report::{RunJson, Told};
-use crate::strategies::{Audit, Flow, Noted};
+use crate::strategies::{Audit, Compare, Flow, Noted, Spread};
 use crate::trading_date::TradingDate;
 use crate::watch::{self, Until};
 use crate::{output, report};
@@ -80,6 +80,8 @@ pub struct Args {
 enum Attached {
     Flow(Ticket<Noted<Flow>>),
     Audit(Ticket<Noted<Audit>>),
+    Spread(Ticket<Noted<Spread>>),
+    Compare(Ticket<Noted<Compare>>),
 }
 
 /// Runs the command.
@@ -143,12 +145,21 @@ fn wire(config: &Config, date: TradingDate) -> Result<(Pipeline<MarketEvent>, Ve
     let mut attached = Vec::new();
     for subscriber in &config.subscribers {
         let (name, settings) = (&subscriber.name, subscriber.settings());
+        let feeds = config.watched(subscriber)?;
         attached.push(match subscriber.strategy {
             Strategy::Flow => {
                 Attached::Flow(pipeline.subscribe(name, settings, Noted::new(Flow::default())))
             }
             Strategy::Audit => {
                 Attached::Audit(pipeline.subscribe(name, settings, Noted::new(Audit::default())))
+            }
+            Strategy::Spread => {
+                let spread = Spread::new(feeds[0]);
+                Attached::Spread(pipeline.subscribe(name, settings, Noted::new(spread)))
+            }
+            Strategy::Compare => {
+                let compare = Compare::new([feeds[0], feeds[1]]);
+                Attached::Compare(pipeline.subscribe(name, settings, Noted::new(compare)))
             }
         });
     }
@@ -169,6 +180,8 @@ fn print(
         .map(|attached| match *attached {
             Attached::Flow(ticket) => Told::take(report, ticket),
             Attached::Audit(ticket) => Told::take(report, ticket),
+            Attached::Spread(ticket) => Told::take(report, ticket),
+            Attached::Compare(ticket) => Told::take(report, ticket),
         })
         .collect();
     if args.json {

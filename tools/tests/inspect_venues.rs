@@ -116,6 +116,39 @@ fn the_deep_file_has_its_figures_and_its_three_restarts() {
 }
 
 #[test]
+fn the_books_of_real_data_are_contradicted_only_where_that_is_known() {
+    let files = [DEEP, TOPS, CME].map(market_data);
+    let [Some(deep), Some(tops), Some(cme)] = files else {
+        return;
+    };
+    let none = json!({});
+    for (file, errors, doubtful) in [
+        (tops, none.clone(), none.clone()),
+        // The venue left events unfinished, or had not opened.
+        (
+            deep,
+            json!({ "crossed": 16 }),
+            json!({ "unknown_level": 1 }),
+        ),
+        // Begins in the middle of a session.
+        (cme, none, json!({ "unknown_level": 49 })),
+    ] {
+        let total = |errors: &Value| {
+            let counts = errors.as_object().unwrap().values();
+            counts.map(|count| count.as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!(
+            inspect(&file)["book"],
+            json!({
+                "orders_added": 0, "orders_alive": 0, "orders_alive_max": 0,
+                "errors_total": total(&errors), "errors": errors,
+                "errors_doubtful_total": total(&doubtful), "errors_doubtful": doubtful,
+            })
+        );
+    }
+}
+
+#[test]
 fn both_cme_lines_have_their_figures() {
     let Some(file) = market_data(CME) else {
         return;

@@ -6,7 +6,7 @@
 mod support;
 
 use ringtape::journal::{Config, Writer};
-use ringtape::market::MarketEvent;
+use ringtape::market::{MarketEvent, Side};
 use ringtape::record::{Content, Gap, GapCause, Record, Sequence};
 use serde_json::{Value, json};
 use std::fs;
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 use support::background::signal;
 use support::tape::{self, RECV_NS};
-use support::{DEADLINE, Run, command, inspect, market_data, ringtape};
+use support::{DEADLINE, Run, command, inspect, market_data, orders, ringtape};
 
 const ORDERS: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
 const OPEN: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
@@ -468,4 +468,54 @@ fn journals_are_merged_by_receive_time_and_have_no_sequences_in_common() {
     // Records of one time are the same in both, so whose come first makes no difference.
     assert_eq!(swapped["digest"], merged["digest"]);
     assert_ne!(swapped["digest"], replayed(&two, &[])["digest"]);
+}
+
+#[test]
+fn strategies_that_watch_books_are_given_the_feeds_that_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = |feed: u8, bid: i64| {
+        let directory = folder.path().join(feed.to_string());
+        let items = [
+            orders::start(feed),
+            orders::named(feed, 13, "AAPL"),
+            orders::add(feed, 13, 1, Side::BUY, bid),
+            orders::add(feed, 13, 2, Side::SELL, bid + 2),
+            orders::add(feed, 13, 3, Side::SELL, bid + 1),
+            orders::add(feed, 13, 4, Side::BUY, bid - 50),
+        ];
+        orders::write(&directory, &items);
+        directory
+    };
+    let (one, two) = (feed(4, 10_000), feed(6, 10_002));
+    let compared = |feeds: [&str; 4]| {
+        let more = [
+            &[two.to_str().unwrap(), "--strategy", "compare"],
+            &feeds[..],
+        ]
+        .concat();
+        replayed(&one, &more)["strategy"].clone()
+    };
+    // In second 4 one feed offers at what the other bids, which is not above, and from second 5 to
+    // 6, the last, below it.
+    assert_eq!(
+        compared(["--feed", "4", "--feed", "6"]),
+        "bids above the other feed's offer: 1, for 1000000 µs in all"
+    );
+    assert_eq!(
+        compared(["--feed", "4", "--feed", "7"]),
+        "bids above the other feed's offer: 0, for 0 µs in all"
+    );
+    let spread = replayed(&one, &["--strategy", "spread", "--feed", "4"]);
+    assert_eq!(spread["strategy"], "spreads wider than 4 × the usual: 0");
+    for wrong in [
+        &["--strategy", "spread", "--feed", "4", "--feed", "6"][..],
+        &["--feed", "4"],
+    ] {
+        let run = ringtape([&["replay", one.to_str().unwrap()], wrong].concat());
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(
+            run.stderr.contains("--feed") || run.stderr.contains("--strategy"),
+            "{run:?}"
+        );
+    }
 }

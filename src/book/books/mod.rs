@@ -250,6 +250,15 @@ impl Books {
         self.tops.get(index as usize)
     }
 
+    /// Returns what the last record changed: [`Update::changed`] again, with the books free to be
+    /// read meanwhile.
+    ///
+    /// Hot path: no allocation, no system call, O(1).
+    #[must_use]
+    pub fn changed(&self) -> &[u32] {
+        &self.changed
+    }
+
     /// Returns what was wrong with the data.
     #[must_use]
     pub fn errors(&self) -> &DataErrors {

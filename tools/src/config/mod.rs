@@ -87,6 +87,35 @@ impl Config {
         Ok(())
     }
 
+    /// Returns the numbers of the feeds whose books a subscriber watches: those that it names, or
+    /// else the first ones.
+    ///
+    /// # Errors
+    ///
+    /// When there are too few of them, or too many, or one is not there.
+    pub(crate) fn watched(&self, subscriber: &SubscriberConfig) -> Result<Vec<u8>> {
+        let (name, count) = (&subscriber.name, subscriber.strategy.books());
+        let places: Vec<usize> = match subscriber.feeds[..] {
+            [] => (0..self.feeds.len().min(count)).collect(),
+            ref names => names
+                .iter()
+                .map(|wanted| {
+                    let place = self.feeds.iter().position(|feed| feed.name == *wanted);
+                    place.with_context(|| format!("subscriber {name}: there is no feed {wanted}"))
+                })
+                .collect::<Result<_>>()?,
+        };
+        let watched = places.iter().map(|&place| self.feeds[place].id(place));
+        let watched: Vec<u8> = watched.collect::<Result<_>>()?;
+        let mut apart = watched.clone();
+        apart.sort_unstable();
+        apart.dedup();
+        if watched.len() != count || apart.len() != count {
+            bail!("subscriber {name}: its strategy watches {count} feeds: name as many");
+        }
+        Ok(watched)
+    }
+
     /// Returns what holds for the whole pipeline.
     pub(crate) fn settings(&self) -> Settings {
         settings::settings(&self.run, &self.net)

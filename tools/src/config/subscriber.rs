@@ -11,6 +11,9 @@ use serde::Deserialize;
 pub(crate) struct SubscriberConfig {
     pub(crate) name: String,
     pub(crate) strategy: Strategy,
+    /// Names of the feeds whose books it watches; the first ones where none are named.
+    #[serde(default)]
+    pub(super) feeds: Vec<String>,
     #[serde(default)]
     contract: ContractName,
     ring_records: Option<usize>,
@@ -27,6 +30,21 @@ pub(crate) enum Strategy {
     Flow,
     /// Checks that every message refers to an order that is alive.
     Audit,
+    /// Counts the spreads of a feed's instruments that are much wider than usual.
+    Spread,
+    /// Measures how long and how often a bid on one feed is above an offer on another.
+    Compare,
+}
+
+impl Strategy {
+    /// Returns how many feeds it watches the books of.
+    pub(crate) fn books(self) -> usize {
+        match self {
+            Self::Flow | Self::Audit => 0,
+            Self::Spread => 1,
+            Self::Compare => 2,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

@@ -265,3 +265,57 @@ fn a_login_that_cannot_work_is_named() {
     ));
     assert!(message.contains("soupbintcp"), "{message}");
 }
+
+#[test]
+fn a_strategy_watches_the_feeds_that_it_names_or_else_the_first() {
+    let feed = |name: &str, id: u8| {
+        format!(
+            "[[feed]]\nname = \"{name}\"\nid = {id}\nprotocol = \"moldudp64/itch50\"\n\
+             [[feed.line]]\nname = \"A\"\naddress = \"127.0.0.1:1\"\n"
+        )
+    };
+    let all = [feed("nasdaq", 7), feed("bx", 3), feed("psx", 5)].concat();
+    let watched = |feeds: &str, subscriber: &str| {
+        let text = format!("{feeds}[[subscriber]]\nname = \"it\"\n{subscriber}");
+        let config = Config::parse(&text).unwrap();
+        let watched = config.watched(&config.subscribers[0]);
+        watched.map_err(|error| error.to_string())
+    };
+    for (subscriber, feeds) in [
+        ("strategy = \"audit\"", vec![]),
+        ("strategy = \"spread\"", vec![7]),
+        ("strategy = \"spread\"\nfeeds = [\"psx\"]", vec![5]),
+        ("strategy = \"compare\"", vec![7, 3]),
+        (
+            "strategy = \"compare\"\nfeeds = [\"psx\", \"nasdaq\"]",
+            vec![5, 7],
+        ),
+    ] {
+        assert_eq!(watched(&all, subscriber), Ok(feeds), "{subscriber}");
+    }
+    for (feeds, subscriber, said) in [
+        (
+            &all,
+            "strategy = \"spread\"\nfeeds = [\"cboe\"]",
+            "there is no feed cboe",
+        ),
+        (
+            &all,
+            "strategy = \"flow\"\nfeeds = [\"bx\"]",
+            "watches 0 feeds",
+        ),
+        (
+            &all,
+            "strategy = \"compare\"\nfeeds = [\"bx\", \"bx\"]",
+            "watches 2 feeds",
+        ),
+        (
+            &feed("nasdaq", 1),
+            "strategy = \"compare\"",
+            "watches 2 feeds",
+        ),
+    ] {
+        let error = watched(feeds, subscriber).unwrap_err();
+        assert!(error.contains(said), "{subscriber}: {error}");
+    }
+}

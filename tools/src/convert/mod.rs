@@ -6,10 +6,8 @@ mod report;
 use self::recorder::Recorder;
 use self::report::Report;
 use crate::cli::Outcome;
-use crate::follow::{Calendar, Follower};
-use crate::packets::{DEFAULT_SESSION, Packets};
-use crate::progress::Progress;
-use crate::source::Source;
+use crate::packets::Packets;
+use crate::sessions::Sessions;
 use crate::trading_date::TradingDate;
 use crate::{interrupt, output};
 use anyhow::{Result, bail};
@@ -62,79 +60,52 @@ pub struct Args {
     json: bool,
 }
 
-/// One session on its way from a file to a journal.
-struct Conversion {
-    /// Which of the file's sessions it is.
-    session: usize,
-    follower: Follower,
-    recorder: Recorder,
-}
-
 /// Runs the command.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or holds nothing to convert, or the directory cannot be written to.
 pub fn run(args: &Args) -> Result<Outcome> {
-    let source = Source::open(&args.source)?;
-    let mut calendar = Calendar::new(source.format(), args.date)?;
+    let mut sessions = Sessions::open(&args.source, args.date, args.json)?;
     recorder::check_target(&args.dir, args.append)?;
-    let progress = Progress::start(&source, false, args.json);
-    let mut packets = Packets::new(source, DEFAULT_SESSION);
-    let mut conversion: Option<Conversion> = None;
-    let mut left_out_packets = 0;
+    let mut recorder: Option<Recorder> = None;
     while !interrupt::requested() {
-        let Some(packet) = packets.read() else { break };
-        let (ts_ns, session) = (packet.ts_ns, packet.session);
-        let midnight_ns = calendar.midnight_ns(ts_ns)?;
-        let wanted = match (&conversion, &args.session) {
-            (Some(conversion), _) => conversion.session == session,
-            (None, Some(name)) => packets.tally().sessions[session].played_name() == *name,
-            (None, None) => true,
-        };
-        if !wanted {
-            left_out_packets += 1;
-            continue;
+        let brought = sessions.read(|session| {
+            let name = args.session.as_ref();
+            if recorder.is_some() || name.is_some_and(|name| session.played_name() != *name) {
+                return Ok(None);
+            }
+            let opened = recorder.insert(Recorder::open(&args.dir, args.append)?);
+            Ok(Some(opened.next_sequence()))
+        })?;
+        let Some(brought) = brought else { break };
+        if let Some(recorder) = &mut recorder {
+            recorder.take(brought.records)?;
         }
-        if conversion.is_none() {
-            let recorder = Recorder::open(&args.dir, args.append)?;
-            let protocol = packets.tally().sessions[session].protocol;
-            conversion = Some(Conversion {
-                session,
-                follower: Follower::new(protocol, midnight_ns, recorder.next_sequence())?,
-                recorder,
-            });
-        }
-        let to = conversion.as_mut().expect("invariant: it was just made");
-        let recv_ns = calendar.recv_ns(ts_ns, midnight_ns);
-        to.recorder
-            .take(to.follower.follow(packets.current(), recv_ns))?;
-        progress.update(packets.source());
     }
-    progress.finish();
-    let Some(mut conversion) = conversion else {
+    sessions.finish();
+    let converted = sessions.followed().next();
+    let (Some(recorder), Some(converted)) = (recorder, converted) else {
         if interrupt::requested() {
             output::warn(&["stopped before the first packet".to_owned()]);
             return Ok(Outcome::Interrupted);
         }
-        output::warn(&packets.end().warnings());
-        bail!("{}: {}", args.source.display(), why_nothing(args, &packets));
+        output::warn(&sessions.packets().end().warnings());
+        bail!(
+            "{}: {}",
+            args.source.display(),
+            why_nothing(args, sessions.packets())
+        );
     };
-    if !interrupt::requested() {
-        let session = &packets.tally().sessions[conversion.session];
-        let last = conversion.follower.end(session);
-        conversion.recorder.take(last)?;
-    }
-    let recorded = conversion.recorder.close()?;
+    let recorded = recorder.close()?;
 
-    let session = conversion.session;
-    let date = calendar.date();
+    let packets = sessions.packets();
     let report = Report::new(
         &args.source,
-        &packets,
-        session,
-        left_out_packets,
-        date,
+        packets,
+        converted,
+        sessions.left_out_packets(),
+        sessions.date(),
         recorded,
     );
     output::warn(&report.warnings);

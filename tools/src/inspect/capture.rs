@@ -2,20 +2,20 @@
 
 use super::report::Report;
 use crate::cli::Outcome;
-use crate::follow::{Calendar, Follower};
-use crate::interrupt;
-use crate::packets::{DEFAULT_SESSION, Packets};
-use crate::progress::Progress;
-use crate::source::Source;
+use crate::reading::FEED_OF_CAPTURE;
+use crate::sessions::Sessions;
 use crate::trading_date::TradingDate;
+use crate::{interrupt, watched};
 use anyhow::Result;
+use ringtape::book::Books;
 use ringtape::market::MarketEvent;
 use ringtape::record::{Content, Digest, Record, Sequence};
 use std::path::Path;
 
 /// What a handler would be given of a session that is played without loss.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Given {
+    pub(super) books: Books,
     pub(super) events: u64,
     pub(super) instruments: u64,
     pub(super) first_event_ns: Option<u64>,
@@ -24,9 +24,21 @@ pub(super) struct Given {
 }
 
 impl Given {
+    fn new() -> Self {
+        Self {
+            books: watched::books(FEED_OF_CAPTURE),
+            events: 0,
+            instruments: 0,
+            first_event_ns: None,
+            last_event_ns: None,
+            digest: Digest::new(),
+        }
+    }
+
     fn count(&mut self, records: &[Record<MarketEvent>]) {
         for record in records {
             self.digest.record(record);
+            watched::tell(&mut self.books, record);
             if let Content::Event(event) = record.content() {
                 self.events += 1;
                 let ts_event_ns = event.head.ts_event_ns;
@@ -43,39 +55,27 @@ pub(super) fn inspect(
     date: Option<TradingDate>,
     json: bool,
 ) -> Result<(Report, Outcome)> {
-    let source = Source::open(path)?;
-    let mut calendar = Calendar::new(source.format(), date)?;
-    let progress = Progress::start(&source, false, json);
-    let mut packets = Packets::new(source, DEFAULT_SESSION);
-    let mut followed: Vec<(Follower, Given)> = Vec::new();
+    let mut sessions = Sessions::open(path, date, json)?;
+    let mut given: Vec<Given> = Vec::new();
     while !interrupt::requested() {
-        let Some(packet) = packets.read() else { break };
-        let (ts_ns, session) = (packet.ts_ns, packet.session);
-        let midnight_ns = calendar.midnight_ns(ts_ns)?;
-        while followed.len() <= session {
-            let protocol = packets.tally().sessions[followed.len()].protocol;
-            let follower = Follower::new(protocol, midnight_ns, Sequence::FIRST)?;
-            followed.push((follower, Given::default()));
+        let Some(brought) = sessions.read(|_| Ok(Some(Sequence::FIRST)))? else {
+            break;
+        };
+        if given.len() <= brought.session {
+            given.resize_with(brought.session + 1, Given::new);
         }
-        let recv_ns = calendar.recv_ns(ts_ns, midnight_ns);
-        let (follower, given) = &mut followed[session];
-        given.count(follower.follow(packets.current(), recv_ns));
-        progress.update(packets.source());
+        given[brought.session].count(brought.records);
     }
-    progress.finish();
-    let ended = followed.into_iter().zip(&packets.tally().sessions);
-    let given: Vec<Given> = ended
-        .map(|((mut follower, mut given), session)| {
-            given.count(follower.end(session));
-            given.instruments = follower.instruments();
-            given
-        })
-        .collect();
+    sessions.finish();
+    for (session, given) in given.iter_mut().enumerate() {
+        given.instruments = sessions.instruments(session);
+    }
+    let packets = sessions.packets();
     let outcome = match packets.end().damage {
         _ if interrupt::requested() => Outcome::Interrupted,
         Some(_) => Outcome::Failed,
         None => Outcome::Passed,
     };
-    let report = Report::of_capture(path, &packets, calendar.date(), &given);
+    let report = Report::of_capture(path, packets, sessions.date(), &given);
     Ok((report, outcome))
 }

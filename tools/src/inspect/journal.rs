@@ -3,14 +3,15 @@
 use super::report::Report;
 use crate::cli::Outcome;
 use crate::progress::Progress;
-use crate::{interrupt, tape};
+use crate::{interrupt, reading, tape, watched};
 use anyhow::Result;
+use ringtape::book::Books;
 use ringtape::error::Error;
 use ringtape::feed::itch;
 use ringtape::journal::{Frame, Identity, Journal};
 use ringtape::market::{EventKind, Flags, MarketEvent};
 use ringtape::record::{
-    Content, DeadLetter, Digest, Gap, GapCause, Sequence, Session, SessionMark,
+    Content, DeadLetter, Digest, Gap, GapCause, Record, Sequence, Session, SessionMark,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ pub(super) struct Recorded {
     /// Feed and number of each instrument that was named.
     pub(super) instruments: BTreeSet<(u8, u32)>,
     pub(super) sessions: Vec<SessionRecorded>,
+    /// The books of each feed.
+    pub(super) books: BTreeMap<u8, Books>,
     pub(super) torn_bytes: u64,
     pub(super) digest: Digest,
     pub(super) warnings: Vec<String>,
@@ -130,6 +133,7 @@ impl Recorded {
             malformed: 0,
             instruments: BTreeSet::new(),
             sessions: Vec::new(),
+            books: BTreeMap::new(),
             torn_bytes: 0,
             digest: Digest::new(),
             warnings: Vec::new(),
@@ -159,12 +163,28 @@ impl Recorded {
         self.records += frame.records.len() as u64;
         for record in frame.records {
             self.digest.record(record);
+            self.tell_books(record);
             match record.content() {
                 Content::Event(event) => self.event(event),
                 Content::Gap(gap) => self.gap(gap),
                 Content::Session(session) => self.mark(&session),
                 Content::DeadLetter(letter) => self.dead_letter(letter),
                 Content::Invalid => self.strange += 1,
+            }
+        }
+    }
+
+    /// What the recorder lost may be of any feed.
+    fn tell_books(&mut self, record: &Record<MarketEvent>) {
+        match reading::feed_of(record) {
+            Some(feed) => {
+                let books = self.books.entry(feed);
+                watched::tell(books.or_insert_with(|| watched::books(feed)), record);
+            }
+            None => {
+                for books in self.books.values_mut() {
+                    watched::tell(books, record);
+                }
             }
         }
     }

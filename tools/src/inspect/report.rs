@@ -1,5 +1,6 @@
 //! Owns what `inspect` reports.
 
+use super::book::BookReport;
 use super::capture::Given;
 use super::journal::{Recorded, SessionRecorded};
 use crate::new_york::{self, UNIX_NS_MIN, wall_or_time_of_day};
@@ -48,6 +49,7 @@ pub(super) struct Report {
     last_event_ns: Option<u64>,
     /// Of the first session: that is what `play` plays. Of a journal, of all its records.
     digest: Option<String>,
+    book: BookReport,
     #[serde(flatten)]
     journal: Option<JournalReport>,
     pub(super) warnings: Vec<String>,
@@ -181,6 +183,7 @@ impl Report {
                 .filter_map(|session| session.last_event_ns)
                 .max(),
             digest: followed.first().map(|session| session.digest.to_string()),
+            book: BookReport::new(followed.iter().map(|session| &session.books)),
             journal: None,
             warnings,
         }
@@ -220,6 +223,7 @@ impl Report {
             first_event_ns,
             last_event_ns,
             digest: Some(recorded.digest.to_string()),
+            book: BookReport::new(recorded.books.values()),
             journal: Some(JournalReport {
                 journal_id: format!("{:032x}", recorded.identity.id),
                 bus: recorded.identity.bus,
@@ -269,6 +273,7 @@ impl Report {
         ] {
             facts.row([name, &thousands(count)]);
         }
+        self.book.rows(&mut facts);
         facts.row(["first event, New York", &self.wall(self.first_event_ns)]);
         facts.row(["last event, New York", &self.wall(self.last_event_ns)]);
         facts.row(["digest", self.digest.as_deref().unwrap_or("-")]);

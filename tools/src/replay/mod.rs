@@ -7,12 +7,13 @@ use self::report::Report;
 use self::selection::Selection;
 use crate::cli::Outcome;
 use crate::config::Strategy;
+use crate::instrument::parse_symbol;
 use crate::place::Place;
 use crate::play::parse_speed;
 use crate::progress::Progress;
-use crate::strategies::{Audit, Flow, Verdict};
+use crate::strategies::{Audit, Compare, Flow, Spread, Verdict};
 use crate::{interrupt, output, tape};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use ringtape::error::Error;
 use ringtape::handler::{At, Handler};
 use ringtape::journal::Journal;
@@ -36,6 +37,8 @@ its own.
 A PLACE is a sequence (14000), a time in New York (09:30:00.5 on the day of the first record, or
 2023-08-22T09:30), a time with its offset (2023-08-22T13:30:00Z), or UNIX time (1692711000000000000ns).
 Both ends are part of the replay. A place that the journal does not have is an error.
+
+The strategies `spread` and `compare` keep books: give them all events, from the first record on.
 
 The digest is of the records that were given: of the whole journal it is the digest of the live
 handler, of a part of it that of the part. Speed does not change it.
@@ -81,6 +84,11 @@ pub struct Args {
     #[arg(long, value_enum)]
     strategy: Option<Strategy>,
 
+    /// The number of a feed whose books the strategy watches: `spread` one, `compare` two [default:
+    /// 1, and 2]
+    #[arg(long, value_name = "NUMBER", requires = "strategy")]
+    feed: Vec<u8>,
+
     /// Fail unless this is the digest
     #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
     expect: Option<u128>,
@@ -116,11 +124,31 @@ impl Verdict for Nobody {
 /// When a directory is no journal, does not have the range, is damaged, or cannot be read.
 pub fn run(args: &Args) -> Result<Outcome> {
     let wanted = Wanted::find(args)?;
+    let feeds = watched(args)?;
     match args.strategy {
         None => play(args, wanted, "nobody", Nobody),
         Some(Strategy::Flow) => play(args, wanted, "flow", Flow::default()),
         Some(Strategy::Audit) => play(args, wanted, "audit", Audit::default()),
+        Some(Strategy::Spread) => play(args, wanted, "spread", Spread::new(feeds[0])),
+        Some(Strategy::Compare) => {
+            let compare = Compare::new([feeds[0], feeds[1]]);
+            play(args, wanted, "compare", compare)
+        }
     }
+}
+
+/// Returns the feeds whose books the strategy watches.
+fn watched(args: &Args) -> Result<Vec<u8>> {
+    let count = args.strategy.map_or(0, Strategy::books);
+    let all = match args.feed.is_empty() {
+        true => (1..).take(count).collect(),
+        false => args.feed.clone(),
+    };
+    ensure!(
+        all.len() == count && (count < 2 || all[0] != all[1]),
+        "--feed: the strategy watches the books of {count} feeds: name as many"
+    );
+    Ok(all)
 }
 
 /// What is to be replayed.
@@ -226,13 +254,6 @@ fn play<H: Handler<MarketEvent> + Verdict>(
         Some(false) => Outcome::Failed,
         _ => Outcome::Passed,
     })
-}
-
-fn parse_symbol(text: &str) -> Result<Symbol, String> {
-    match Symbol::new(text) {
-        Some(symbol) if !text.is_empty() => Ok(symbol),
-        _ => Err("an instrument's name has 1 to 8 printable ASCII characters".to_owned()),
-    }
 }
 
 fn parse_kind(text: &str) -> Result<EventKind, String> {

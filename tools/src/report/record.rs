@@ -3,6 +3,7 @@
 //! Prices are decimals that were never a float, times of the line are New York's.
 
 use crate::new_york;
+use crate::price::decimal;
 use ringtape::market::{
     Flags, Head, LevelAction, MarketEvent, NO_PRICE, NO_QUANTITY, Side, Symbol, View,
 };
@@ -10,8 +11,6 @@ use ringtape::record::{Content, Record};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;
-
-const E9: u64 = 1_000_000_000;
 
 /// The names of the instruments that were seen so far.
 #[derive(Clone, Debug, Default)]
@@ -525,15 +524,6 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Writes a price × 10⁹ with as many decimals as it needs, and at least two.
-fn decimal(price_e9: i64) -> String {
-    let sign = if price_e9 < 0 { "-" } else { "" };
-    let (whole, rest) = (price_e9.unsigned_abs() / E9, price_e9.unsigned_abs() % E9);
-    let decimals = format!("{rest:09}");
-    let needed = decimals.trim_end_matches('0').len().max(2);
-    format!("{sign}{whole}.{}", &decimals[..needed])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -678,21 +668,5 @@ mod tests {
                 assert_eq!(found.trim_matches('"'), value, "{key}");
             }
         }
-    }
-
-    #[test]
-    fn prices_are_written_without_rounding() {
-        for (price_e9, shown) in [
-            (0, "0.00"),
-            (1, "0.000000001"),
-            (-1, "-0.000000001"),
-            (210_120_000_000, "210.12"),
-            (199_999_999_900_000, "199999.9999"),
-            (-5_000_000_000, "-5.00"),
-            (i64::MAX, "9223372036.854775807"),
-        ] {
-            assert_eq!(decimal(price_e9), shown);
-        }
-        assert_eq!(price(NO_PRICE), Field::Nothing);
     }
 }

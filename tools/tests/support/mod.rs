@@ -4,6 +4,7 @@
 
 pub(crate) mod background;
 pub(crate) mod network;
+pub(crate) mod orders;
 pub(crate) mod tape;
 pub(crate) mod wire;
 
