@@ -4,7 +4,6 @@
 
 #[allow(dead_code, reason = "the readers of other formats")]
 mod captures;
-#[allow(dead_code, reason = "what other tests of the whole way need")]
 mod support;
 
 use captures::{binaryfile, market_data};

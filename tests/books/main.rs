@@ -1,12 +1,21 @@
 //! The books of a feed: whether they are trusted, whether a group of events is seen whole, and what
 //! becomes of bad data.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it tried"
+)]
+
 mod bad_data;
 #[allow(dead_code, reason = "the readers of other formats")]
 #[path = "../captures/mod.rs"]
 mod captures;
 mod data;
 mod groups;
+#[path = "../naive_book/mod.rs"]
+mod naive_book;
+mod oracle;
 #[path = "../captures/pcapng.rs"]
 mod pcapng;
 mod trust;
