@@ -62,7 +62,8 @@ pub struct QueuePosition {
 ///
 /// let mut book = OrderBook::new(1_000, 100_000);
 /// let head = Head { side: Side::BUY, ..Head::new_zeroed() };
-/// let first = AddOrder { head, order_id: 7, price_e9: 99, quantity: 100, ..AddOrder::new_zeroed() };
+/// let first = AddOrder { head, order_id: 7, price_e9: 99, ..AddOrder::new_zeroed() };
+/// let first = AddOrder { quantity: 100, ..first };
 /// let second = AddOrder { order_id: 8, quantity: 50, ..first };
 /// book.apply(&first.into())?;
 /// book.apply(&second.into())?;

@@ -52,8 +52,9 @@ pub(in crate::book) struct Replaced {
 
 /// The orders of many books, which are numbered from 0 without holes.
 ///
-/// An event costs a few cache misses: the line of the index, the order, its neighbours in the queue,
-/// its level, the book's own line; to add an order, or to empty a level, its ladder's lines on top.
+/// An event costs a few cache misses: the line of the index, the order, its neighbours in the
+/// queue, its level, the book's own line; to add an order, or to empty a level, its ladder's lines
+/// on top.
 #[derive(Debug)]
 pub(in crate::book) struct OrderBooks {
     pub(super) orders: Slab<Order>,
