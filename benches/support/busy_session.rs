@@ -52,7 +52,14 @@ const ACTIONS: [(Action, u64); 5] = [
 ];
 
 /// Round lots mostly, as shares.
-const QUANTITIES: [(u64, u64); 6] = [(100, 70), (200, 10), (300, 5), (500, 5), (1_000, 3), (37, 7)];
+const QUANTITIES: [(u64, u64); 6] = [
+    (100, 70),
+    (200, 10),
+    (300, 5),
+    (500, 5),
+    (1_000, 3),
+    (37, 7),
+];
 
 /// A day that goes on for as long as events are taken from it.
 pub struct BusySession {

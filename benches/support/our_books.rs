@@ -48,7 +48,11 @@ impl OurBooks {
             assert_eq!(book.best(), plain.best(instrument), "best of {instrument}");
             for side in BookSide::BOTH {
                 let levels: Vec<_> = book.depth(side).collect();
-                assert_eq!(levels, plain.levels(instrument, side), "levels of {instrument}");
+                assert_eq!(
+                    levels,
+                    plain.levels(instrument, side),
+                    "levels of {instrument}"
+                );
                 for level in levels {
                     let queue = book.queue(side, level.price_e9);
                     let queue: Vec<_> = queue.map(|order| order.order_id).collect();

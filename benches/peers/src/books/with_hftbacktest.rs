@@ -8,7 +8,7 @@ use hftbacktest::depth::{
 use ringtape::book::BookSide;
 use ringtape::market::MarketEvent;
 
-/// A cent. It walks from tick to tick to find the next best price, so finer ones would cost it time.
+/// A cent: what all prices of the busy session are multiples of.
 const TICK: f64 = 0.01;
 const TICK_E9: i64 = 10_000_000;
 

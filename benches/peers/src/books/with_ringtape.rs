@@ -3,7 +3,7 @@
 use super::support::our_books::OurBooks;
 use super::{Peer, Step};
 use ringtape::book::{Book, BookSide};
-use ringtape::market::{MarketEvent, NO_PRICE};
+use ringtape::market::MarketEvent;
 
 /// As many live orders as the busy session has, and some more.
 const ORDERS: usize = 1_200_000;
@@ -40,7 +40,7 @@ impl Peer for Side {
 
     fn best_e9(&self, instrument: u32, side: BookSide) -> Option<i64> {
         let level = self.book(instrument)?.best().level(side)?;
-        (level.price_e9 != NO_PRICE).then_some(level.price_e9)
+        Some(level.price_e9)
     }
 
     fn quantity(&self, instrument: u32, side: BookSide, price_e9: i64) -> u64 {
