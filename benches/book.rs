@@ -1,7 +1,8 @@
 //! Books beside a plain book of maps, in turn, in one run: what an event costs, and what reading the
 //! best prices costs.
 //!
-//! * `real order flow`: the slice of a real day, from empty books. It fits the cache.
+//! * `real order flow`: the slice of a real day, from books that were emptied, as when a venue begins
+//!   anew. It fits the cache.
 //! * `busy session`: 10,000 instruments, a million live orders, then a mix like a real day's. It does
 //!   not fit the cache, so that what counts is how many lines an event touches. `kept`: the plain
 //!   book, too, keeps the best prices of each instrument and says which changed, as [`Books`] does
@@ -104,6 +105,9 @@ trait Side {
     /// Makes empty books.
     fn new(flow: &Flow) -> Self;
 
+    /// Empties the books, and keeps what memory it can.
+    fn empty(&mut self);
+
     /// Takes events, and returns how many changed the best prices of an instrument, if it knows.
     fn take(&mut self, events: &[MarketEvent]) -> Option<u64>;
 
@@ -113,8 +117,12 @@ trait Side {
 
 impl Side for OurBooks {
     fn new(flow: &Flow) -> Self {
-        // The session gains some, and is at its largest at its end.
-        Self::new(flow.alive.max(flow.end.alive()) + 64)
+        // The session gains some, so that it is about at its largest at its end.
+        Self::new(flow.end.alive() + flow.end.alive() / 64)
+    }
+
+    fn empty(&mut self) {
+        self.empty();
     }
 
     fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
@@ -137,6 +145,10 @@ impl Side for Kept {
         Self(PlainBooks::new(flow.instruments, flow.alive))
     }
 
+    fn empty(&mut self) {
+        self.0.empty();
+    }
+
     fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
         let changed = events.iter().filter(|event| self.0.on_event(event));
         u64::try_from(changed.count()).ok()
@@ -152,6 +164,10 @@ struct Bare(PlainBooks);
 impl Side for Bare {
     fn new(flow: &Flow) -> Self {
         Self(PlainBooks::new(flow.instruments, flow.alive))
+    }
+
+    fn empty(&mut self) {
+        self.0.empty();
     }
 
     fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
@@ -171,6 +187,10 @@ struct Alone(OrderBook);
 impl Side for Alone {
     fn new(flow: &Flow) -> Self {
         Self(OrderBook::new(2 * flow.alive, 1 << 24))
+    }
+
+    fn empty(&mut self) {
+        self.0.clear();
     }
 
     fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
@@ -218,7 +238,9 @@ impl<'a, S: Side> Passes<'a, S> {
 
     fn pass(&mut self) -> Took {
         if self.next == self.flow.passes.len() {
-            *self = Self::new(self.flow);
+            self.side.empty();
+            self.side.take(&self.flow.opening);
+            self.next = 0;
         }
         self.events.clone_from(&self.flow.passes[self.next]);
         self.next += 1;

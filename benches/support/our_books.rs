@@ -20,14 +20,14 @@ impl OurBooks {
             orders_expected: orders,
             ..BooksConfig::default()
         });
-        let start = Session {
-            id: *b"BENCH00001\0\0\0\0\0\0",
-            feed_sequence: 1,
-            mark: SessionMark::Start,
-            feed: FEED,
-        };
-        books.on_session(&start, at(0));
+        books.on_session(&session(SessionMark::Start), at(0));
         Self { books, taken: 0 }
+    }
+
+    /// Empties all books, as when the venue begins anew.
+    pub fn empty(&mut self) {
+        self.books
+            .on_session(&session(SessionMark::Restart), at(self.taken));
     }
 
     pub fn on_event(&mut self, event: &MarketEvent) -> Update<'_> {
@@ -60,6 +60,15 @@ impl OurBooks {
                 }
             }
         }
+    }
+}
+
+fn session(mark: SessionMark) -> Session {
+    Session {
+        id: *b"BENCH00001\0\0\0\0\0\0",
+        feed_sequence: 1,
+        mark,
+        feed: FEED,
     }
 }
 

@@ -58,6 +58,13 @@ impl PlainBooks {
         }
     }
 
+    /// Empties all books.
+    pub fn empty(&mut self) {
+        self.orders.clear();
+        self.sides.iter_mut().flatten().for_each(BTreeMap::clear);
+        self.tops.fill(Best::NONE);
+    }
+
     /// Takes an event, keeps the top of its instrument's book, and returns whether it changed.
     pub fn on_event(&mut self, event: &MarketEvent) -> bool {
         self.apply(event);

@@ -66,8 +66,11 @@ pub trait Peer {
     /// What the crate is given.
     type Event;
 
-    /// Makes empty books of instruments `0..instruments`.
-    fn new(instruments: usize) -> Self;
+    /// Makes empty books of instruments `0..instruments`, where `orders` are to be expected.
+    fn new(instruments: usize, orders: usize) -> Self;
+
+    /// Empties all books.
+    fn empty(&mut self);
 
     /// Makes the crate's own form of an event; `None` where it does not want it.
     fn event(event: &MarketEvent, step: Option<Step>) -> Option<Self::Event>;
@@ -125,10 +128,11 @@ struct Passes<'a, P: Peer> {
 
 impl<'a, P: Peer> Passes<'a, P> {
     fn new(flow: &'a Flow) -> Self {
+        let orders = flow.end.alive() + flow.end.alive() / 64;
         let mut passes = Self {
             flow,
-            side: P::new(flow.instruments),
-            plain: PlainBooks::new(flow.instruments, 0),
+            side: P::new(flow.instruments, orders),
+            plain: PlainBooks::new(flow.instruments, orders),
             next: 0,
         };
         passes.open();
@@ -136,8 +140,8 @@ impl<'a, P: Peer> Passes<'a, P> {
     }
 
     fn open(&mut self) {
-        self.side = P::new(self.flow.instruments);
-        self.plain = PlainBooks::new(self.flow.instruments, self.flow.alive);
+        self.side.empty();
+        self.plain.empty();
         self.next = 0;
         for event in events::<P>(&mut self.plain, &self.flow.opening) {
             self.side.on_event(&event);

@@ -62,9 +62,15 @@ fn add(depth: &mut HashMapMarketDepth, order: Order, ts: i64) {
 impl Peer for Side {
     type Event = Event;
 
-    fn new(instruments: usize) -> Self {
+    fn new(instruments: usize, _: usize) -> Self {
         let depth = |_| HashMapMarketDepth::new(TICK, 1.0);
         Self((0..instruments).map(depth).collect())
+    }
+
+    fn empty(&mut self) {
+        for depth in &mut self.0 {
+            depth.clear_orders(hftbacktest::types::Side::None);
+        }
     }
 
     fn event(event: &MarketEvent, step: Option<Step>) -> Option<Event> {

@@ -41,8 +41,12 @@ fn order(order_id: u64, order: PlainOrder) -> Order {
 impl Peer for Side {
     type Event = Event;
 
-    fn new(instruments: usize) -> Self {
+    fn new(instruments: usize, _: usize) -> Self {
         Self(vec![OrderBook::new(); instruments])
+    }
+
+    fn empty(&mut self) {
+        self.0.fill(OrderBook::new());
     }
 
     fn event(event: &MarketEvent, step: Option<Step>) -> Option<Event> {

@@ -43,12 +43,16 @@ fn order(order_id: u64, order: PlainOrder) -> BookOrder {
 impl Peer for Side {
     type Event = Event;
 
-    fn new(instruments: usize) -> Self {
+    fn new(instruments: usize, _: usize) -> Self {
         let book = |number| {
             let name = format!("B{number}.XNAS");
             OrderBook::new(InstrumentId::from(name.as_str()), BookType::L3_MBO)
         };
         Self((0..instruments).map(book).collect())
+    }
+
+    fn empty(&mut self) {
+        self.0.iter_mut().for_each(OrderBook::reset);
     }
 
     fn event(event: &MarketEvent, step: Option<Step>) -> Option<Event> {

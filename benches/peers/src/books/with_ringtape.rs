@@ -5,9 +5,6 @@ use super::{Peer, Step};
 use ringtape::book::{Book, BookSide};
 use ringtape::market::MarketEvent;
 
-/// As many live orders as the busy session has, and some more.
-const ORDERS: usize = 1_200_000;
-
 pub struct Side(OurBooks);
 
 impl Side {
@@ -19,9 +16,12 @@ impl Side {
 impl Peer for Side {
     type Event = MarketEvent;
 
-    fn new(instruments: usize) -> Self {
-        // A single real stock has no more than some thousands.
-        Self(OurBooks::new(ORDERS.min(instruments * 1_000)))
+    fn new(_: usize, orders: usize) -> Self {
+        Self(OurBooks::new(orders))
+    }
+
+    fn empty(&mut self) {
+        self.0.empty();
     }
 
     fn event(event: &MarketEvent, _: Option<Step>) -> Option<MarketEvent> {
