@@ -1,21 +1,21 @@
-//! Books beside a plain book of maps, in turn, in one run: what an event costs, and what reading the
-//! best prices costs.
+//! Books beside a plain book of maps, in turn, in one run: what an event costs, and what reading
+//! the best prices costs.
 //!
-//! * `real order flow`: the slice of a real day, from books that were emptied, as when a venue begins
-//!   anew. It fits the cache.
-//! * `busy session`: 10,000 instruments, a million live orders, then a mix like a real day's. It does
-//!   not fit the cache, so that what counts is how many lines an event touches. `kept`: the plain
-//!   book, too, keeps the best prices of each instrument and says which changed, as [`Books`] does
-//!   for every event. `bare`: it only takes the events in, and nobody knows what they came to.
+//! * `real order flow`: the slice of a real day, from books that were emptied, as when a venue
+//!   begins anew. It fits the cache.
+//! * `busy session`: 10,000 instruments, a million live orders, then a mix like a real day's. It
+//!   does not fit the cache, so that what counts is how many lines an event touches. `kept`: the
+//!   plain book, too, keeps the best prices of each instrument and says which changed, as [`Books`]
+//!   does for every event. `bare`: it only takes the events in, and nobody knows what they came to.
 //! * `busiest instrument`: the orders alone, of one instrument: [`OrderBook`] over the plain book.
 //! * `best read`: best prices and trust of instruments at random, each chosen by what was read
 //!   before, over reading as many plain structs of a cache line: what is above 1 is the price of
 //!   trust.
 //!
-//! It also prints what memory a live order takes, index and levels included. A fall of a ratio means
-//! that an event touches more lines, or that a branch more is guessed wrong. After all passes each
-//! side's books are compared with those that made the events: the best, all levels, all queues.
-//! `benches/peers` measures other crates.
+//! It also prints what memory a live order takes, index and levels included. A fall of a ratio
+//! means that an event touches more lines, or that a branch more is guessed wrong. After all passes
+//! each side's books are compared with those that made the events: the best, all levels, all
+//! queues. `benches/peers` measures other crates.
 
 #![allow(
     clippy::print_stdout,

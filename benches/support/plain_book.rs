@@ -1,9 +1,10 @@
 //! Owns the baseline of the books: order books as one would write them first, of the standard
 //! library's maps.
 //!
-//! Orders in one `HashMap` by id, with its own hasher; for each instrument two `BTreeMap`s of levels
-//! by price; for each level a `VecDeque` of ids, first to trade first, so that it, too, can tell an
-//! order's place in its queue. Instruments are found by index, as venues number them densely.
+//! Orders in one `HashMap` by id, with its own hasher; for each instrument two `BTreeMap`s of
+//! levels by price; for each level a `VecDeque` of ids, first to trade first, so that it, too, can
+//! tell an order's place in its queue. Instruments are found by index, as venues number them
+//! densely.
 
 use ringtape::book::{Best, BookSide, PriceLevel};
 use ringtape::market::{MarketEvent, NO_PRICE, View};

@@ -5,14 +5,14 @@
 //! instrument. Before anything is timed, the best prices and the quantity at every price of every
 //! instrument are compared with a plain book of maps, after every pass.
 //!
-//! * `nautilus-model`, `OrderBook` of kind `L3_MBO`: the same work, each level's queue included, with
-//!   the best price found in a `BTreeMap`.
+//! * `nautilus-model`, `OrderBook` of kind `L3_MBO`: the same work, each level's queue included,
+//!   with the best price found in a `BTreeMap`.
 //! * `nanobook`, `OrderBook`: the same work by its public parts, without its matching; an execution
 //!   takes from the order and its level, since its own ITCH events leave executions out. It never
 //!   forgets orders that are gone: that is done between passes, not timed.
 //! * `hftbacktest`, `HashMapMarketDepth` as `L3MarketDepth`: less work, since levels have no queue.
-//!   Only the busy session, whose prices are cents: the real slice has prices of a hundredth of that,
-//!   and it walks from tick to tick to find the next best price.
+//!   Only the busy session, whose prices are cents: the real slice has prices of a hundredth of
+//!   that, and it walks from tick to tick to find the next best price.
 //!
 //! What a crate wants to know of an event beyond what ITCH tells (instrument, side, price and what
 //! remains of an order) is worked out before the clock starts, and its own order types are made
@@ -25,11 +25,12 @@
 //!   (0.9.4), so its results differ.
 //! * `kraken-book`, `L3Book`: orders are named by `String`s and counted in decimals; what it would
 //!   measure is allocation.
-//! * `perpl-sdk`, `l3_book`: state of one exchange's contract, fed by that exchange's own types only.
-//! * `lobster`, `rust_ob`, `rust-order-book`, `orderbook-rs`, `otterbook_core`: matching engines. An
-//!   order that rests trades only against another that comes in, so that an execution or a partial
-//!   cancel of an order by its id cannot be told to them, or (`orderbook-rs`) only as an update of
-//!   an order that lies behind concurrent maps and a reference count.
+//! * `perpl-sdk`, `l3_book`: state of one exchange's contract, fed by that exchange's own types
+//!   only.
+//! * `lobster`, `rust_ob`, `rust-order-book`, `orderbook-rs`, `otterbook_core`: matching engines.
+//!   An order that rests trades only against another that comes in, so that an execution or a
+//!   partial cancel of an order by its id cannot be told to them, or (`orderbook-rs`) only as an
+//!   update of an order that lies behind concurrent maps and a reference count.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml --bin books`
 
