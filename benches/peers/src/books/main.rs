@@ -2,17 +2,18 @@
 //!
 //! All sides take the same real slice of ITCH and the same synthetic busy session (10,000
 //! instruments, a million live orders), and after each event read the best bid and offer of its
-//! instrument. Before anything is timed, the best prices and the quantity at every price of every
-//! instrument are compared with a plain book of maps, after every pass.
+//! instrument. After every pass the best prices and the quantity at every price of every instrument
+//! are compared with a plain book of maps.
 //!
 //! * `nautilus-model`, `OrderBook` of kind `L3_MBO`: the same work, each level's queue included,
 //!   with the best price found in a `BTreeMap`.
 //! * `nanobook`, `OrderBook`: the same work by its public parts, without its matching; an execution
 //!   takes from the order and its level, since its own ITCH events leave executions out. It never
 //!   forgets orders that are gone: that is done between passes, not timed.
-//! * `hftbacktest`, `HashMapMarketDepth` as `L3MarketDepth`: less work, since levels have no queue.
-//!   Only the busy session, whose prices are cents: the real slice has prices of a hundredth of
-//!   that, and it walks from tick to tick to find the next best price.
+//! * `hftbacktest`, `HashMapMarketDepth` as `L3MarketDepth`: less work, since levels have no queue,
+//!   and prices are ticks that are known before; shown for orientation. Only the busy session,
+//!   whose prices are cents: the real slice has prices of a hundredth of that, and it walks from
+//!   tick to tick to find the next best price.
 //!
 //! What a crate wants to know of an event beyond what ITCH tells (instrument, side, price and what
 //! remains of an order) is worked out before the clock starts, and its own order types are made
@@ -27,10 +28,10 @@
 //!   measure is allocation.
 //! * `perpl-sdk`, `l3_book`: state of one exchange's contract, fed by that exchange's own types
 //!   only.
-//! * `lobster`, `rust_ob`, `rust-order-book`, `orderbook-rs`, `otterbook_core`: matching engines.
-//!   An order that rests trades only against another that comes in, so that an execution or a
-//!   partial cancel of an order by its id cannot be told to them, or (`orderbook-rs`) only as an
-//!   update of an order that lies behind concurrent maps and a reference count.
+//! * `lobster`, `rust_ob`, `rust-order-book`, `orderbook-rs`, `otterbook_core`: matching engines,
+//!   by their documentation. An order that rests trades against another that comes in; that an
+//!   order with this id traded, which is what ITCH tells, can be said to them as a cancel or a
+//!   change of the order if at all.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml --bin books`
 
@@ -96,21 +97,22 @@ fn main() {
     }
     let busy = Flow::busy();
     compare_peers("busy session", &busy);
-    compare_with::<with_hftbacktest::Side>("busy session: ringtape / hftbacktest", &busy);
+    let name = "busy session: ringtape / hftbacktest";
+    compare_with::<with_hftbacktest::Side>(name, Goal::None, &busy);
 }
 
 fn compare_peers(name: &str, flow: &Flow) {
-    compare_with::<with_nautilus::Side>(&format!("{name}: ringtape / nautilus-model"), flow);
-    compare_with::<with_nanobook::Side>(&format!("{name}: ringtape / nanobook"), flow);
+    let goal = Goal::TimeAtMost(1.0);
+    compare_with::<with_nautilus::Side>(&format!("{name}: ringtape / nautilus-model"), goal, flow);
+    compare_with::<with_nanobook::Side>(&format!("{name}: ringtape / nanobook"), goal, flow);
 }
 
-fn compare_with<P: Peer>(name: &str, flow: &Flow) {
+fn compare_with<P: Peer>(name: &str, goal: Goal, flow: &Flow) {
     if !support::wanted(name) {
         return;
     }
     let mut peer = Passes::<P>::new(flow);
     let mut ringtape = Passes::<with_ringtape::Side>::new(flow);
-    let goal = Goal::TimeAtMost(1.0);
     if flow.opening.is_empty() {
         compare_short(name, goal, || peer.pass(), || ringtape.pass());
     } else {
