@@ -6,10 +6,10 @@
 //! * *Instruments* draw events with weight 1 / (rank + 20), so that of 10,000 the busiest has 0.8 %
 //!   of all and the busiest hundred 29 %: Zipf's law, cut at the head, since no single stock makes
 //!   a tenth of a real day. Ranks are strewn over the numbers, as NASDAQ numbers by name.
-//! * *Prices* of new orders lie off the other side's best by 1 + d steps, where d has the weight (d
-//!   + 5)^-3/2: limit orders were measured to be placed with powers 1.6 (Bouchaud, Mézard, Potters
-//!   2002) and, further away, 2.5 (Zovko, Farmer 2002). So most happens near the best, two events
-//!   in eleven change it, and nothing crosses. A step is a cent, more for dear stocks.
+//! * *Prices* of new orders lie off the other side's best by 1 + d steps, where d has the weight 1
+//!   / (d+5)^1.5: limit orders were measured to be placed with powers 1.6 (Bouchaud, Mézard,
+//!   Potters 2002) and, further away, 2.5 (Zovko, Farmer 2002). So most happens near the best, two
+//!   events in eleven change it, and nothing crosses. A step is a cent, more for dear stocks.
 //! * *Which order* is deleted, cancelled in part or replaced: one of the last a to arrive, the
 //!   logarithm of a being uniform. Most orders live briefly and some for the whole day.
 //! * *Executions* take from the first order of a best level, as the venue's own priority has it;
