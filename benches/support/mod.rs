@@ -11,9 +11,13 @@
 )]
 #![allow(dead_code, reason = "each bench uses its own part of this module")]
 
+pub mod book_flows;
+pub mod busy_session;
 pub mod iex_flow;
 pub mod market_data;
 pub mod order_flow;
+pub mod our_books;
+pub mod plain_book;
 pub mod random;
 
 use std::time::Duration;

@@ -22,6 +22,14 @@ impl Random {
         u32::try_from(self.below(u64::from(bound))).expect("below a u32")
     }
 
+    /// Draws an index, each as often as its weight says; `sums` are those of the first 1, 2, 3 …
+    /// weights.
+    pub fn drawn(&mut self, sums: &[u64]) -> u64 {
+        let draw = self.below(*sums.last().expect("there are weights"));
+        let index = sums.partition_point(|&sum| sum <= draw);
+        u64::try_from(index).expect("fits")
+    }
+
     /// Draws one of `choices`, each as often as its weight says.
     pub fn weighted<T: Copy>(&mut self, choices: &[(T, u64)]) -> T {
         let mut left = self.below(choices.iter().map(|choice| choice.1).sum());
