@@ -167,6 +167,16 @@ impl Best {
     }
 }
 
+/// Where it is kept that the present record changed a top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    No,
+    /// Among those of which is kept how they were; it may yet be as before.
+    Noted,
+    /// Among those that are told.
+    Changed,
+}
+
 /// The top of one instrument's book: one cache line, so that reading the best prices and whether
 /// they can be trusted costs one miss.
 ///
@@ -182,8 +192,8 @@ pub struct Top {
     pub(super) since_ns: u64,
     pub(super) instrument: u32,
     pub(super) marks: Marks,
-    /// It is among those that the present record changed.
-    pub(super) noted: bool,
+    /// Whether it is among those that the present record changed.
+    pub(super) told: Told,
     /// The venue shows levels of this instrument: what it tells of its orders shows nowhere else.
     pub(super) by_level: bool,
 }
@@ -198,7 +208,7 @@ impl Top {
             since_ns,
             instrument,
             marks,
-            noted: false,
+            told: Told::No,
             by_level: false,
         }
     }

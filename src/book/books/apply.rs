@@ -1,7 +1,7 @@
 //! Owns which event does what to which book.
 
 use super::{Books, Prices, Update};
-use crate::book::order_book::{NewOrder, Taken};
+use crate::book::order_book::{NewOrder, Taken, Touched};
 use crate::book::{BookSide, DataErrorKind, Print, PrintSource};
 use crate::handler::At;
 use crate::market::{
@@ -16,7 +16,7 @@ pub(super) type Applied = Result<(), DataErrorKind>;
 pub(super) struct Of<'a> {
     pub(super) index: u32,
     pub(super) event: &'a MarketEvent,
-    pub(super) at: At,
+    pub(super) at: &'a At,
 }
 
 impl Books {
@@ -28,6 +28,7 @@ impl Books {
     /// Hot path: no system call, and no allocation once as many instruments, orders and levels were
     /// there at a time.
     pub fn on_event(&mut self, event: &MarketEvent, at: At) -> Update<'_> {
+        self.forget();
         self.ts_recv_ns = at.ts_recv_ns;
         let print = if event.head.feed == self.feed {
             self.apply(event, at)
@@ -52,7 +53,11 @@ impl Books {
         };
         let mut print = None;
         if let Some(index) = index {
-            let of = Of { index, event, at };
+            let of = Of {
+                index,
+                event,
+                at: &at,
+            };
             if event.head.flags.contains(Flags::STALE_BOOK) {
                 self.doubt(of);
             }
@@ -196,8 +201,11 @@ impl Books {
             replace.price_e9,
             u64::from(replace.quantity),
         )?;
-        self.touched(of, replaced.removed.touched);
-        self.touched(of, replaced.added?);
+        // Both are of one side, which is shown once, as the whole event leaves it.
+        let removed = replaced.removed.touched;
+        let is_best = removed.is_best || replaced.added.is_ok_and(|added| added.is_best);
+        self.touched(of, Touched { is_best, ..removed });
+        replaced.added?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use super::apply::Of;
 use super::{Books, End, Update};
+use crate::book::best::Told;
 use crate::book::trust::Marks;
 use crate::book::{Best, Top};
 use crate::handler::At;
@@ -22,6 +23,7 @@ impl Books {
     /// trusted until it is whole again: by a restart, a picture of it, or, where the venue counts
     /// the updates of each instrument, the next one that proves that none was missed.
     pub fn on_gap(&mut self, gap: Gap) -> Update<'_> {
+        self.forget();
         if gap.feed == self.feed || gap.feed == ALL_FEEDS {
             // The rest of a group that was begun may be among what is lost.
             self.close(None);
@@ -39,6 +41,7 @@ impl Books {
     /// Takes note of the venue's sessions: one that begins, or begins to number again, voids all
     /// books; a silent feed leaves them as they were, and not trusted.
     pub fn on_session(&mut self, session: &Session, at: At) -> Update<'_> {
+        self.forget();
         self.ts_recv_ns = at.ts_recv_ns;
         if session.feed != self.feed {
             return self.update();
@@ -150,11 +153,10 @@ impl Books {
     }
 
     /// Changes one top, and keeps how it was before the record that is being taken in.
-    #[inline]
     pub(super) fn change(&mut self, index: usize, change: impl FnOnce(&mut Top)) {
         let top = &mut self.tops[index];
-        if !top.noted {
-            top.noted = true;
+        if top.told == Told::No {
+            top.told = Told::Noted;
             // Never more than there are instruments, whose number has 32 bits.
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             self.noted.push((index, top.look()));
@@ -162,14 +164,31 @@ impl Books {
         change(top);
     }
 
-    /// Tells apart which tops are not as they were before the record.
+    /// Forgets what the last record changed.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        // Most events are behind the best prices and change nothing here.
+        if !self.changed.is_empty() {
+            for index in self.changed.drain(..) {
+                self.tops[index as usize].told = Told::No;
+            }
+        }
+    }
+
+    /// Tells apart which of the noted tops are not as they were before the record.
     #[inline]
     pub(super) fn settle(&mut self) {
-        self.changed.clear();
+        if !self.noted.is_empty() {
+            self.settle_noted();
+        }
+    }
+
+    fn settle_noted(&mut self) {
         for (index, before) in self.noted.drain(..) {
             let top = &mut self.tops[index as usize];
-            top.noted = false;
+            top.told = Told::No;
             if top.look() != before {
+                top.told = Told::Changed;
                 self.changed.push(index);
             }
         }

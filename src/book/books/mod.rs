@@ -37,8 +37,8 @@ pub struct BooksConfig {
     pub feed: u8,
     /// How many instruments there can be; events of more are counted as errors.
     pub instruments_max: usize,
-    /// Live orders for which there is memory from the start, 48 bytes each and what their levels
-    /// take.
+    /// Live orders for which there is memory from the start: 49 bytes each, and what prices they
+    /// have beyond one for three orders.
     pub orders_expected: usize,
     /// Live orders for which memory is taken, in leaps that stall the handler; more are errors.
     pub orders_max: usize,

@@ -6,6 +6,7 @@
 use super::apply::Of;
 use super::doubt::HEALED;
 use super::{Books, End};
+use crate::book::best::Told;
 use crate::book::order_book::Touched;
 use crate::book::trust::Marks;
 use crate::book::{BookSide, DataErrorKind};
@@ -24,14 +25,29 @@ impl Books {
         let alone = of.event.head.flags.contains(Flags::LAST);
         if !alone || !self.open.is_empty() {
             self.open(of, End::Message);
-        } else if touched.is_best && !self.tops[of.index as usize].by_level {
-            let level = self.orders.best(of.index, touched.side);
-            let ts_event_ns = of.event.head.ts_event_ns;
-            self.change(of.index as usize, |top| {
-                top.best.set(touched.side, level);
-                top.ts_event_ns = ts_event_ns;
-            });
-            self.check_crossed(of.index, of.event, of.at);
+        } else if touched.is_best {
+            self.show(of, touched.side);
+        }
+    }
+
+    /// Shows the best level of one side of an order book.
+    #[inline]
+    fn show(&mut self, of: Of<'_>, side: BookSide) {
+        let level = self.orders.best(of.index, side);
+        let top = &mut self.tops[of.index as usize];
+        if top.by_level || top.best.level(side) == level {
+            return;
+        }
+        // What an event does here it does once, so this is a change for good.
+        if top.told == Told::No {
+            top.told = Told::Changed;
+            self.changed.push(of.index);
+        }
+        top.best.set(side, level);
+        top.ts_event_ns = of.event.head.ts_event_ns;
+        let (marks, crossed) = (top.marks, top.best.is_crossed());
+        if crossed != marks.has(Marks::CROSSED) {
+            self.crossing(of.index, crossed, of.event, *of.at);
         }
     }
 
@@ -44,7 +60,7 @@ impl Books {
         if self.open.is_empty() {
             self.open_until = until;
         }
-        self.opened_by = Some((*of.event, of.at));
+        self.opened_by = Some((*of.event, *of.at));
         let instrument = &mut self.instruments[of.index as usize];
         if !instrument.open {
             instrument.open = true;
@@ -101,7 +117,6 @@ impl Books {
         }
     }
 
-    #[inline]
     fn check_crossed(&mut self, index: u32, event: &MarketEvent, at: At) {
         let top = &self.tops[index as usize];
         let (marks, crossed) = (top.marks, top.best.is_crossed());

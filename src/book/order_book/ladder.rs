@@ -9,12 +9,16 @@ pub(super) const NEAR_MAX: usize = 1024;
 /// Rungs nearest to the best that are compared one by one before the others are searched.
 const SCANNED: usize = 8;
 
-/// A price and its level. A better price has a greater key.
+/// A price and its level. A better price has a greater key. Packed, since a quarter of what a rung
+/// takes would else be padding.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, packed(4))]
 struct Rung {
     key: i64,
     level: u32,
 }
+
+const _: () = assert!(size_of::<Rung>() == 12);
 
 /// The rungs of all ladders that are too far from the best for the arrays: by ladder and key.
 pub(super) type Far = BTreeMap<(u32, i64), u32>;

@@ -80,8 +80,8 @@ pub struct OrderBook {
 }
 
 impl OrderBook {
-    /// Makes an empty book with room for `orders_expected`; more double the room, which takes time,
-    /// until there are `orders_max`, at most 2²⁸.
+    /// Makes an empty book with room for `orders_expected`; more make it a quarter larger at a
+    /// time, which takes time, until there are `orders_max`, at most 2²⁸.
     #[must_use]
     pub fn new(orders_expected: usize, orders_max: usize) -> Self {
         let mut books = OrderBooks::new(orders_expected, orders_max);

@@ -60,7 +60,7 @@ impl<T: Place> Slab<T> {
             if self.is_full() {
                 return None;
             }
-            self.grow(self.room().saturating_mul(2).min(self.max));
+            self.grow(grown(self.room()).min(self.max));
         }
         let at = self.free;
         let place = &mut self.places[at as usize];
@@ -95,6 +95,12 @@ impl<T: Place> Slab<T> {
         self.places.push(T::free(self.free));
         self.free = first;
     }
+}
+
+/// Returns a quarter more, and at least one: what is not needed is not taken, and growing costs as
+/// many moves of each place as it has grown by quarters.
+fn grown(room: u32) -> u32 {
+    room.saturating_add((room / 4).max(1))
 }
 
 impl<T> std::ops::Index<u32> for Slab<T> {

@@ -11,7 +11,7 @@ use crate::market::NO_PRICE;
 pub(in crate::book) const ORDERS_MAX: usize = 1 << 28;
 
 /// Orders for which a level is made ready at the start; more levels are made when they are needed.
-const ORDERS_PER_LEVEL: u32 = 2;
+const ORDERS_PER_LEVEL: u32 = 3;
 
 /// An order to be added.
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +74,8 @@ pub(super) struct Ladders(pub(super) [Ladder; 2]);
 const _: () = assert!(size_of::<Ladders>() == 64);
 
 impl OrderBooks {
-    /// Makes room for `orders_expected` at once, writing to all of it. More double the room, which
-    /// takes time, until there are `orders_max`, at most [`ORDERS_MAX`].
+    /// Makes room for `orders_expected` at once, writing to all of it. More make it a quarter
+    /// larger at a time, which takes time, until there are `orders_max`, at most [`ORDERS_MAX`].
     pub(in crate::book) fn new(orders_expected: usize, orders_max: usize) -> Self {
         let number = |orders: usize| u32::try_from(orders.clamp(1, ORDERS_MAX));
         let max = number(orders_max).expect("invariant: ORDERS_MAX is a u32");
