@@ -106,6 +106,9 @@
 //! * After start, the hot path does not allocate (`tests/no_alloc.rs`), and the only system call
 //!   of the ingest thread is `io_uring_enter`, at most one a batch (`tests/system_calls.rs`);
 //!   a `read` of each TCP connection, and what the wait strategy asks for, come on top.
+//! * A book's top changes with whole groups of events only. The same records give the same books and
+//!   the same derived events, live, replayed and replayed in parts. What contradicts a book is
+//!   counted and named, and the book is not called trusted until it is whole again.
 //! * No floating point in records, prices or times.
 //!
 //! # Threads and memory
@@ -126,6 +129,9 @@
 //!   [`feed::iex::INSTRUMENTS_MAX`] instruments a feed; CME MDP 3.0, at most
 //!   [`feed::cme::SECURITIES_MAX`] securities and [`feed::cme::PACKET_BYTES_MAX`] bytes a packet. A
 //!   venue of your own implements [`feed::Protocol`], or [`feed::Feed`].
+//! * Books hold at most 2²⁸ orders a feed and [`book::LEVELS_MAX`] prices a side where the venue tells
+//!   of levels; the depth of books whose levels have places is configured, not learned. CME's
+//!   order-by-order entries make no books.
 //! * Copies are compared for the last window of numbers, by 28 bits of a hash.
 //! * A journal's frame has at most [`journal::FRAME_RECORDS_MAX`] records, a segment at most 64
 //!   GiB.
