@@ -55,13 +55,14 @@ enum Action {
 struct Alive {
     order_id: u64,
     locate: u16,
+    bids: bool,
     shares: u32,
     price_e4: u32,
 }
 
 /// A day of a venue that does not exist: system events, a directory, then orders that are added,
 /// and later executed, cancelled, replaced or deleted. Nothing refers to an order that is not
-/// alive, and the same seed gives the same day.
+/// alive, nobody bids more than another asks, and the same seed gives the same day.
 #[derive(Debug)]
 pub struct OrderFlow {
     random: fastrand::Rng,
@@ -173,7 +174,7 @@ impl OrderFlow {
         match action {
             Action::Add | Action::AddAttributed => {
                 let alive = self.new_order();
-                let order = self.order(&alive);
+                let order = Self::order(&alive);
                 self.alive.push(alive);
                 match action {
                     Action::Add => encode::add_order(head(alive.locate), order).into(),
@@ -188,7 +189,7 @@ impl OrderFlow {
             Action::Replace => {
                 let index = self.pick();
                 let old = self.alive[index];
-                let price_e4 = self.near(old.price_e4);
+                let price_e4 = self.price_e4(old.locate, old.bids);
                 let new = Alive {
                     order_id: self.spend_order(),
                     price_e4,
@@ -206,7 +207,7 @@ impl OrderFlow {
                         encode::executed(head(order.locate), id, shares, match_id).into()
                     }
                     _ => {
-                        let price_e4 = self.near(order.price_e4);
+                        let price_e4 = self.price_e4(order.locate, order.bids);
                         let head = head(order.locate);
                         encode::executed_with_price(head, id, shares, match_id, true, price_e4)
                             .into()
@@ -222,7 +223,7 @@ impl OrderFlow {
                     order_id: 0,
                     ..self.new_order()
                 };
-                let order = self.order(&hidden);
+                let order = Self::order(&hidden);
                 encode::trade(head(hidden.locate), order, self.spend_match()).into()
             }
         }
@@ -247,30 +248,36 @@ impl OrderFlow {
     fn new_order(&mut self) -> Alive {
         let index = self.random.usize(0..STOCKS.len());
         let lots = self.random.u32(1..=10);
-        // Stocks trade around 10, 20, 30 … dollars.
-        let around_e4 = u32::from(locate(index)) * 100_000;
+        let (locate, bids) = (locate(index), self.random.bool());
         Alive {
             order_id: self.spend_order(),
-            locate: locate(index),
+            locate,
+            bids,
             shares: lots * 100,
-            price_e4: self.near(around_e4),
+            price_e4: self.price_e4(locate, bids),
         }
     }
 
-    fn order(&mut self, alive: &Alive) -> Order {
+    fn order(alive: &Alive) -> Order {
         Order {
             order_id: alive.order_id,
-            side: if self.random.bool() { b'B' } else { b'S' },
+            side: if alive.bids { b'B' } else { b'S' },
             shares: alive.shares,
             stock: stock(usize::from(alive.locate) - 1),
             price_e4: alive.price_e4,
         }
     }
 
-    /// A price within 50 cents, in whole cents.
-    fn near(&mut self, price_e4: u32) -> u32 {
-        let cents = self.random.u32(0..100);
-        (price_e4 + cents * 100).saturating_sub(5_000).max(100)
+    /// A price in whole cents, at most 50 below what a stock is worth, or as much above: stocks are
+    /// worth 10, 20, 30 … dollars.
+    fn price_e4(&mut self, locate: u16, bids: bool) -> u32 {
+        let worth_e4 = u32::from(locate) * 100_000;
+        let off_e4 = self.random.u32(1..=50) * 100;
+        if bids {
+            worth_e4 - off_e4
+        } else {
+            worth_e4 + off_e4
+        }
     }
 
     /// Takes some or all shares from an order, and the order away when none are left.
@@ -373,6 +380,32 @@ mod tests {
                 "no {}",
                 char::from(*message_type)
             );
+        }
+    }
+
+    #[test]
+    fn nobody_bids_more_than_another_asks() {
+        let number =
+            |message: &[u8], at: usize| u64::from_be_bytes(message[at..at + 8].try_into().unwrap());
+        let price =
+            |message: &[u8], at: usize| u32::from_be_bytes(message[at..at + 4].try_into().unwrap());
+        let worth_e4 = |message: &[u8]| u32::from(message[2]) * 100_000;
+        let mut bids: HashMap<u64, bool> = HashMap::new();
+        for message in day(5, 20_000) {
+            let (bid, price_e4) = match message[0] {
+                b'A' | b'F' => {
+                    bids.insert(number(&message, 11), message[19] == b'B');
+                    (message[19] == b'B', price(&message, 32))
+                }
+                b'U' => {
+                    let bid = bids[&number(&message, 11)];
+                    bids.insert(number(&message, 19), bid);
+                    (bid, price(&message, 31))
+                }
+                _ => continue,
+            };
+            assert_eq!(bid, price_e4 < worth_e4(&message));
+            assert_ne!(price_e4, worth_e4(&message));
         }
     }
 }
