@@ -12,6 +12,7 @@ mod bad_data;
 #[path = "../captures/mod.rs"]
 mod captures;
 mod data;
+mod doubt;
 mod groups;
 #[path = "../naive_book/mod.rs"]
 mod naive_book;

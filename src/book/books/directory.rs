@@ -16,8 +16,17 @@ pub(super) struct Directory {
     dense: Box<[u32]>,
     /// Number and place of all others, by open addressing: CME's numbers have 32 bits.
     sparse: Box<[(u32, u32)]>,
-    symbols: Vec<Option<Symbol>>,
+    symbols: Vec<Option<Named>>,
+    /// How often an instrument was named.
+    named: u64,
     instruments_max: usize,
+}
+
+/// A name, and which one of all that were given it was.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    symbol: Symbol,
+    number: u64,
 }
 
 impl Directory {
@@ -30,6 +39,7 @@ impl Directory {
             dense: vec![NOWHERE; DENSE].into(),
             sparse: vec![(0, NOWHERE); slots].into(),
             symbols: Vec::with_capacity(instruments_max),
+            named: 0,
             instruments_max,
         }
     }
@@ -68,30 +78,39 @@ impl Directory {
 
     /// Returns an instrument's name.
     pub(super) fn symbol(&self, index: u32) -> Option<Symbol> {
-        self.symbols.get(index as usize).copied().flatten()
+        let named = self.symbols.get(index as usize).copied().flatten()?;
+        Some(named.symbol)
     }
 
     /// Names an instrument.
     pub(super) fn name(&mut self, index: u32, symbol: Symbol) {
-        self.symbols[index as usize] = Some(symbol);
+        self.named += 1;
+        self.symbols[index as usize] = Some(Named {
+            symbol,
+            number: self.named,
+        });
     }
 
     /// Returns the place of the instrument of that name: the latest to be named so, since a venue may
     /// give a name to another number. A walk over all of them.
     pub(super) fn find(&self, symbol: &Symbol) -> Option<u32> {
-        let place = self
-            .symbols
-            .iter()
-            .rposition(|name| name.as_ref() == Some(symbol))?;
+        let of_all = self.symbols.iter().enumerate();
+        let has_it = of_all.filter_map(|(place, named)| {
+            let named = named.filter(|named| named.symbol == *symbol)?;
+            Some((named.number, place))
+        });
+        let (_, place) = has_it.max()?;
         u32::try_from(place).ok()
     }
 
     /// Returns the slot that has the number, or the free one where it belongs.
     fn slot(&self, instrument: u32) -> usize {
         let mask = self.sparse.len() - 1;
-        // The high bits of a multiplication by 2³² / golden ratio spread consecutive numbers.
-        let spread = instrument.wrapping_mul(0x9e37_79b1) as usize;
-        let mut slot = (spread >> 7) & mask;
+        // The high bits of a product by 2⁶⁴ / golden ratio spread consecutive numbers, and those
+        // that differ in their high bits only. There are at most 2³³ slots, and at least 2.
+        let spread = u64::from(instrument).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let shift = u64::BITS - self.sparse.len().trailing_zeros();
+        let mut slot = (spread >> shift) as usize & mask;
         while self.sparse[slot].1 != NOWHERE && self.sparse[slot].0 != instrument {
             slot = (slot + 1) & mask;
         }
@@ -149,5 +168,28 @@ mod tests {
             assert_eq!(directory.find(&name), Some(index));
         }
         assert_eq!(directory.find(&Symbol::new("MSFT").unwrap()), None);
+        directory.name(0, name);
+        assert_eq!(directory.find(&name), Some(0), "whichever came first");
+    }
+
+    #[test]
+    fn numbers_that_differ_in_few_bits_are_found_near_where_they_belong() {
+        const INSTRUMENTS: u32 = 10_000;
+        for shift in [0, 4, 12, 16] {
+            let mut directory = Directory::new(INSTRUMENTS as usize);
+            let number = |n: u32| (n << shift) + 0x1_0000;
+            for n in 0..INSTRUMENTS {
+                assert!(directory.admit(number(n)).unwrap().1);
+            }
+            let slots = directory.sparse.len();
+            let shift_bits = u64::BITS - slots.trailing_zeros();
+            let far = (0..INSTRUMENTS).map(|n| {
+                let spread = u64::from(number(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let home = usize::try_from(spread >> shift_bits).unwrap();
+                (directory.slot(number(n)) + slots - home) % slots
+            });
+            let far = far.sum::<usize>();
+            assert!(far < 2 * INSTRUMENTS as usize, "shift {shift}: {far}");
+        }
     }
 }

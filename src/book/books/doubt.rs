@@ -20,8 +20,9 @@ const ALL_FEEDS: u8 = 0;
 
 impl Books {
     /// Takes note of lost records: of this feed, or of whatever brought the records here. No book is
-    /// trusted until it is whole again: by a restart, a picture of it, or, where the venue counts
-    /// the updates of each instrument, the next one that proves that none was missed.
+    /// trusted until it is whole again: by a restart, a picture of it, a quote where these are all
+    /// there is, or, where the venue counts the updates of each instrument, the next one that
+    /// proves that none was missed.
     pub fn on_gap(&mut self, gap: Gap) -> Update<'_> {
         self.forget();
         if gap.feed == self.feed || gap.feed == ALL_FEEDS {
@@ -34,8 +35,26 @@ impl Books {
                 _ => Marks::GAP,
             };
             self.mark_all(mark, self.ts_recv_ns);
+            for index in 0..self.tops.len() {
+                if self.tops[index].marks.has(Marks::SNAPSHOT) {
+                    // Never more than there are instruments, whose number has 32 bits.
+                    let index = u32::try_from(index).unwrap_or(u32::MAX);
+                    self.spoil_picture(index, self.ts_recv_ns);
+                }
+            }
+            if gap.feed == ALL_FEEDS {
+                // That the feed goes on may be among what is lost, and would not be told again.
+                self.unmark_all(Marks::SILENT);
+            }
         }
         self.update()
+    }
+
+    /// A part of a picture of a whole book is missing: what comes of it heals nothing.
+    #[cold]
+    pub(super) fn spoil_picture(&mut self, index: u32, since_ns: u64) {
+        self.mark(index, Marks::BROKEN, since_ns);
+        self.unmark(index, Marks::SNAPSHOT);
     }
 
     /// Takes note of the venue's sessions: one that begins, or begins to number again, voids all

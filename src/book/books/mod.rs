@@ -375,15 +375,15 @@ impl Books {
             sequence: at.sequence,
             doubtful,
         });
-        // What is not complete contradicts events by itself: it goes on being completed.
-        if let Some(index) = index
-            && !doubtful
-        {
-            let mark = match kind {
-                DataErrorKind::Crossed => Marks::CROSSED,
-                _ => Marks::BROKEN,
-            };
-            self.mark(index, mark, at.ts_recv_ns);
+        let Some(index) = index else { return };
+        if kind == DataErrorKind::Crossed {
+            self.mark(index, Marks::CROSSED, at.ts_recv_ns);
+        } else if marks.has(Marks::SNAPSHOT) {
+            self.spoil_picture(index, at.ts_recv_ns);
+        } else if !marks.has(Marks::JOINED) {
+            // Also a book that is stale for now: it may cease to be, and this would be forgotten.
+            // What is not complete contradicts events by itself: it goes on being completed.
+            self.mark(index, Marks::BROKEN, at.ts_recv_ns);
         }
     }
 }

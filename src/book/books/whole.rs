@@ -117,7 +117,7 @@ impl Books {
         }
     }
 
-    fn check_crossed(&mut self, index: u32, event: &MarketEvent, at: At) {
+    pub(super) fn check_crossed(&mut self, index: u32, event: &MarketEvent, at: At) {
         let top = &self.tops[index as usize];
         let (marks, crossed) = (top.marks, top.best.is_crossed());
         if crossed != marks.has(Marks::CROSSED) {
@@ -135,7 +135,6 @@ impl Books {
             // A group of events can end with one of another instrument.
             named.head.instrument = top.instrument;
             self.error(Some(index), DataErrorKind::Crossed, &named, at);
-            self.mark(index, Marks::CROSSED, at.ts_recv_ns);
         }
     }
 }
