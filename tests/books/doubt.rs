@@ -2,7 +2,7 @@
 
 use super::*;
 use ringtape::book::{DataErrorKind, Trust};
-use ringtape::market::{Quote, Replace, SnapshotStart, Trade};
+use ringtape::market::{Quote, Replace, SnapshotStart, Trade, Volume};
 use ringtape::record::{Gap, GapCause};
 
 fn trust(rig: &Rig, instrument: u32) -> Trust {
@@ -223,4 +223,30 @@ fn a_name_is_that_of_the_instrument_which_had_it_last() {
     rig.event(named(13, "MSFT"));
     let msft = Symbol::new("MSFT").unwrap();
     assert_eq!(rig.books.find(&msft), rig.books.index(13));
+}
+
+#[test]
+fn what_a_gap_left_crossed_in_the_middle_of_an_event_is_not_trusted_once_a_gap_is_proven_harmless()
+{
+    let mut rig = Rig::started();
+    rig.event(cme(7, Side::BUY, 1, 100, 1, true));
+    rig.event(cme(7, Side::SELL, 1, 101, 2, true));
+    rig.event(cme(7, Side::BUY, 1, 200, 3, false));
+    lose(&mut rig, FEED, GapCause::Absent);
+    let volume = Volume {
+        head: head(7, Side::NONE),
+        quantity: 1,
+        report: 4,
+        action: LevelAction::NEW,
+        venue_flags: 0x80,
+        reserved: [0; 18],
+        message: 0,
+    };
+    rig.event(volume);
+    assert!(is_stale(&rig, 7), "{}", trust(&rig, 7));
+    let mut away = cme(7, Side::BUY, 1, 200, 5, true);
+    away.action = LevelAction::DELETE;
+    rig.event(away);
+    assert_eq!(trust(&rig, 7), Trust::Live);
+    assert_eq!(rig.books.errors().total(), 0, "half an event is no error");
 }

@@ -19,6 +19,7 @@ mod naive_book;
 mod oracle;
 #[path = "../captures/pcapng.rs"]
 mod pcapng;
+mod soup;
 mod trust;
 
 use ringtape::book::{Book, BookSide, Books, BooksConfig, PriceLevel};

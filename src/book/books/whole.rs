@@ -111,9 +111,20 @@ impl Books {
                     }
                 }
             });
-            if let Some((event, at)) = cause {
-                self.check_crossed(index, event, at);
+            match cause {
+                Some((event, at)) => self.check_crossed(index, event, at),
+                None => self.note_crossed(index),
             }
+        }
+    }
+
+    /// Half an event can leave a book crossed, which is no error, and not to be trusted even if the
+    /// gap that took the rest turns out to be harmless.
+    #[cold]
+    fn note_crossed(&mut self, index: u32) {
+        let top = &self.tops[index as usize];
+        if top.best.is_crossed() && !top.marks.is_halted() {
+            self.mark(index, Marks::CROSSED, self.ts_recv_ns);
         }
     }
 
