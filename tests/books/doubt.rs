@@ -250,3 +250,30 @@ fn what_a_gap_left_crossed_in_the_middle_of_an_event_is_not_trusted_once_a_gap_i
     assert_eq!(trust(&rig, 7), Trust::Live);
     assert_eq!(rig.books.errors().total(), 0, "half an event is no error");
 }
+
+#[test]
+fn a_tape_that_is_joined_in_its_middle_proves_no_book_that_began_before() {
+    let mut rig = Rig::new();
+    // The feed had followed it all along, and so does not flag it.
+    rig.event(cme(7, Side::BUY, 1, 100, 500, true));
+    assert_eq!(trust(&rig, 7), Trust::Recovering);
+    lose(&mut rig, FEED, GapCause::Absent);
+    rig.event(cme(7, Side::SELL, 1, 101, 501, true));
+    assert_eq!(trust(&rig, 7), Trust::Recovering, "the gap took nothing");
+    // Whoever sees the first update has missed nothing.
+    rig.event(cme(8, Side::BUY, 1, 100, 1, true));
+    assert_eq!(trust(&rig, 8), Trust::Live);
+}
+
+#[test]
+fn a_book_that_the_feed_calls_stale_is_so_also_if_it_was_stale_for_now() {
+    let mut rig = Rig::started();
+    rig.event(cme(7, Side::BUY, 1, 100, 1, true));
+    rig.event(cme(7, Side::SELL, 1, 90, 2, true));
+    assert_eq!(rig.books.errors().count(DataErrorKind::Crossed), 1);
+    let mut away = cme(7, Side::SELL, 1, 90, 9, true);
+    away.action = LevelAction::DELETE;
+    away.head.flags = Flags::LAST.with(Flags::STALE_BOOK);
+    rig.event(away);
+    assert!(is_stale(&rig, 7), "{}", trust(&rig, 7));
+}

@@ -6,6 +6,9 @@ use crate::market::Symbol;
 /// numbers has, such as NASDAQ, and those that are given out from 1, as IEX's are here.
 const DENSE: usize = 1 << 16;
 
+/// 2³² / the golden ratio, an odd number.
+const SPREAD: u32 = 0x9e37_79b1;
+
 /// No instrument has this place.
 const NOWHERE: u32 = u32::MAX;
 
@@ -16,6 +19,8 @@ pub(super) struct Directory {
     dense: Box<[u32]>,
     /// Number and place of all others, by open addressing: CME's numbers have 32 bits.
     sparse: Box<[(u32, u32)]>,
+    /// Bits of a spread number that do not say where it belongs.
+    shift: u32,
     symbols: Vec<Option<Named>>,
     /// How often an instrument was named.
     named: u64,
@@ -38,6 +43,7 @@ impl Directory {
         Self {
             dense: vec![NOWHERE; DENSE].into(),
             sparse: vec![(0, NOWHERE); slots].into(),
+            shift: u32::BITS.saturating_sub(slots.trailing_zeros()),
             symbols: Vec::with_capacity(instruments_max),
             named: 0,
             instruments_max,
@@ -106,11 +112,10 @@ impl Directory {
     /// Returns the slot that has the number, or the free one where it belongs.
     fn slot(&self, instrument: u32) -> usize {
         let mask = self.sparse.len() - 1;
-        // The high bits of a product by 2⁶⁴ / golden ratio spread consecutive numbers, and those
-        // that differ in their high bits only. There are at most 2³³ slots, and at least 2.
-        let spread = u64::from(instrument).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let shift = u64::BITS - self.sparse.len().trailing_zeros();
-        let mut slot = (spread >> shift) as usize & mask;
+        // The high bits of a multiplication by 2³² / golden ratio spread consecutive numbers, and
+        // also those that differ in their own high bits only.
+        let spread = instrument.wrapping_mul(SPREAD);
+        let mut slot = (spread >> self.shift) as usize & mask;
         while self.sparse[slot].1 != NOWHERE && self.sparse[slot].0 != instrument {
             slot = (slot + 1) & mask;
         }
@@ -182,10 +187,8 @@ mod tests {
                 assert!(directory.admit(number(n)).unwrap().1);
             }
             let slots = directory.sparse.len();
-            let shift_bits = u64::BITS - slots.trailing_zeros();
             let far = (0..INSTRUMENTS).map(|n| {
-                let spread = u64::from(number(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                let home = usize::try_from(spread >> shift_bits).unwrap();
+                let home = (number(n).wrapping_mul(SPREAD) >> directory.shift) as usize;
                 (directory.slot(number(n)) + slots - home) % slots
             });
             let far = far.sum::<usize>();

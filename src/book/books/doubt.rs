@@ -120,24 +120,32 @@ impl Books {
         (self.open_until, self.ended) = (End::Message, false);
     }
 
-    /// Takes note of the feed's own doubt in an instrument's book.
+    /// Takes note of the feed's own doubt in an instrument's book. A book that is stale for another
+    /// reason may cease to be; one that was joined in the middle is in doubt until it is whole.
     #[cold]
     pub(super) fn doubt(&mut self, of: Of<'_>) {
-        let stale = of.event.head.flags.contains(Flags::STALE_BOOK);
-        if stale && !self.tops[of.index as usize].marks.is_doubtful() {
+        const DOUBTED: Marks = Marks::GAP.with(Marks::JOINED);
+        if !self.tops[of.index as usize].marks.has(DOUBTED) {
             self.mark(of.index, Marks::GAP, of.at.ts_recv_ns);
         }
     }
 
     /// Trusts the book again where the venue counts an instrument's updates and the feed has found
     /// that none of them is missing.
+    ///
+    /// That none is missing between two of them says nothing of what was there before these books
+    /// were, as in a replay from the middle of a tape: only the first update of all does.
     #[inline]
     pub(super) fn prove(&mut self, of: Of<'_>, report: u32) {
-        const PROVABLE: Marks = Marks::GAP.with(Marks::JOINED);
         const UNPROVEN: u8 = Flags::STALE_BOOK.with(Flags::SNAPSHOT).0;
-        let proven = report != 0 && of.event.head.flags.0 & UNPROVEN == 0;
-        if proven && self.tops[of.index as usize].marks.has(PROVABLE) {
-            self.unmark(of.index, PROVABLE);
+        let provable = match report {
+            0 => return,
+            1 => Marks::GAP.with(Marks::JOINED),
+            _ => Marks::GAP,
+        };
+        let proven = of.event.head.flags.0 & UNPROVEN == 0;
+        if proven && self.tops[of.index as usize].marks.has(provable) {
+            self.unmark(of.index, provable);
         }
     }
 
