@@ -236,3 +236,19 @@ fn what_cannot_work_is_refused_by_name() {
         assert!(refused.contains(named), "{refused}");
     }
 }
+
+#[test]
+fn more_instruments_and_orders_than_there_can_be_are_as_many_as_there_can_be() {
+    let books = BooksConfig {
+        instruments_max: usize::MAX,
+        orders_max: usize::MAX,
+        ..books()
+    };
+    let output = InlineOutput::new(Keep::default());
+    let mut handler = BookHandler::new(books, &config(&RULES), output).unwrap();
+    for (number, input) in (1..).zip([session(SessionMark::Start), trade(5, u32::MAX, 7, 1)]) {
+        give(&mut handler, number, &input);
+    }
+    handler.on_stop();
+    assert_eq!(handler.counts().bars, RULES.len() as u64);
+}

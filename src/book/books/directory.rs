@@ -37,13 +37,12 @@ struct Named {
 impl Directory {
     /// Makes an empty directory for up to `instruments_max` instruments; it never grows.
     pub(super) fn new(instruments_max: usize) -> Self {
-        let instruments_max = instruments_max.min(NOWHERE as usize);
         // Half of the slots stay free, so that a search is short.
         let slots = (2 * instruments_max).next_power_of_two().max(2);
         Self {
             dense: vec![NOWHERE; DENSE].into(),
             sparse: vec![(0, NOWHERE); slots].into(),
-            shift: u32::BITS.saturating_sub(slots.trailing_zeros()),
+            shift: u32::BITS - slots.trailing_zeros(),
             symbols: Vec::with_capacity(instruments_max),
             named: 0,
             instruments_max,
