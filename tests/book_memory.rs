@@ -88,6 +88,11 @@ fn what_a_book_says_it_has_allocated_is_what_it_has() {
         }
     }
     assert_eq!(book.memory_bytes(), ALLOCATOR.bytes() - before);
+    // What `BooksConfig::orders_expected` says.
+    let ready = OrderBook::new(100_000, 100_000);
+    let each = ready.memory_bytes() / 100_000;
+    assert_eq!(each, 49, "and a fraction");
+    drop(ready);
     drop(book);
     assert_eq!(ALLOCATOR.bytes(), before);
 }

@@ -22,7 +22,7 @@ pub enum DataErrorKind {
     /// It has no side where one is needed. Nothing changes.
     NoSide,
     /// It has no price where one is needed, or one that is not above 0 where the venue has none
-    /// such. Nothing changes; of a replace, the replaced order is gone.
+    /// such. Nothing changes, and a trade is no print; of a replace, the replaced order is gone.
     NoPrice,
     /// It adds, takes or sets nothing. Nothing changes; of a replace, the replaced order is gone.
     NoQuantity,

@@ -20,7 +20,7 @@ mod print;
 mod trust;
 
 pub use best::{Best, BookSide, PriceLevel, Top};
-pub use books::{Book, Books, BooksConfig, Prices, Update};
+pub use books::{Book, Books, BooksConfig, INSTRUMENTS_MAX, Prices, Update};
 pub use derived::{
     BAR_RULES_MAX, BarEnd, BarRule, BookHandler, BusOutput, DerivedConfig, DerivedCounts,
     InlineOutput, Output,

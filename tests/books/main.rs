@@ -12,12 +12,14 @@ mod bad_data;
 #[path = "../captures/mod.rs"]
 mod captures;
 mod data;
+mod doubt;
 mod groups;
 #[path = "../naive_book/mod.rs"]
 mod naive_book;
 mod oracle;
 #[path = "../captures/pcapng.rs"]
 mod pcapng;
+mod soup;
 mod trust;
 
 use ringtape::book::{Book, BookSide, Books, BooksConfig, PriceLevel};

@@ -85,9 +85,7 @@ fn check(seed: u64) -> BTreeMap<DataErrorKind, u64> {
         if let Some(kind) = error {
             *counts.entry(kind).or_default() += 1;
             let top = expected.entry(instrument).or_default();
-            if top.broken_ns.is_none() && top.crossed_ns.is_none() {
-                top.broken_ns = Some(now_ns);
-            }
+            top.broken_ns.get_or_insert(now_ns);
         }
         if whole {
             for instrument in std::mem::take(&mut open) {

@@ -1,8 +1,11 @@
 //! Derived events beside the naive model, and what single cases should give.
 
 use super::model::Model;
-use super::rig::{DERIVED, FEED, Flow, Input, Random, inline, run, session, tick, trade};
-use ringtape::book::{BarRule, DerivedCounts};
+use super::rig::{
+    DERIVED, FEED, Flow, Input, Keep, Random, books, config, give, inline, run, session, tick,
+    trade,
+};
+use ringtape::book::{BarRule, BookHandler, BooksConfig, DerivedCounts, InlineOutput, Prices};
 use ringtape::handler::Handler as _;
 use ringtape::market::{BarClose, EventKind, Flags, Head, MarketEvent, NO_PRICE, Side, View};
 use ringtape::record::SessionMark;
@@ -134,13 +137,25 @@ fn times_at_the_end_of_time_and_prices_that_are_none_harm_nobody() {
         tick(u64::MAX),
     ];
     let rules = [SECOND, BarRule::Time { every_ns: u64::MAX }];
-    let handler = run(&inputs, &rules);
-    let closes = closes(&handler.output().handler().events);
-    assert_eq!(closes.len(), 2, "{closes:?}");
-    let counts = handler.counts();
-    assert_eq!((counts.without_price, counts.bars), (1, 2));
-    assert_eq!(closes[0].vwap_e9, 0);
-    assert_eq!(closes[0].volume, 2 * u64::from(u32::MAX));
+    for (prices, without_price, volume) in [
+        (Prices::Any, 1, 2 * u64::from(u32::MAX)),
+        // What trades for less than nothing is not even a print.
+        (Prices::Positive, 0, u64::from(u32::MAX)),
+    ] {
+        let books = BooksConfig { prices, ..books() };
+        let output = InlineOutput::new(Keep::default());
+        let mut handler = BookHandler::new(books, &config(&rules), output).unwrap();
+        for (number, input) in (1..).zip(&inputs) {
+            give(&mut handler, number, input);
+        }
+        handler.on_stop();
+        let closes = closes(&handler.output().handler().events);
+        assert_eq!(closes.len(), 2, "{closes:?}");
+        let counts = handler.counts();
+        assert_eq!((counts.without_price, counts.bars), (without_price, 2));
+        let vwap_e9 = [0, i64::MAX][usize::from(prices == Prices::Positive)];
+        assert_eq!((closes[0].vwap_e9, closes[0].volume), (vwap_e9, volume));
+    }
 }
 
 /// An event of any kind whose fields are what the bytes make of them, small and large.
@@ -220,4 +235,20 @@ fn what_cannot_work_is_refused_by_name() {
         let refused = refused.map(drop).unwrap_err().to_string();
         assert!(refused.contains(named), "{refused}");
     }
+}
+
+#[test]
+fn more_instruments_and_orders_than_there_can_be_are_as_many_as_there_can_be() {
+    let books = BooksConfig {
+        instruments_max: usize::MAX,
+        orders_max: usize::MAX,
+        ..books()
+    };
+    let output = InlineOutput::new(Keep::default());
+    let mut handler = BookHandler::new(books, &config(&RULES), output).unwrap();
+    for (number, input) in (1..).zip([session(SessionMark::Start), trade(5, u32::MAX, 7, 1)]) {
+        give(&mut handler, number, &input);
+    }
+    handler.on_stop();
+    assert_eq!(handler.counts().bars, RULES.len() as u64);
 }

@@ -1,7 +1,9 @@
 //! Owns which event does what to which book.
 
+use super::doubt::HEALED;
 use super::{Books, Prices, Update};
 use crate::book::order_book::{NewOrder, Taken, Touched};
+use crate::book::trust::Marks;
 use crate::book::{BookSide, DataErrorKind, Print, PrintSource};
 use crate::handler::At;
 use crate::market::{
@@ -234,11 +236,15 @@ impl Books {
         let applied = self.levels_mut(of.index).apply_quote(quote);
         self.touched_levels(of);
         self.quote_flags(of, quote.venue_flags);
+        if applied.is_ok() && self.tops[of.index as usize].marks.has(HEALED) {
+            // A quote is all that there is: a picture of the whole book.
+            self.mark(of.index, Marks::SNAPSHOT, of.at.ts_recv_ns);
+        }
         applied.map(|_| ())
     }
 
     #[inline]
-    fn check_price(&self, price_e9: i64) -> Applied {
+    pub(super) fn check_price(&self, price_e9: i64) -> Applied {
         match self.prices {
             Prices::Positive if price_e9 <= 0 => Err(DataErrorKind::NoPrice),
             _ => Ok(()),

@@ -6,6 +6,9 @@ use crate::market::Symbol;
 /// numbers has, such as NASDAQ, and those that are given out from 1, as IEX's are here.
 const DENSE: usize = 1 << 16;
 
+/// 2³² / the golden ratio, an odd number.
+const SPREAD: u32 = 0x9e37_79b1;
+
 /// No instrument has this place.
 const NOWHERE: u32 = u32::MAX;
 
@@ -16,20 +19,32 @@ pub(super) struct Directory {
     dense: Box<[u32]>,
     /// Number and place of all others, by open addressing: CME's numbers have 32 bits.
     sparse: Box<[(u32, u32)]>,
-    symbols: Vec<Option<Symbol>>,
+    /// Bits of a spread number that do not say where it belongs.
+    shift: u32,
+    symbols: Vec<Option<Named>>,
+    /// How often an instrument was named.
+    named: u64,
     instruments_max: usize,
+}
+
+/// A name, and which one of all that were given it was.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    symbol: Symbol,
+    number: u64,
 }
 
 impl Directory {
     /// Makes an empty directory for up to `instruments_max` instruments; it never grows.
     pub(super) fn new(instruments_max: usize) -> Self {
-        let instruments_max = instruments_max.min(NOWHERE as usize);
         // Half of the slots stay free, so that a search is short.
         let slots = (2 * instruments_max).next_power_of_two().max(2);
         Self {
             dense: vec![NOWHERE; DENSE].into(),
             sparse: vec![(0, NOWHERE); slots].into(),
+            shift: u32::BITS - slots.trailing_zeros(),
             symbols: Vec::with_capacity(instruments_max),
+            named: 0,
             instruments_max,
         }
     }
@@ -68,30 +83,38 @@ impl Directory {
 
     /// Returns an instrument's name.
     pub(super) fn symbol(&self, index: u32) -> Option<Symbol> {
-        self.symbols.get(index as usize).copied().flatten()
+        let named = self.symbols.get(index as usize).copied().flatten()?;
+        Some(named.symbol)
     }
 
     /// Names an instrument.
     pub(super) fn name(&mut self, index: u32, symbol: Symbol) {
-        self.symbols[index as usize] = Some(symbol);
+        self.named += 1;
+        self.symbols[index as usize] = Some(Named {
+            symbol,
+            number: self.named,
+        });
     }
 
     /// Returns the place of the instrument of that name: the latest to be named so, since a venue may
     /// give a name to another number. A walk over all of them.
     pub(super) fn find(&self, symbol: &Symbol) -> Option<u32> {
-        let place = self
-            .symbols
-            .iter()
-            .rposition(|name| name.as_ref() == Some(symbol))?;
+        let of_all = self.symbols.iter().enumerate();
+        let has_it = of_all.filter_map(|(place, named)| {
+            let named = named.filter(|named| named.symbol == *symbol)?;
+            Some((named.number, place))
+        });
+        let (_, place) = has_it.max()?;
         u32::try_from(place).ok()
     }
 
     /// Returns the slot that has the number, or the free one where it belongs.
     fn slot(&self, instrument: u32) -> usize {
         let mask = self.sparse.len() - 1;
-        // The high bits of a multiplication by 2³² / golden ratio spread consecutive numbers.
-        let spread = instrument.wrapping_mul(0x9e37_79b1) as usize;
-        let mut slot = (spread >> 7) & mask;
+        // The high bits of a multiplication by 2³² / golden ratio spread consecutive numbers, and
+        // also those that differ in their own high bits only.
+        let spread = instrument.wrapping_mul(SPREAD);
+        let mut slot = (spread >> self.shift) as usize & mask;
         while self.sparse[slot].1 != NOWHERE && self.sparse[slot].0 != instrument {
             slot = (slot + 1) & mask;
         }
@@ -149,5 +172,26 @@ mod tests {
             assert_eq!(directory.find(&name), Some(index));
         }
         assert_eq!(directory.find(&Symbol::new("MSFT").unwrap()), None);
+        directory.name(0, name);
+        assert_eq!(directory.find(&name), Some(0), "whichever came first");
+    }
+
+    #[test]
+    fn numbers_that_differ_in_few_bits_are_found_near_where_they_belong() {
+        const INSTRUMENTS: u32 = 10_000;
+        for shift in [0, 4, 12, 16] {
+            let mut directory = Directory::new(INSTRUMENTS as usize);
+            let number = |n: u32| (n << shift) + 0x1_0000;
+            for n in 0..INSTRUMENTS {
+                assert!(directory.admit(number(n)).unwrap().1);
+            }
+            let slots = directory.sparse.len();
+            let far = (0..INSTRUMENTS).map(|n| {
+                let home = (number(n).wrapping_mul(SPREAD) >> directory.shift) as usize;
+                (directory.slot(number(n)) + slots - home) % slots
+            });
+            let far = far.sum::<usize>();
+            assert!(far < 2 * INSTRUMENTS as usize, "shift {shift}: {far}");
+        }
     }
 }

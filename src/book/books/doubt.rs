@@ -20,8 +20,9 @@ const ALL_FEEDS: u8 = 0;
 
 impl Books {
     /// Takes note of lost records: of this feed, or of whatever brought the records here. No book is
-    /// trusted until it is whole again: by a restart, a picture of it, or, where the venue counts
-    /// the updates of each instrument, the next one that proves that none was missed.
+    /// trusted until it is whole again: by a restart, a picture of it, a quote where these are all
+    /// there is, or, where the venue counts the updates of each instrument, the next one that
+    /// proves that none was missed.
     pub fn on_gap(&mut self, gap: Gap) -> Update<'_> {
         self.forget();
         if gap.feed == self.feed || gap.feed == ALL_FEEDS {
@@ -34,8 +35,26 @@ impl Books {
                 _ => Marks::GAP,
             };
             self.mark_all(mark, self.ts_recv_ns);
+            for index in 0..self.tops.len() {
+                if self.tops[index].marks.has(Marks::SNAPSHOT) {
+                    // Never more than there are instruments, whose number has 32 bits.
+                    let index = u32::try_from(index).unwrap_or(u32::MAX);
+                    self.spoil_picture(index, self.ts_recv_ns);
+                }
+            }
+            if gap.feed == ALL_FEEDS {
+                // That the feed goes on may be among what is lost, and would not be told again.
+                self.unmark_all(Marks::SILENT);
+            }
         }
         self.update()
+    }
+
+    /// A part of a picture of a whole book is missing: what comes of it heals nothing.
+    #[cold]
+    pub(super) fn spoil_picture(&mut self, index: u32, since_ns: u64) {
+        self.mark(index, Marks::BROKEN, since_ns);
+        self.unmark(index, Marks::SNAPSHOT);
     }
 
     /// Takes note of the venue's sessions: one that begins, or begins to number again, voids all
@@ -101,24 +120,32 @@ impl Books {
         (self.open_until, self.ended) = (End::Message, false);
     }
 
-    /// Takes note of the feed's own doubt in an instrument's book.
+    /// Takes note of the feed's own doubt in an instrument's book. A book that is stale for another
+    /// reason may cease to be; one that was joined in the middle is in doubt until it is whole.
     #[cold]
     pub(super) fn doubt(&mut self, of: Of<'_>) {
-        let stale = of.event.head.flags.contains(Flags::STALE_BOOK);
-        if stale && !self.tops[of.index as usize].marks.is_doubtful() {
+        const DOUBTED: Marks = Marks::GAP.with(Marks::JOINED);
+        if !self.tops[of.index as usize].marks.has(DOUBTED) {
             self.mark(of.index, Marks::GAP, of.at.ts_recv_ns);
         }
     }
 
     /// Trusts the book again where the venue counts an instrument's updates and the feed has found
     /// that none of them is missing.
+    ///
+    /// That none is missing between two of them says nothing of what was there before these books
+    /// were, as in a replay from the middle of a tape: only the first update of all does.
     #[inline]
     pub(super) fn prove(&mut self, of: Of<'_>, report: u32) {
-        const PROVABLE: Marks = Marks::GAP.with(Marks::JOINED);
         const UNPROVEN: u8 = Flags::STALE_BOOK.with(Flags::SNAPSHOT).0;
-        let proven = report != 0 && of.event.head.flags.0 & UNPROVEN == 0;
-        if proven && self.tops[of.index as usize].marks.has(PROVABLE) {
-            self.unmark(of.index, PROVABLE);
+        let provable = match report {
+            0 => return,
+            1 => Marks::GAP.with(Marks::JOINED),
+            _ => Marks::GAP,
+        };
+        let proven = of.event.head.flags.0 & UNPROVEN == 0;
+        if proven && self.tops[of.index as usize].marks.has(provable) {
+            self.unmark(of.index, provable);
         }
     }
 

@@ -30,17 +30,22 @@ pub enum Prices {
     Any,
 }
 
+/// Instruments of a feed, at most: their directory takes its memory at the start.
+pub const INSTRUMENTS_MAX: usize = 1 << 22;
+
 /// What holds for all books of a feed.
 #[derive(Clone, Debug)]
 pub struct BooksConfig {
     /// The feed whose events make the books; those of other feeds on the bus are none of theirs.
     pub feed: u8,
-    /// How many instruments there can be; events of more are counted as errors.
+    /// How many instruments there can be, at most [`INSTRUMENTS_MAX`]; events of more are counted
+    /// as errors.
     pub instruments_max: usize,
     /// Live orders for which there is memory from the start: 49 bytes each, and what prices they
     /// have beyond one for three orders.
     pub orders_expected: usize,
-    /// Live orders for which memory is taken, in leaps that stall the handler; more are errors.
+    /// Live orders for which memory is taken, in leaps that stall the handler, at most 2²⁸; more
+    /// are errors.
     pub orders_max: usize,
     /// How deep the books are whose levels are addressed by place.
     pub level_depth: LevelDepth,
@@ -188,7 +193,7 @@ impl Books {
             feed,
             prices,
             level_depth,
-            directory: Directory::new(instruments_max),
+            directory: Directory::new(instruments_max.min(INSTRUMENTS_MAX)),
             tops: Vec::new(),
             instruments: Vec::new(),
             orders: OrderBooks::new(orders_expected, orders_max),
@@ -375,15 +380,15 @@ impl Books {
             sequence: at.sequence,
             doubtful,
         });
-        // What is not complete contradicts events by itself: it goes on being completed.
-        if let Some(index) = index
-            && !doubtful
-        {
-            let mark = match kind {
-                DataErrorKind::Crossed => Marks::CROSSED,
-                _ => Marks::BROKEN,
-            };
-            self.mark(index, mark, at.ts_recv_ns);
+        let Some(index) = index else { return };
+        if kind == DataErrorKind::Crossed {
+            self.mark(index, Marks::CROSSED, at.ts_recv_ns);
+        } else if marks.has(Marks::SNAPSHOT) {
+            self.spoil_picture(index, at.ts_recv_ns);
+        } else if !marks.has(Marks::JOINED) {
+            // Also a book that is stale for now: it may cease to be, and this would be forgotten.
+            // What is not complete contradicts events by itself: it goes on being completed.
+            self.mark(index, Marks::BROKEN, at.ts_recv_ns);
         }
     }
 }

@@ -27,11 +27,17 @@ impl Books {
         match of.event.view() {
             View::Trade(trade) => {
                 let (price_e9, quantity) = (trade.price_e9, trade.quantity.into());
+                if let Err(kind) = self.check_print(price_e9, quantity) {
+                    return (Err(kind), None);
+                }
                 let source = PrintSource::Hidden;
                 found = print(price_e9, quantity, trade.match_id, Side::NONE, source);
             }
             View::CrossTrade(cross) => {
                 let (price_e9, quantity) = (cross.price_e9, cross.quantity);
+                if let Err(kind) = self.check_print(price_e9, quantity) {
+                    return (Err(kind), None);
+                }
                 let source = PrintSource::Cross;
                 found = print(price_e9, quantity, cross.match_id, Side::NONE, source);
             }
@@ -44,7 +50,10 @@ impl Books {
             View::Volume(volume) => self.prove(of, volume.report),
             View::Statistic(statistic) => self.prove(of, statistic.report),
             View::Instrument(instrument) => self.directory.name(of.index, instrument.symbol),
-            View::SnapshotStart(_) => self.begin_snapshot(of),
+            View::SnapshotStart(start) => {
+                self.begin_snapshot(of);
+                self.security_status(of, start.status);
+            }
             View::ChannelReset(_) => self.reset(),
             View::Status(status) => return (self.status(of, status.state), None),
             View::OperationalHalt(halt) => return (self.halt(of, halt.action), None),
@@ -98,9 +107,23 @@ impl Books {
     fn set_halted(&mut self, of: Of<'_>, mark: Marks, halted: bool) {
         if halted {
             self.mark(of.index, mark, of.at.ts_recv_ns);
-        } else {
-            self.unmark(of.index, mark);
+            return;
         }
+        let was_halted = self.tops[of.index as usize].marks.has(mark);
+        self.unmark(of.index, mark);
+        // What crossed while it was halted was no error; what still does now is one.
+        if was_halted && !self.instruments[of.index as usize].open {
+            self.check_crossed(of.index, of.event, *of.at);
+        }
+    }
+
+    /// Nothing trades for a price that the venue's instruments cannot have. A cross of nothing has
+    /// none.
+    fn check_print(&self, price_e9: i64, quantity: u64) -> Applied {
+        if quantity == 0 {
+            return Ok(());
+        }
+        self.check_price(price_e9)
     }
 
     /// A picture of the whole book follows: nothing that was known before counts.

@@ -111,13 +111,24 @@ impl Books {
                     }
                 }
             });
-            if let Some((event, at)) = cause {
-                self.check_crossed(index, event, at);
+            match cause {
+                Some((event, at)) => self.check_crossed(index, event, at),
+                None => self.note_crossed(index),
             }
         }
     }
 
-    fn check_crossed(&mut self, index: u32, event: &MarketEvent, at: At) {
+    /// Half an event can leave a book crossed, which is no error, and not to be trusted even if the
+    /// gap that took the rest turns out to be harmless.
+    #[cold]
+    fn note_crossed(&mut self, index: u32) {
+        let top = &self.tops[index as usize];
+        if top.best.is_crossed() && !top.marks.is_halted() {
+            self.mark(index, Marks::CROSSED, self.ts_recv_ns);
+        }
+    }
+
+    pub(super) fn check_crossed(&mut self, index: u32, event: &MarketEvent, at: At) {
         let top = &self.tops[index as usize];
         let (marks, crossed) = (top.marks, top.best.is_crossed());
         if crossed != marks.has(Marks::CROSSED) {
@@ -135,7 +146,6 @@ impl Books {
             // A group of events can end with one of another instrument.
             named.head.instrument = top.instrument;
             self.error(Some(index), DataErrorKind::Crossed, &named, at);
-            self.mark(index, Marks::CROSSED, at.ts_recv_ns);
         }
     }
 }

@@ -7,7 +7,7 @@ use self::events::Told;
 use super::bars::Bars;
 use super::totals::Totals;
 use super::{BarEnd, DerivedConfig, DerivedCounts};
-use crate::book::{Books, Print, Update};
+use crate::book::{Books, INSTRUMENTS_MAX, Print, Update};
 use crate::market::{Head, Instrument, MarketEvent};
 
 /// What events that follow from a record carry of it.
@@ -67,6 +67,7 @@ impl Closing {
 
 impl Derived {
     pub(super) fn new(config: &DerivedConfig, instruments_max: usize) -> Self {
+        let instruments_max = instruments_max.min(INSTRUMENTS_MAX);
         let rules = config.rules.iter();
         let rules: Vec<Bars> = rules
             .map(|&rule| Bars::new(rule, instruments_max))
