@@ -110,7 +110,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     }
     if is_read && printer.bars == 0 && !interrupt::requested() {
         let checked = match args.wanted.is_one() {
-            true => args.wanted.find(streams.all(), Maker::books).map(drop),
+            true => args.wanted.find_all(streams.all(), Maker::books).map(drop),
             false => args.wanted.check_feed(streams.all()),
         };
         checked.with_context(|| args.source.display().to_string())?;

@@ -9,6 +9,7 @@ mod streams;
 use crate::packets::SessionTally;
 use crate::progress::Progress;
 use crate::sessions::Sessions;
+use crate::source::Format;
 use crate::trading_date::TradingDate;
 use crate::{interrupt, tape};
 use anyhow::{Result, ensure};
@@ -149,6 +150,17 @@ impl Reading {
     /// Returns whether this is a journal, to which more may be written.
     pub(crate) fn is_journal(&self) -> bool {
         matches!(self.input, Input::Journal(_))
+    }
+
+    /// Returns whether more sessions may come than were seen.
+    pub(crate) fn may_bring_sessions(&self) -> bool {
+        match &self.input {
+            // The file is one session.
+            Input::Capture(sessions) => {
+                sessions.packets().source().format() != Format::Itch50BinaryFile
+            }
+            Input::Journal(_) => false,
+        }
     }
 
     /// Returns whether all that was read was sound.
