@@ -187,10 +187,11 @@ impl Wanted {
                  --instrument"
             );
         }
-        let wanted = symbol.to_string();
+        let upper = |name: &str| name.to_ascii_uppercase();
+        let wanted = upper(&symbol.to_string());
         let mut like: Vec<(f64, String)> = names
             .into_iter()
-            .map(|name| (strsim::jaro_winkler(&wanted, &name), name))
+            .map(|name| (strsim::jaro_winkler(&wanted, &upper(&name)), name))
             .filter(|(likeness, _)| *likeness >= LIKE)
             .collect();
         like.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -122,6 +122,7 @@ fn an_instrument_or_a_moment_that_is_not_there_is_an_error_that_says_what_is() {
     write(folder.path(), &flow());
     for (more, said) in [
         (&["--symbol", "APPL"][..], "did you mean AAPL?"),
+        (&["--symbol", "aapl"], "did you mean AAPL?"),
         (
             &["--symbol", "MSFT", "--sequence", "4"],
             "no instrument is called MSFT up to here",
