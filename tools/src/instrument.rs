@@ -53,6 +53,30 @@ impl Wanted {
         streams: &[Stream<H>],
         books: impl Fn(&H) -> &Books,
     ) -> Result<Found> {
+        match self.find_all(streams, books)?[..] {
+            [found] => Ok(found),
+            ref several => {
+                let names = several.iter().map(|of| streams[of.stream].origin.name());
+                let names: Vec<String> = names.collect();
+                bail!(
+                    "several feeds have {}: say which with --feed: {}",
+                    self.named(),
+                    names.join(", ")
+                )
+            }
+        }
+    }
+
+    /// Finds the instrument that was named, in one feed or several.
+    ///
+    /// # Errors
+    ///
+    /// Where none was named, or no feed has it.
+    pub(crate) fn find_all<H>(
+        &self,
+        streams: &[Stream<H>],
+        books: impl Fn(&H) -> &Books,
+    ) -> Result<Vec<Found>> {
         ensure!(
             !streams.is_empty(),
             "there is no event of a feed that is known"
@@ -71,21 +95,8 @@ impl Wanted {
                 Some(Found { stream, index })
             })
             .collect();
-        match found[..] {
-            [found] => Ok(found),
-            [] => bail!("{}", self.why_nothing(&feeds)),
-            _ => {
-                let names: Vec<String> = found
-                    .iter()
-                    .map(|found| streams[found.stream].origin.name())
-                    .collect();
-                bail!(
-                    "several feeds have {}: say which with --feed: {}",
-                    self.named(),
-                    names.join(", ")
-                )
-            }
-        }
+        ensure!(!found.is_empty(), "{}", self.why_nothing(&feeds));
+        Ok(found)
     }
 
     /// Sees that the feed that was named is there.
@@ -115,6 +126,11 @@ impl Wanted {
     /// Returns whether a feed of that name is meant.
     pub(crate) fn is_of(&self, feed: &str) -> bool {
         self.feed.as_ref().is_none_or(|wanted| wanted == feed)
+    }
+
+    /// Returns whether a feed was named, and is that.
+    pub(crate) fn is_named(&self, feed: &str) -> bool {
+        self.feed.as_deref() == Some(feed)
     }
 
     fn index(&self, books: &Books) -> Option<u32> {
@@ -171,10 +187,11 @@ impl Wanted {
                  --instrument"
             );
         }
-        let wanted = symbol.to_string();
+        let upper = |name: &str| name.to_ascii_uppercase();
+        let wanted = upper(&symbol.to_string());
         let mut like: Vec<(f64, String)> = names
             .into_iter()
-            .map(|name| (strsim::jaro_winkler(&wanted, &name), name))
+            .map(|name| (strsim::jaro_winkler(&wanted, &upper(&name)), name))
             .filter(|(likeness, _)| *likeness >= LIKE)
             .collect();
         like.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -94,6 +94,9 @@ impl FromStr for Place {
             u64::try_from(timestamp.as_nanosecond())
                 .ok()
                 .map(Named::UnixNs)
+        } else if has_zone(text) {
+            // The parsers below would read past it, and take the time for New York's.
+            None
         } else if let Ok(wall) = text.parse::<DateTime>() {
             // Before a time of day, as which this would be read too, without its date.
             new_york::unix_ns(wall).map(Named::UnixNs)
@@ -111,6 +114,12 @@ impl FromStr for Place {
             )),
         }
     }
+}
+
+/// Returns whether an offset or a time zone is named behind a time.
+fn has_zone(text: &str) -> bool {
+    let behind = text.find(':').map_or("", |colon| &text[colon..]);
+    behind.contains(['+', '-', '[']) || text.contains('[')
 }
 
 #[cfg(test)]
@@ -153,6 +162,9 @@ mod tests {
             "72057594037927936",
             "1969-12-31T09:30",
             "xns",
+            "09:30+00:00",
+            "09:30:00-05:00",
+            "2023-08-22T09:30[Europe/Paris]",
         ] {
             assert!(Place::from_str(text).is_err(), "{text}");
         }

@@ -8,7 +8,7 @@ use ringtape::market::Side;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use support::orders::{Item, NS_PER_S, add, execute, named, start, write};
+use support::orders::{Item, NS_PER_S, add, execute, named, print, start, write};
 use support::tape::RECV_NS;
 use support::{Run, market_data, ringtape};
 use tempfile::TempDir;
@@ -199,4 +199,19 @@ fn bars_of_real_trades_are_those_of_a_naive_reader() {
         })
         .collect();
     assert_eq!(made, naive);
+}
+
+#[test]
+fn a_journal_of_derived_events_is_told_from_one_without_trades() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), &[named(2, 13, "AAPL"), print(2, 13)]);
+    let directory = folder.path().to_str().unwrap();
+    for more in [
+        &["bars", directory, "--ticks", "1"][..],
+        &["top", directory],
+        &["book", directory, "--symbol", "AAPL"],
+    ] {
+        let run = ringtape(more);
+        assert!(run.stderr.contains("derived from books"), "{run:?}");
+    }
 }

@@ -5,13 +5,15 @@
 
 mod support;
 
+use ringtape::feed::itch;
 use ringtape::journal::{Config, Writer};
-use ringtape::market::Side;
+use ringtape::market::{Side, Symbol};
 use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
 use support::orders::{Item, NS_PER_S, add, append, execute, gap, named, start, write};
 use support::tape::{self, RECV_NS};
-use support::{Run, inspect, market_data, ringtape};
+use support::{Run, Writer as Capture, ethernet, inspect, market_data, packet, ringtape};
 use tempfile::TempDir;
 
 const ITCH: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
@@ -120,6 +122,7 @@ fn an_instrument_or_a_moment_that_is_not_there_is_an_error_that_says_what_is() {
     write(folder.path(), &flow());
     for (more, said) in [
         (&["--symbol", "APPL"][..], "did you mean AAPL?"),
+        (&["--symbol", "aapl"], "did you mean AAPL?"),
         (
             &["--symbol", "MSFT", "--sequence", "4"],
             "no instrument is called MSFT up to here",
@@ -133,7 +136,10 @@ fn an_instrument_or_a_moment_that_is_not_there_is_an_error_that_says_what_is() {
             &["--symbol", "AAPL", "--sequence", "9"],
             "the numbers end with 8",
         ),
-        (&["--symbol", "AAPL", "--at", "5ns"], "there is no"),
+        (
+            &["--symbol", "AAPL", "--at", "5ns"],
+            "is before the first record",
+        ),
         (
             &["--symbol", "AAPL", "--feed", "2"],
             "there is no feed 2: there are 1",
@@ -336,9 +342,80 @@ fn damage_is_told_with_the_book_of_what_came_before_it() {
         (&json!(8), &json!("100.00"))
     );
     let directory = folder.path().to_str().unwrap();
-    for more in [&["top"][..], &["bars", "--every", "1s"]] {
+    for more in [
+        &["top"][..],
+        &["bars", "--every", "1s"],
+        // What is not there may be behind the damage.
+        &["bars", "--every", "1s", "--symbol", "NOPE"],
+        &["book", "--symbol", "NOPE"],
+        &["book", "--symbol", "AAPL", "--sequence", "10"],
+    ] {
         let run = ringtape([more, &[directory]].concat());
         assert_eq!(run.code, Some(1), "{run:?}");
         assert!(run.stderr.contains("the journal is damaged"), "{run:?}");
     }
+}
+
+/// A packet of a session that adds an order of its own instrument.
+fn order(session: &[u8; 10], number: u64, locate: u16, symbol: &[u8; 8]) -> Vec<u8> {
+    let head = itch::encode::Head {
+        locate,
+        tracking: 0,
+        since_midnight_ns: number,
+    };
+    let order = itch::encode::Order {
+        order_id: number,
+        side: b'B',
+        shares: 100,
+        stock: Symbol(*symbol),
+        price_e4: 100_000,
+    };
+    ethernet(
+        1,
+        &packet(session, number, &[itch::encode::add_order(head, order)]),
+    )
+}
+
+#[test]
+fn a_number_is_looked_for_in_later_sessions_and_inside_gaps() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("sessions.pcap");
+    let (first, second) = (b"000000001A", b"000000001B");
+    let none: [&[u8]; 0] = [];
+    let frames = [
+        order(first, 1, 13, b"AAPL    "),
+        order(first, 2, 13, b"AAPL    "),
+        order(first, 3, 13, b"AAPL    "),
+        // Numbers 4 to 8 are lost.
+        ethernet(1, &packet(first, 9, &none)),
+        order(second, 1, 14, b"MSFT    "),
+        order(second, 2, 14, b"MSFT    "),
+    ];
+    let times = (0..).map(|place| RECV_NS + place * NS_PER_S);
+    let frames: Vec<(u64, Vec<u8>)> = times.zip(frames).collect();
+    fs::write(&file, Capture::PCAP.write(1, &frames)).unwrap();
+    // The first session has passed it before the second begins.
+    for more in [&[][..], &["--feed", "000000001B"]] {
+        let of = book(
+            &file,
+            &[&["--symbol", "MSFT", "--sequence", "1"], more].concat(),
+        );
+        assert_eq!(of["bids"][0]["quantity"], 100, "{of}");
+    }
+    let of = book(&file, &["--symbol", "AAPL", "--sequence", "3"]);
+    assert_eq!((&of["trust"], &of["events"]), (&json!("live"), &json!(4)));
+    for (number, code) in [("4", 1), ("8", 1), ("9", 2)] {
+        let run = run(&file, &["--symbol", "AAPL", "--sequence", number, "--json"]);
+        assert_eq!(run.code, Some(code), "{number}: {run:?}");
+        match code {
+            1 => assert_eq!(run.json()["trust"], "stale"),
+            _ => assert!(run.stderr.contains("the numbers end with 8"), "{run:?}"),
+        }
+    }
+    let early = run(&file, &["--symbol", "AAPL", "--at", "0ns"]);
+    assert_eq!(early.code, Some(2));
+    assert!(
+        early.stderr.contains("is before the first record"),
+        "{early:?}"
+    );
 }

@@ -499,14 +499,17 @@ fn strategies_that_watch_books_are_given_the_feeds_that_are_named() {
     // 6, the last, below it.
     assert_eq!(
         compared(["--feed", "4", "--feed", "6"]),
-        "bids above the other feed's offer: 1, for 1000000 µs in all"
+        "1 and 1 instruments, bids above the other's offer: 1, for 1000000 µs in all"
     );
     assert_eq!(
         compared(["--feed", "4", "--feed", "7"]),
-        "bids above the other feed's offer: 0, for 0 µs in all"
+        "1 and 0 instruments, bids above the other's offer: 0, for 0 µs in all"
     );
     let spread = replayed(&one, &["--strategy", "spread", "--feed", "4"]);
-    assert_eq!(spread["strategy"], "spreads wider than 4 × the usual: 0");
+    assert_eq!(
+        spread["strategy"],
+        "1 instruments, spreads wider than 4 × the usual: 0"
+    );
     for wrong in [
         &["--strategy", "spread", "--feed", "4", "--feed", "6"][..],
         &["--feed", "4"],

@@ -87,6 +87,32 @@ fn the_order_is_by_what_is_asked_for() {
 }
 
 #[test]
+fn of_several_feeds_each_instrument_has_its_own_behind_it() {
+    let folder = TempDir::new().unwrap();
+    let of = |feed| [start(feed), named(feed, 13, "AAPL")];
+    // The order that is executed was never added.
+    let items = [
+        &of(1)[..],
+        &of(2),
+        &[execute(2, 13, 9, 1), execute(2, 13, 9, 1)],
+    ]
+    .concat();
+    write(folder.path(), &items);
+    let plain = ringtape(["top", folder.path().to_str().unwrap()]).stdout;
+    assert!(
+        plain.contains("1 errors and 1 while not trusted"),
+        "{plain}"
+    );
+    assert!(plain.contains("  AAPL (2)  stale"), "{plain}");
+    assert!(plain.contains("  AAPL (1)  empty"), "{plain}");
+    let table = &tables(folder.path(), &[])[0];
+    assert_eq!(
+        (&table["errors"], &table["errors_doubtful"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+#[test]
 fn an_interval_of_receive_time_has_its_own_table() {
     let folder = TempDir::new().unwrap();
     write(folder.path(), &flow());

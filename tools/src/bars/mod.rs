@@ -108,9 +108,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
     if interrupt::requested() {
         output::warn(&["stopped before the end".to_owned()]);
     }
-    if is_read && printer.bars == 0 && !interrupt::requested() {
+    // Of what is damaged or was stopped, the rest may have had what is wanted.
+    if is_read && printer.bars == 0 && !interrupt::requested() && reading.is_whole() {
         let checked = match args.wanted.is_one() {
-            true => args.wanted.find(streams.all(), Maker::books).map(drop),
+            true => args.wanted.find_all(streams.all(), Maker::books).map(drop),
             false => args.wanted.check_feed(streams.all()),
         };
         checked.with_context(|| args.source.display().to_string())?;

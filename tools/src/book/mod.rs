@@ -7,7 +7,7 @@ use self::report::Report;
 use crate::cli::Outcome;
 use crate::instrument::Wanted;
 use crate::place::Place;
-use crate::reading::{Moment, Origin, Reading, Streams};
+use crate::reading::{Moment, Origin, Reading, Stream, Streams};
 use crate::trading_date::TradingDate;
 use crate::watched::Watched;
 use crate::{interrupt, output};
@@ -37,7 +37,7 @@ Examples:
   ringtape book tape/ --symbol AAPL --sequence 14000 --depth 20
   ringtape book cme.pcapng --instrument 27252 --json
 
-Exit codes: 0 the book is shown; 1 it is, and it is stale, there were errors in its data, or the
+Exit codes: 0 the book is shown; 1 it is, and it is stale or there were errors in its data, or the
 source is damaged; 2 wrong use, or there is no such instrument or moment; 130 stopped by Ctrl-C.")]
 pub struct Args {
     /// Capture file, or the directory of a journal
@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut moment = Moment::new(sequence.or_else(|| args.at.clone()));
     let mut reading = Reading::open(&args.source, args.date, args.json)?;
     let mut streams = Streams::new(|origin: &Origin| Watched::new(origin.feed()));
-    while !moment.is_over()
+    while !is_over(&moment, args, &streams, &reading)
         && let Some(part) = reading.next()?
     {
         streams.give(moment.cut(part)?);
@@ -90,20 +90,27 @@ pub fn run(args: &Args) -> Result<Outcome> {
         warnings.push("stopped before the end".to_owned());
     }
     let found = args.wanted.find(streams.all(), |watched| &watched.books);
-    let found = match found {
-        Ok(found) => found,
+    let found = found.or_else(|error| moment.check_begun().and(Err(error)));
+    let told = found.and_then(|found| {
+        let stream = &streams.all()[found.stream];
+        Ok((found, stream, moment.check(session_of(stream))?))
+    });
+    let (found, stream, told) = match told {
+        Ok(told) => told,
         Err(error) => {
             output::warn(&warnings);
-            return Err(error.context(args.source.display().to_string()));
+            let error = error.context(args.source.display().to_string());
+            // What is not there may be behind the damage, or behind where the user stopped it.
+            let outcome = match reading.is_whole() {
+                _ if interrupt::requested() => Outcome::Interrupted,
+                false => Outcome::Failed,
+                true => return Err(error),
+            };
+            output::fail(&error);
+            return Ok(outcome);
         }
     };
-    let stream = &streams.all()[found.stream];
-    let session = match stream.origin {
-        Origin::Session { index, .. } => Some(index),
-        Origin::Feed(_) => None,
-    };
-    let told = moment.check(session);
-    warnings.extend(told.with_context(|| args.source.display().to_string())?);
+    warnings.extend(told);
     let report = Report::new(&args.source, stream, found.index, args.depth, warnings)
         .context("invariant: the instrument was found")?;
     output::warn(&report.warnings);
@@ -117,4 +124,22 @@ pub fn run(args: &Args) -> Result<Outcome> {
         true => Outcome::Passed,
         false => Outcome::Failed,
     })
+}
+
+/// Returns whether what follows is behind the moment: of the feed that is meant, or of all.
+fn is_over(moment: &Moment, args: &Args, streams: &Streams<Watched>, reading: &Reading) -> bool {
+    let mut meant = streams
+        .all()
+        .iter()
+        .filter(|s| args.wanted.is_named(&s.origin.name()));
+    let of_meant = meant.find_map(session_of);
+    of_meant.is_some_and(|session| moment.is_over_for(session))
+        || moment.is_over(reading.may_bring_sessions())
+}
+
+fn session_of(stream: &Stream<Watched>) -> Option<usize> {
+    match stream.origin {
+        Origin::Session { index, .. } => Some(index),
+        Origin::Feed(_) => None,
+    }
 }

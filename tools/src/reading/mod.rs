@@ -9,13 +9,14 @@ mod streams;
 use crate::packets::SessionTally;
 use crate::progress::Progress;
 use crate::sessions::Sessions;
+use crate::source::Format;
 use crate::trading_date::TradingDate;
 use crate::{interrupt, tape};
 use anyhow::{Result, ensure};
 use ringtape::error::Error;
 use ringtape::journal::{Journal, Reader};
-use ringtape::market::MarketEvent;
-use ringtape::record::{Record, Sequence};
+use ringtape::market::{EventKind, MarketEvent};
+use ringtape::record::{Content, Record, Sequence};
 use std::path::Path;
 
 pub(crate) use self::moment::Moment;
@@ -27,6 +28,8 @@ pub(crate) struct Reading {
     input: Input,
     /// What was wrong with it: nothing behind it is read.
     damage: Option<String>,
+    /// Whether there were events that follow from books, of which no book can be made.
+    has_derived: bool,
 }
 
 #[derive(Debug)]
@@ -84,6 +87,7 @@ impl Reading {
         Ok(Self {
             input,
             damage: None,
+            has_derived: false,
         })
     }
 
@@ -109,6 +113,7 @@ impl Reading {
                 Ok(Some(frame)) => {
                     tape.read_bytes += frame.header.frame_bytes();
                     tape.progress.set(tape.read_bytes);
+                    self.has_derived = self.has_derived || frame.records.iter().any(is_derived);
                     Ok(Some(Part {
                         session: None,
                         records: frame.records,
@@ -151,6 +156,17 @@ impl Reading {
         matches!(self.input, Input::Journal(_))
     }
 
+    /// Returns whether more sessions may come than were seen.
+    pub(crate) fn may_bring_sessions(&self) -> bool {
+        match &self.input {
+            // The file is one session.
+            Input::Capture(sessions) => {
+                sessions.packets().source().format() != Format::Itch50BinaryFile
+            }
+            Input::Journal(_) => false,
+        }
+    }
+
     /// Returns whether all that was read was sound.
     pub(crate) fn is_whole(&self) -> bool {
         match &self.input {
@@ -162,6 +178,13 @@ impl Reading {
     /// Returns what the user should know of what was read.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.damage.iter().cloned().collect();
+        if self.has_derived {
+            warnings.push(
+                "it has events that were derived from books: of those no book or bar is made, but \
+                 of the journal that they were derived from"
+                    .to_owned(),
+            );
+        }
         match &self.input {
             Input::Capture(sessions) => warnings.extend(sessions.packets().end().warnings()),
             Input::Journal(tape) if tape.reader.torn_bytes() > 0 => warnings.push(format!(
@@ -171,5 +194,15 @@ impl Reading {
             Input::Journal(_) => {}
         }
         warnings
+    }
+}
+
+fn is_derived(record: &Record<MarketEvent>) -> bool {
+    match record.content() {
+        // They are the last of the kinds.
+        Content::Event(event) => {
+            (EventKind::BBO.0..=EventKind::VWAP.0).contains(&event.head.kind.0)
+        }
+        _ => false,
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Moment {
     approached: BTreeMap<usize, Approached>,
 }
 
+/// First and last number of a record, or its time as both: only a gap has more than one.
+type Numbers = (u64, u64);
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Approached {
     /// The venue's number that comes next, once one was told in full.
@@ -62,15 +65,15 @@ impl Moment {
         let all = part.records.iter();
         let count = match (place, part.session) {
             (replay::Place::Time(ns), _) => {
-                approached.count(ns, all.map(|record| Some(record.ts_recv_ns())))
+                approached.count(ns, all.map(|record| alone(record.ts_recv_ns())))
             }
             (replay::Place::Sequence(last), None) => {
-                approached.count(last.get(), all.map(|record| Some(record.sequence().get())))
+                approached.count(last.get(), all.map(|record| alone(record.sequence().get())))
             }
             (replay::Place::Sequence(last), Some(_)) => {
                 let mut next = approached.next;
-                let numbers = all.map(|record| venue_number(record, &mut next));
-                let numbers: Vec<Option<u64>> = numbers.collect();
+                let numbers = all.map(|record| venue_numbers(record, &mut next));
+                let numbers: Vec<Option<Numbers>> = numbers.collect();
                 approached.next = next;
                 approached.count(last.get(), numbers)
             }
@@ -81,10 +84,34 @@ impl Moment {
         })
     }
 
-    /// Returns whether nothing that follows can be part of the moment.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Returns whether nothing that follows can be part of the moment. Where more sessions may come,
+    /// a number is over for none but those that have passed it.
+    pub(crate) fn is_over(&self, more_may_come: bool) -> bool {
+        let is_number = matches!(self.place, Some(replay::Place::Sequence(_)));
         let mut approached = self.approached.values();
-        self.named.is_some() && !self.approached.is_empty() && approached.all(|a| a.passed)
+        self.named.is_some()
+            && !(is_number && more_may_come)
+            && !self.approached.is_empty()
+            && approached.all(|a| a.passed)
+    }
+
+    /// Returns whether a session has passed the moment.
+    pub(crate) fn is_over_for(&self, session: usize) -> bool {
+        self.approached.get(&session).is_some_and(|a| a.passed)
+    }
+
+    /// Fails where all that was read is behind the moment.
+    ///
+    /// # Errors
+    ///
+    /// Then, and says so.
+    pub(crate) fn check_begun(&self) -> Result<()> {
+        match (&self.named, self.place) {
+            (Some(named), Some(place)) if self.approached.values().all(|a| a.last.is_none()) => {
+                bail!("{} is before the first record", named.shown(place))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says what the user should know of where this is: of a session, or of a journal.
@@ -118,31 +145,35 @@ impl Moment {
 }
 
 impl Approached {
-    /// Returns how many come before the first whose number is greater than `last`. What has none
+    /// Returns how many come before the first whose numbers are greater than `last`. What has none
     /// goes with what is before it.
-    fn count(&mut self, last: u64, numbers: impl IntoIterator<Item = Option<u64>>) -> usize {
+    fn count(&mut self, last: u64, numbers: impl IntoIterator<Item = Option<Numbers>>) -> usize {
         let mut count = 0;
-        for number in numbers {
-            self.passed |= number.is_some_and(|number| number > last);
+        for numbers in numbers {
+            self.passed |= numbers.is_some_and(|(first, _)| first > last);
             if self.passed {
                 break;
             }
-            self.last = self.last.max(number);
+            self.last = self.last.max(numbers.map(|(_, last)| last));
             count += 1;
         }
         count
     }
 }
 
-/// Returns the venue's number of a record; `None` where it has none.
-fn venue_number(record: &Record<MarketEvent>, next: &mut Option<u64>) -> Option<u64> {
-    let (number, after) = match record.content() {
+fn alone(number: u64) -> Option<Numbers> {
+    Some((number, number))
+}
+
+/// Returns the venue's numbers of a record; `None` where it has none.
+fn venue_numbers(record: &Record<MarketEvent>, next: &mut Option<u64>) -> Option<Numbers> {
+    let numbers = match record.content() {
         Content::Event(event) => {
             let number = tape::whole_number(*next, event.message);
-            (Some(number), number)
+            (number, number)
         }
-        Content::DeadLetter(letter) => (Some(letter.feed_sequence), letter.feed_sequence),
-        Content::Gap(gap) => (Some(gap.first), gap.last),
+        Content::DeadLetter(letter) => (letter.feed_sequence, letter.feed_sequence),
+        Content::Gap(gap) => (gap.first, gap.last),
         Content::Session(session) => {
             // It names the number that comes next.
             *next = Some(session.feed_sequence);
@@ -150,8 +181,8 @@ fn venue_number(record: &Record<MarketEvent>, next: &mut Option<u64>) -> Option<
         }
         Content::Invalid => return None,
     };
-    *next = Some(after.saturating_add(1));
-    number
+    *next = Some(numbers.1.saturating_add(1));
+    Some(numbers)
 }
 
 #[cfg(test)]
@@ -161,10 +192,20 @@ mod tests {
     #[test]
     fn what_has_no_number_goes_with_what_is_before_it() {
         let mut approached = Approached::default();
-        let numbers = [None, Some(5), Some(5), None, Some(7), None, Some(6)];
+        let numbers = [None, alone(5), alone(5), None, alone(7), None, alone(6)];
         assert_eq!(approached.count(6, numbers), 4);
         assert_eq!(approached.last, Some(5));
         assert!(approached.passed);
-        assert_eq!(approached.count(6, [Some(1)]), 0, "it is over");
+        assert_eq!(approached.count(6, [alone(1)]), 0, "it is over");
+    }
+
+    #[test]
+    fn a_number_inside_a_gap_is_there() {
+        for wanted in [6, 8, 9] {
+            let mut approached = Approached::default();
+            assert_eq!(approached.count(wanted, [alone(5), Some((6, 9))]), 2);
+            assert_eq!(approached.last, Some(9), "{wanted}");
+            assert!(!approached.passed);
+        }
     }
 }

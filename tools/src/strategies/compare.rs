@@ -7,8 +7,7 @@ use ringtape::market::{MarketEvent, Symbol};
 use ringtape::record::{Gap, Session};
 use std::collections::HashMap;
 
-/// Compares two feeds by the names of their instruments: how often and for how long the best bid
-/// of one was above the best offer of the other, while both books could be trusted.
+/// Compares two feeds by name: how often and how long a bid was above an offer, both trusted.
 #[derive(Debug)]
 pub(crate) struct Compare {
     books: [Books; 2],
@@ -23,10 +22,10 @@ pub(crate) struct Compare {
 
 impl Compare {
     pub(crate) fn new(feeds: [u8; 2]) -> Self {
-        let config = BooksConfig::default;
+        let config = BooksConfig::default();
         Self {
-            books: feeds.map(|feed| Books::new(BooksConfig { feed, ..config() })),
-            pairs: HashMap::with_capacity(config().instruments_max),
+            books: feeds.map(|feed| Books::new(BooksConfig { feed, ..config })),
+            pairs: HashMap::with_capacity(config.instruments_max),
             above: 0,
             times: 0,
             total_ns: 0,
@@ -73,7 +72,8 @@ impl Handler<MarketEvent> for Compare {
 
 impl Verdict for Compare {
     fn verdict(&self) -> String {
-        let (times, us) = (self.times, self.total_ns / 1_000);
-        format!("bids above the other feed's offer: {times}, for {us} µs in all")
+        let [a, b] = self.books.each_ref().map(Books::len);
+        let (n, us) = (self.times, self.total_ns / 1_000);
+        format!("{a} and {b} instruments, bids above the other's offer: {n}, for {us} µs in all")
     }
 }

@@ -73,7 +73,7 @@ impl Verdict for Spread {
             let name = label(&self.books, index);
             format!(", the widest of {name}: {spread}, usually {usual}")
         });
-        let (wide, widest) = (self.wide, widest.unwrap_or_default());
-        format!("spreads wider than {WIDE_TIMES} × the usual: {wide}{widest}")
+        let (of, wide, widest) = (self.books.len(), self.wide, widest.unwrap_or_default());
+        format!("{of} instruments, spreads wider than {WIDE_TIMES} × the usual: {wide}{widest}")
     }
 }

@@ -84,7 +84,9 @@ fn a_spread_is_wide_beside_the_usual_one_and_only_of_a_book_that_is_trusted() {
     quote(&mut spread, 5, 2, 10_000, 20_000);
     let told = spread.verdict();
     assert!(
-        told.starts_with("spreads wider than 4 × the usual: 1, the widest of AAPL: 0.12,"),
+        told.starts_with(
+            "1 instruments, spreads wider than 4 × the usual: 1, the widest of AAPL: 0.12,"
+        ),
         "{told}"
     );
     spread.on_gap(gap(1));
@@ -111,7 +113,7 @@ fn a_bid_above_the_other_feeds_offer_counts_for_as_long_as_both_are_trusted() {
     quote(&mut compare, 1_000, 1, 10_001, 10_004);
     assert_eq!(
         compare.verdict(),
-        "bids above the other feed's offer: 2, for 25 µs in all"
+        "1 and 1 instruments, bids above the other's offer: 2, for 25 µs in all"
     );
 }
 

@@ -6,7 +6,7 @@ use crate::output::{Table, thousands};
 use crate::price::{self, decimal, decimal_to};
 use crate::reading::Stream;
 use crate::watched::{Activity, Watched};
-use ringtape::book::{BookSide, Top, Trust};
+use ringtape::book::{BookSide, DataErrors, Top, Trust};
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,12 @@ pub(super) struct Shown {
     trades: u64,
     /// Instruments whose books are stale.
     stale: u64,
+    /// Errors in the data, and those of books that were not trusted anyway.
     errors: u64,
+    errors_doubtful: u64,
+    /// Whether names alone do not tell the instruments apart.
+    #[serde(skip)]
+    has_feeds: bool,
     rows: Vec<Row>,
 }
 
@@ -127,7 +132,9 @@ impl Board {
             events: streams.iter().map(|stream| stream.handler.events()).sum(),
             trades: sum(|c| c.activity.trades),
             stale: streams.iter().map(stale).sum(),
-            errors: streams.iter().map(errors).sum(),
+            errors: errors(streams, DataErrors::total),
+            errors_doubtful: errors(streams, DataErrors::doubtful_total),
+            has_feeds: streams.len() > 1,
             rows: shown
                 .filter_map(|candidate| Row::new(&streams[candidate.stream], candidate))
                 .collect(),
@@ -223,8 +230,13 @@ impl Shown {
     /// Writes the table for people.
     pub(super) fn to_text(&self) -> String {
         let recv = self.recv_ns.map_or("-".to_owned(), wall_or_time_of_day);
+        let doubtful = match self.errors_doubtful {
+            0 => String::new(),
+            count => format!(" and {} while not trusted", thousands(count)),
+        };
         let mut text = format!(
-            "{}  {recv} New York\n{} instruments, {} events, {} trades, {} stale, {} errors\n\n",
+            "{}  {recv} New York\n{} instruments, {} events, {} trades, {} stale, {} errors\
+             {doubtful}\n\n",
             self.source,
             thousands(self.instruments),
             thousands(self.events),
@@ -249,8 +261,12 @@ impl Shown {
                 None => (String::new(), "-".to_owned()),
             };
             let ((bid_quantity, bid), (ask_quantity, ask)) = (side(&row.bid), side(&row.ask));
+            let label = match self.has_feeds {
+                true => format!("{} ({})", row.label, row.feed),
+                false => row.label.clone(),
+            };
             table.row([
-                &row.label,
+                &label,
                 // Not at the end, where a narrow terminal cuts.
                 row.trust,
                 &bid_quantity,
@@ -277,7 +293,7 @@ fn stale(stream: &Stream<Watched>) -> u64 {
         .count() as u64
 }
 
-fn errors(stream: &Stream<Watched>) -> u64 {
-    let errors = stream.handler.books.errors();
-    errors.total() + errors.doubtful_total()
+fn errors(streams: &[Stream<Watched>], count: fn(&DataErrors) -> u64) -> u64 {
+    let errors = streams.iter().map(|stream| stream.handler.books.errors());
+    errors.map(count).sum()
 }

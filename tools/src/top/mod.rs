@@ -38,7 +38,8 @@ with --follow. A file is read as fast as possible unless --speed says otherwise.
 
 `new` counts the events since the table before. Trust is live, empty, halted (the venue does not
 trade it now), recovering (the feed was joined in the middle) or stale (something was lost, or
-contradicts the book). Instruments without a name go by the venue's number.
+contradicts the book). Instruments without a name go by the venue's number; of several feeds, each
+has its feed behind it.
 
 Examples:
   ringtape top tape/

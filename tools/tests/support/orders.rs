@@ -3,7 +3,8 @@
 use super::tape::RECV_NS;
 use ringtape::journal::{Config, Writer};
 use ringtape::market::{
-    AddOrder, EventKind, Execute, Flags, Head, Instrument, MarketEvent, NO_PRICE, Side, Symbol,
+    AddOrder, EventKind, Execute, Flags, Head, Instrument, MarketEvent, NO_PRICE, Print, Side,
+    Symbol,
 };
 use ringtape::record::{Gap, GapCause, Record, Sequence, Session, SessionMark};
 use std::path::Path;
@@ -80,6 +81,20 @@ pub(crate) fn execute(feed: u8, instrument: u32, order_id: u64, quantity: u32) -
         message: 0,
     };
     Item::Event(execute.into())
+}
+
+/// A trade that was derived from a book.
+pub(crate) fn print(feed: u8, instrument: u32) -> Item {
+    let print = Print {
+        head: head(feed, instrument, EventKind::PRINT, Side::BUY),
+        price_e9: 1,
+        match_id: 1,
+        quantity: 1,
+        source: 1,
+        reserved: [0; 3],
+        message: 0,
+    };
+    Item::Event(print.into())
 }
 
 /// Makes the record of a number. It is received so many seconds after record 0, and the venue's
