@@ -96,8 +96,8 @@ impl Directory {
         });
     }
 
-    /// Returns the place of the instrument of that name: the latest to be named so, since a venue may
-    /// give a name to another number. A walk over all of them.
+    /// Returns the place of the instrument of that name: the latest to be named so, since a venue
+    /// may give a name to another number. A walk over all of them.
     pub(super) fn find(&self, symbol: &Symbol) -> Option<u32> {
         let of_all = self.symbols.iter().enumerate();
         let has_it = of_all.filter_map(|(place, named)| {

@@ -1,5 +1,5 @@
-//! Owns the books of all instruments of a feed: which book an event is for, when a group of events is
-//! whole, and whether each book can be trusted.
+//! Owns the books of all instruments of a feed: which book an event is for, when a group of events
+//! is whole, and whether each book can be trusted.
 
 mod apply;
 mod book;
@@ -72,8 +72,8 @@ impl Default for BooksConfig {
 /// Instruments have places, dense from 0 in the order in which events first name them, so that what
 /// belongs to an instrument can be kept in a plain vector.
 ///
-/// What makes a book: orders one by one ([`AddOrder`](crate::market::AddOrder) and what follows), levels
-/// ([`Level`](crate::market::Level)), or the best prices themselves
+/// What makes a book: orders one by one ([`AddOrder`](crate::market::AddOrder) and what follows),
+/// levels ([`Level`](crate::market::Level)), or the best prices themselves
 /// ([`Quote`](crate::market::Quote)). Order-by-order entries that a venue sends beside levels
 /// ([`BookOrder`](crate::market::BookOrder)) make none. Where a venue shows an instrument both ways,
 /// its book is that of the levels.
