@@ -54,6 +54,18 @@ fn quote(strategy: &mut impl Handler<MarketEvent>, us: u64, feed: u8, bid: i64, 
     strategy.on_event(&quote.into(), at(us));
 }
 
+/// Every line of a feed falls silent: its books are stale, whatever quotes say.
+fn silence(strategy: &mut impl Handler<MarketEvent>, us: u64, feed: u8) {
+    let session = Session {
+        id: [0; 16],
+        feed_sequence: 1,
+        mark: SessionMark::Silent,
+        feed,
+    };
+    strategy.on_session(&session, at(us));
+}
+
+/// A quote is a picture of all that there is, so the first one after this is trusted again.
 const fn gap(feed: u8) -> Gap {
     Gap {
         first: 1,
@@ -89,7 +101,7 @@ fn a_spread_is_wide_beside_the_usual_one_and_only_of_a_book_that_is_trusted() {
         ),
         "{told}"
     );
-    spread.on_gap(gap(1));
+    silence(&mut spread, 6, 1);
     quote(&mut spread, 6, 1, 10_000, 20_000);
     assert_eq!(spread.verdict(), told, "a stale book tells nothing");
 }
@@ -109,11 +121,29 @@ fn a_bid_above_the_other_feeds_offer_counts_for_as_long_as_both_are_trusted() {
     quote(&mut compare, 50, 2, 10_005, 10_006);
     quote(&mut compare, 60, 2, 10_006, 10_007);
     quote(&mut compare, 70, 2, 10_006, 10_008);
-    compare.on_gap(gap(1));
+    silence(&mut compare, 70, 1);
     quote(&mut compare, 1_000, 1, 10_001, 10_004);
     assert_eq!(
         compare.verdict(),
         "1 and 1 instruments, bids above the other's offer: 2, for 25 µs in all"
+    );
+}
+
+#[test]
+fn what_a_gap_took_ends_what_is_counted_and_the_next_quote_begins_anew() {
+    let mut compare = Compare::new([1, 2]);
+    begin(&mut compare, 1);
+    begin(&mut compare, 2);
+    quote(&mut compare, 10, 2, 10_005, 10_006);
+    quote(&mut compare, 20, 1, 10_000, 10_002);
+    quote(&mut compare, 30, 2, 10_005, 10_007);
+    compare.on_gap(gap(1));
+    quote(&mut compare, 100, 2, 10_005, 10_006);
+    quote(&mut compare, 200, 1, 10_000, 10_002);
+    quote(&mut compare, 205, 1, 10_000, 10_012);
+    assert_eq!(
+        compare.verdict(),
+        "1 and 1 instruments, bids above the other's offer: 2, for 15 µs in all"
     );
 }
 
