@@ -8,6 +8,13 @@ use zerocopy::byteorder::{ByteOrder, U16};
 /// Bytes of the length before each message.
 pub(super) const LENGTH_BYTES: usize = 2;
 
+/// Returns the most records that the messages of a datagram become, where none becomes more than its
+/// bytes are for: a message of one unknown byte takes three bytes of a datagram and is one record,
+/// and those that become more are longer in proportion.
+pub(super) const fn records_max(datagram_bytes: usize) -> usize {
+    datagram_bytes / (LENGTH_BYTES + 1)
+}
+
 fn length<O: ByteOrder>(bytes: [u8; LENGTH_BYTES]) -> usize {
     usize::from(U16::<O>::from_bytes(bytes).get())
 }

@@ -1,5 +1,6 @@
 //! Owns the NASDAQ feed: MoldUDP64 and ITCH 5.0, arbitrated.
 
+use super::blocks;
 use super::moldudp64::{self, Messages};
 use super::{
     ArbitratedFeed, Decode, FeedConfig, FeedCounters, Malformed, MalformedMessage, Message, Packet,
@@ -87,9 +88,7 @@ impl Protocol for Nasdaq {
     }
 
     fn datagram_records_max(datagram_bytes: usize) -> usize {
-        // A message of one unknown byte takes three bytes of a datagram and is one record; those
-        // that become more are longer in proportion.
-        datagram_bytes / 3
+        blocks::records_max(datagram_bytes)
     }
 
     fn publish(&self) {

@@ -2,6 +2,7 @@
 
 use super::{Decoder, RECORDS_MAX, is_sound};
 use crate::error::Result;
+use crate::feed::blocks;
 use crate::feed::iextp::{self, Messages, SessionId};
 use crate::feed::{
     ArbitratedFeed, Decode, FeedConfig, FeedCounters, Malformed, MalformedMessage, Message, Packet,
@@ -101,9 +102,7 @@ impl Protocol for Iex {
     }
 
     fn datagram_records_max(datagram_bytes: usize) -> usize {
-        // A message of one unknown byte takes three bytes of a datagram and is one record; those
-        // that become more are longer in proportion.
-        datagram_bytes / 3
+        blocks::records_max(datagram_bytes)
     }
 
     fn publish(&self) {
