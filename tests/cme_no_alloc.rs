@@ -9,11 +9,12 @@
     reason = "an allocator is unsafe by its trait"
 )]
 mod counting_allocator;
+mod one_line;
 
 use counting_allocator::Counting;
 use ringtape::feed::cme::SECURITIES_MAX;
 use ringtape::feed::mdp3::PacketWriter;
-use ringtape::feed::{Arrival, CmeFeed, Feed, FeedConfig};
+use ringtape::feed::{CmeFeed, Feed, FeedConfig};
 use ringtape::market::MarketEvent;
 use ringtape::record::Batch;
 
@@ -65,23 +66,7 @@ fn nothing_allocates_after_a_cme_feed_is_made() {
     };
     let mut feed = CmeFeed::new(config).expect("good");
     let mut out = Batch::<MarketEvent>::with_capacity(feed.records_max(1_500));
-    let mut now_ns = 0;
-    let allocations = ALLOCATOR.during(|| {
-        for bytes in &traffic {
-            now_ns += 1;
-            let arrival = Arrival {
-                line: 0,
-                bytes,
-                datagram_bytes: bytes.len(),
-                ts_recv_ns: now_ns,
-                seen_ns: now_ns,
-            };
-            feed.on_datagram(arrival, &mut out);
-            feed.on_time(now_ns, &mut out);
-            out.clear();
-        }
-        feed.close(now_ns, &mut out);
-    });
+    let allocations = ALLOCATOR.during(|| one_line::run(&mut feed, &traffic, &mut out));
     assert_eq!(allocations, 0);
     let ledger = feed.ledger();
     assert!(ledger.closes() && ledger.lost() > 60);
