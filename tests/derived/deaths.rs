@@ -9,9 +9,23 @@ use ringtape::error::Error;
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
 use ringtape::net::Line;
-use ringtape::pipeline::{Pipeline, Settings};
+use ringtape::pipeline::{Pipeline, Report, Settings};
 use ringtape::record::{Gap, Session};
 use ringtape::wait::WaitStrategy;
+
+/// Runs a pipeline of one line over packets that end with the session.
+fn run(pipeline: Pipeline<MarketEvent>, stream: &[Vec<u8>]) -> Report {
+    let running = pipeline.start().unwrap();
+    let sender = &senders(&running)[0];
+    for (sent, bytes) in (1_u64..).zip(stream) {
+        sender.send(bytes).unwrap();
+        // Never more in flight than the socket holds.
+        wait_received(&running, sent.saturating_sub(100));
+    }
+    wait_until("the end of the session", || running.has_ended());
+    running.stop();
+    running.join()
+}
 
 /// Panics at its tenth event.
 #[derive(Default)]
@@ -43,16 +57,7 @@ fn a_derived_subscriber_that_dies_is_reported_and_holds_nobody_up() {
     let handler = BookHandler::new(few_books(), &config(&RULES), output).unwrap();
     let source = settings(None, Contract::Lossless, 4_096);
     let books = pipeline.subscribe("books", source, handler);
-    let running = pipeline.start().unwrap();
-    let sender = &senders(&running)[0];
-    for (sent, bytes) in (1_u64..).zip(&stream) {
-        sender.send(bytes).unwrap();
-        // Never more in flight than the socket holds.
-        wait_received(&running, sent.saturating_sub(100));
-    }
-    wait_until("the end of the session", || running.has_ended());
-    running.stop();
-    let mut report = running.join();
+    let mut report = run(pipeline, &stream);
     assert!(report.closes() && !report.is_lossless());
     assert!(report.take(mortal).is_none());
     let error = report.subscribers[0].error.as_ref().unwrap();
@@ -110,16 +115,7 @@ fn a_handler_that_dies_ends_the_bus_that_it_publishes_to() {
         let bomb = Bomb { books, events: 0 };
         let source = settings(core, Contract::Lossless, 4_096);
         pipeline.subscribe("bomb", source, bomb);
-        let running = pipeline.start().unwrap();
-        let sender = &senders(&running)[0];
-        for (sent, bytes) in (1_u64..).zip(&stream) {
-            sender.send(bytes).unwrap();
-            // Never more in flight than the socket holds.
-            wait_received(&running, sent.saturating_sub(100));
-        }
-        wait_until("the end of the session", || running.has_ended());
-        running.stop();
-        let mut report = running.join();
+        let mut report = run(pipeline, &stream);
         assert!(report.closes());
         assert!(report.subscribers[1].error.is_some());
         let keep = report.take(keep).unwrap();
