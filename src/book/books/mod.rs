@@ -386,8 +386,8 @@ impl Books {
         } else if marks.has(Marks::SNAPSHOT) {
             self.spoil_picture(index, at.ts_recv_ns);
         } else if !marks.has(Marks::JOINED) {
-            // Also a book that is stale for now: it may cease to be, and this would be forgotten.
-            // What is not complete contradicts events by itself: it goes on being completed.
+            // A book that was joined in the middle contradicts events by itself. Any other is broken
+            // from here on, also one that is stale for a reason that may pass.
             self.mark(index, Marks::BROKEN, at.ts_recv_ns);
         }
     }
