@@ -45,6 +45,8 @@ pub mod inspect;
 mod instrument;
 pub mod interrupt;
 pub mod new_york;
+#[allow(dead_code, reason = "`latency` and `doctor` call it")]
+mod noise;
 pub mod output;
 pub mod packets;
 mod place;
