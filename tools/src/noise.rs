@@ -78,9 +78,9 @@ impl Noise {
 pub(crate) fn probe(core: usize, duration: Duration) -> Result<Noise> {
     let watch = move || {
         cpu::pin(core)?;
-        let mut stalls_ns = Vec::with_capacity(STALLS_MAX + 1);
-        // Writes the pages now, so that they do not fault while the clock runs.
-        stalls_ns.resize(STALLS_MAX + 1, 0_u64);
+        // Ones, not zeros: those would come as pages that fault when they are first written to,
+        // while the clock runs.
+        let mut stalls_ns = vec![1_u64; STALLS_MAX + 1];
         stalls_ns.clear();
         let clock = SystemClock;
         let begin_ns = clock.now_ns();
