@@ -1,4 +1,7 @@
 //! Owns what a poll loop does when there was nothing to do.
+//!
+//! What that costs in system calls stands with those of the stages, in the table of
+//! [`stage`](crate::stage#the-contract-of-the-hot-path).
 
 use std::hint::spin_loop;
 use std::thread;
@@ -77,7 +80,8 @@ impl Idle {
 
     /// Waits as the strategy says after a poll that did `work`; not at all after work was done.
     ///
-    /// Hot path: no allocation; no system call with `Spin` and `SpinPause`.
+    /// Hot path: no allocation; no system call with `Spin` and `SpinPause`, at most one with
+    /// `Yield` and `Park`.
     #[inline]
     pub fn after(&mut self, work: usize) {
         if work > 0 {
@@ -85,24 +89,93 @@ impl Idle {
             self.park = PARK_MIN;
             return;
         }
-        match self.strategy {
-            WaitStrategy::Spin => {}
-            WaitStrategy::SpinPause => spin_loop(),
-            WaitStrategy::Yield => self.spin_then_yield(),
-            WaitStrategy::Park if self.empty_polls < POLLS_BEFORE_PARK => self.spin_then_yield(),
-            WaitStrategy::Park => {
-                thread::park_timeout(self.park);
-                self.park = (self.park * 2).min(PARK_MAX);
-            }
+        match self.rest() {
+            Rest::Nothing => {}
+            Rest::Pause => spin_loop(),
+            Rest::Yield => thread::yield_now(),
+            Rest::Park(time) => thread::park_timeout(time),
         }
     }
 
-    fn spin_then_yield(&mut self) {
-        if self.empty_polls < POLLS_BEFORE_YIELD {
-            spin_loop();
-        } else {
-            thread::yield_now();
+    /// Counts an empty poll and decides what comes after it.
+    fn rest(&mut self) -> Rest {
+        let empty_polls = self.empty_polls;
+        match self.strategy {
+            WaitStrategy::Spin => return Rest::Nothing,
+            WaitStrategy::SpinPause => return Rest::Pause,
+            WaitStrategy::Park if empty_polls >= POLLS_BEFORE_PARK => {
+                let time = self.park;
+                self.park = (time * 2).min(PARK_MAX);
+                return Rest::Park(time);
+            }
+            WaitStrategy::Yield | WaitStrategy::Park => {}
         }
-        self.empty_polls = self.empty_polls.saturating_add(1);
+        self.empty_polls = empty_polls.saturating_add(1);
+        if empty_polls < POLLS_BEFORE_YIELD {
+            Rest::Pause
+        } else {
+            Rest::Yield
+        }
+    }
+}
+
+/// What comes after an empty poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    Pause,
+    /// One `sched_yield`.
+    Yield,
+    /// One `futex` that lasts at least this long, unless the thread is woken.
+    Park(Duration),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the first `count` empty polls are followed by, neighbours that are equal as one.
+    fn rests(idle: &mut Idle, count: u32) -> Vec<(Rest, u32)> {
+        let mut runs: Vec<(Rest, u32)> = Vec::new();
+        for _ in 0..count {
+            let rest = idle.rest();
+            match runs.last_mut() {
+                Some((last, times)) if *last == rest => *times += 1,
+                _ => runs.push((rest, 1)),
+            }
+        }
+        runs
+    }
+
+    #[test]
+    fn each_strategy_rests_as_long_as_it_says_and_begins_again_after_work() {
+        let micros = Duration::from_micros;
+        let spun = (Rest::Pause, POLLS_BEFORE_YIELD);
+        let parks = [50, 100, 200, 400, 800].map(|time| (Rest::Park(micros(time)), 1));
+        for (strategy, expected) in [
+            (WaitStrategy::Spin, vec![(Rest::Nothing, 1_000)]),
+            (WaitStrategy::SpinPause, vec![(Rest::Pause, 1_000)]),
+            (WaitStrategy::Yield, vec![spun, (Rest::Yield, 936)]),
+            (
+                WaitStrategy::Park,
+                [spun, (Rest::Yield, 192)]
+                    .into_iter()
+                    .chain(parks)
+                    .chain([(Rest::Park(micros(1_000)), 739)])
+                    .collect(),
+            ),
+        ] {
+            let mut idle = Idle::new(strategy);
+            assert_eq!(rests(&mut idle, 1_000), expected, "{strategy:?}");
+            idle.after(1);
+            assert_eq!(rests(&mut idle, 1_000), expected, "{strategy:?} after work");
+        }
+    }
+
+    #[test]
+    fn a_loop_that_is_idle_for_ever_goes_on_as_it_was() {
+        let mut idle = Idle::new(WaitStrategy::Yield);
+        idle.empty_polls = u32::MAX;
+        assert_eq!(rests(&mut idle, 2), [(Rest::Yield, 2)]);
     }
 }
