@@ -71,8 +71,9 @@
 //! In layers: each module may use those above it, never its neighbours or those below;
 //! `tests/tidy.rs` holds them to it.
 //!
-//! * [`error`]: failures, in three classes. [`record`]: 64 bytes, their kinds, their numbers, the
-//!   digest. [`wait`]: what an idle poll loop does.
+//! * [`error`]: failures, in three classes. `memory`: what is there before it is needed. [`wait`]: what
+//!   an idle poll loop does.
+//! * [`record`]: 64 bytes, their kinds, their numbers, the digest.
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
 //!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
 //!   of that name: compressed files that are read at any offset. [`latency`]: histograms.
@@ -142,6 +143,7 @@
 extern crate self as ringtape;
 
 pub mod error;
+mod memory;
 pub mod record;
 pub mod wait;
 

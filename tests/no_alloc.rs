@@ -72,6 +72,9 @@ fn check(combination: Combination, rig: Rig, server: &Server, traffic: &[(usize,
     for subscriber in &report.subscribers {
         let latency = subscriber.latency.as_ref().unwrap();
         let measured = latency.wire_to_handler.summary();
-        assert_eq!(measured.count + measured.out_of_range, subscriber.account.handled);
+        assert_eq!(
+            measured.count + measured.out_of_range,
+            subscriber.account.handled
+        );
     }
 }

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library by layer. Each may use those of layers before its own.
-const LAYERS: [&[&str]; 6] = [
-    &["error", "record", "wait"],
+const LAYERS: [&[&str]; 7] = [
+    &["error", "memory", "wait"],
+    &["record"],
     &[
         "archive", "clock", "counters", "cpu", "handler", "latency", "market",
     ],

@@ -14,6 +14,7 @@ use super::counters::{Arrival, Tally};
 use super::socket::LineSocket;
 use super::{Config, Datagram, Flow, Stamps, stride};
 use crate::clock::Clock;
+use crate::memory;
 use std::os::fd::RawFd;
 use std::{io, mem, ptr};
 
@@ -66,8 +67,8 @@ impl Mmsg {
             Stamps::Batch => 0,
         };
         let stride = stride(datagram_bytes_max);
-        let mut payload = vec![0; batch_max * stride];
-        let mut control = vec![0; batch_max * control_bytes];
+        let mut payload = memory::filled(0, batch_max * stride).into_vec();
+        let mut control = memory::filled(0, batch_max * control_bytes).into_vec();
         let mut iovecs: Vec<_> = (0..batch_max)
             .map(|i| libc::iovec {
                 iov_base: payload.as_mut_ptr().wrapping_add(i * stride).cast(),

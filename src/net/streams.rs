@@ -13,6 +13,7 @@ use super::Flow;
 use crate::clock::Clock;
 use crate::counters::Counter;
 use crate::error::{Error, Result};
+use crate::memory;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashSet;
 use std::io::{self, Read as _};
@@ -328,11 +329,11 @@ impl Stream {
         Self {
             address,
             state: State::Down,
-            inbox: vec![0; INBOX_BYTES].into(),
+            inbox: memory::filled(0, INBOX_BYTES),
             from: 0,
             to: 0,
             seen_ns: 0,
-            outbox: vec![0; OUTBOX_BYTES].into(),
+            outbox: memory::filled(0, OUTBOX_BYTES),
             pending: 0,
             left: None,
         }

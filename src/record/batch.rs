@@ -1,6 +1,7 @@
 //! Owns the batch: where records get their numbers before they are published.
 
 use super::{DeadLetter, Event, Gap, Record, Sequence, Session};
+use crate::memory;
 
 /// Records that are numbered but not yet published, in a buffer of fixed capacity.
 ///
@@ -40,7 +41,7 @@ impl<E: Event> Batch<E> {
     #[must_use]
     pub fn starting_at(first: Sequence, capacity: usize) -> Self {
         Self {
-            records: Vec::with_capacity(capacity),
+            records: memory::with_capacity(capacity),
             first,
         }
     }

@@ -86,7 +86,11 @@ impl fmt::Display for Combination {
             journaled,
         } = self;
         let journal = if *journaled { ", journal" } else { "" };
-        write!(f, "{backend:?}, {stamps:?} stamps, {}{journal}", wait.name())
+        write!(
+            f,
+            "{backend:?}, {stamps:?} stamps, {}{journal}",
+            wait.name()
+        )
     }
 }
 

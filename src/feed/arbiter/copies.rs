@@ -2,6 +2,7 @@
 //! what each number said, and when and by whom it came.
 
 use crate::latency::Histogram;
+use crate::memory;
 
 /// One delivered number, or nothing: in eight bytes, because each message writes one.
 ///
@@ -59,7 +60,7 @@ impl Copies {
     pub(super) fn new(len: usize, lines: usize) -> Self {
         let len = if lines > 1 { len } else { 0 };
         Self {
-            delivered: vec![Delivered::NOTHING; len].into_boxed_slice(),
+            delivered: memory::filled(Delivered::NOTHING, len),
             mask: (len as u64).wrapping_sub(1),
             ahead: (0..lines).map(|_| Histogram::new()).collect(),
         }

@@ -1,6 +1,7 @@
 //! Owns the two memories of the arbiter: when and by whom numbers were told of that have not come,
 //! and which numbers were given up.
 
+use crate::memory;
 use std::collections::VecDeque;
 
 /// Ranges of given-up numbers that are remembered, to tell a late message from a duplicate.
@@ -25,7 +26,7 @@ pub(super) struct Reveals(VecDeque<Reveal>);
 
 impl Reveals {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self(VecDeque::with_capacity(capacity))
+        Self(memory::with_capacity(capacity).into())
     }
 
     pub(super) fn push(&mut self, reveal: Reveal) {
@@ -90,7 +91,7 @@ pub(super) struct GivenUp {
 impl GivenUp {
     pub(super) fn new() -> Self {
         Self {
-            ranges: VecDeque::with_capacity(GIVEN_UP_RANGES),
+            ranges: memory::with_capacity(GIVEN_UP_RANGES).into(),
             end: 0,
         }
     }

@@ -1,6 +1,7 @@
 //! Owns the arbitration window: what is held behind a hole, and why a number is missing so far.
 
 use super::{Message, Origin};
+use crate::memory;
 use crate::record::GapCause;
 
 const HELD: u8 = 1;
@@ -46,17 +47,16 @@ impl Window {
             len.is_power_of_two(),
             "invariant: the configuration was checked"
         );
-        // Values that are not zero make the allocation touch its pages now, not at the first hole.
         let slot = Slot {
-            ts_recv_ns: u64::MAX,
+            ts_recv_ns: 0,
             message_bytes: 0,
             line: 0,
             origin: Origin::First,
         };
         Self {
-            marks: vec![0; len].into_boxed_slice(),
-            slots: vec![slot; len].into_boxed_slice(),
-            bytes: vec![u8::MAX; len * held_bytes].into_boxed_slice(),
+            marks: memory::filled(0, len),
+            slots: memory::filled(slot, len),
+            bytes: memory::filled(0, len * held_bytes),
             held_bytes,
             mask: len as u64 - 1,
             marked: 0,

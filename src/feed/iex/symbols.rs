@@ -1,6 +1,7 @@
 //! Owns the numbers of instruments: the venue has names only, and events have numbers.
 
 use crate::market::Symbol;
+use crate::memory;
 
 /// The most instruments of a feed: more than twice as many as are listed in the United States.
 pub const INSTRUMENTS_MAX: u32 = 1 << 15;
@@ -48,7 +49,7 @@ impl Symbols {
         let slots = vec![free; SLOTS].into_boxed_slice().try_into();
         Self {
             slots: slots.expect("invariant: as long as it was made"),
-            names: Vec::with_capacity(usize::try_from(INSTRUMENTS_MAX).unwrap_or(0)),
+            names: memory::with_capacity(usize::try_from(INSTRUMENTS_MAX).unwrap_or(0)),
         }
     }
 

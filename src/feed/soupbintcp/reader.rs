@@ -1,6 +1,7 @@
 //! Owns the way from a stream of bytes to packets, wherever the stream is cut.
 
 use super::packet::{End, Fault, LENGTH_BYTES, PACKET_BYTES_MAX, Raw};
+use crate::memory;
 use std::fmt;
 
 /// Bytes after which a packet's type is known.
@@ -41,7 +42,7 @@ impl Reader {
     pub fn new(from: End) -> Self {
         Self {
             from,
-            held: vec![0; PACKET_BYTES_MAX].into(),
+            held: memory::filled(0, PACKET_BYTES_MAX),
             used: 0,
             broken: false,
         }
