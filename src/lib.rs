@@ -104,9 +104,9 @@
 //!   a replay are the same input.
 //! * What may have brought numbers that nobody knows of (datagrams that the kernel dropped before
 //!   the venue told its last number, sessions that are not followed) is not called lossless.
-//! * After start, the hot path does not allocate (`tests/no_alloc.rs`), and the only system call
-//!   of the ingest thread is `io_uring_enter`, at most one a batch (`tests/system_calls.rs`);
-//!   a `read` of each TCP connection, and what the wait strategy asks for, come on top.
+//! * After the start, the hot path does not allocate and memory that it writes to is there; which
+//!   thread makes which system calls, and how many, stands in one table that the tests read and hold:
+//!   [the contract of the hot path](stage#the-contract-of-the-hot-path).
 //! * A book's top changes with whole groups of events only. The same records give the same books and
 //!   the same derived events, live, replayed and replayed in parts. What contradicts a book is
 //!   counted and named, and the book is not called trusted until it is whole again.

@@ -183,6 +183,15 @@ pub struct Rig {
 impl Rig {
     /// Starts a pipeline with two lines whose feed asks `server` for what is missing.
     pub fn start(combination: Combination, server: &Server) -> Result<Self> {
+        Self::start_with(combination, server, |_| {})
+    }
+
+    /// The same, with a journal that is `set` up otherwise.
+    pub fn start_with(
+        combination: Combination,
+        server: &Server,
+        set: impl FnOnce(&mut JournalSettings),
+    ) -> Result<Self> {
         let cores = Cores::choose();
         let mut pipeline = Pipeline::new(Settings {
             net: net::Config {
@@ -206,10 +215,10 @@ impl Rig {
         subscribe(&mut pipeline, &cores);
         let folder = Folder::new();
         if combination.journaled {
-            pipeline.journal(JournalSettings {
-                core: Some(cores.others),
-                ..JournalSettings::new(folder.path().join("tape"))
-            });
+            let mut journal = JournalSettings::new(folder.path().join("tape"));
+            journal.core = Some(cores.others);
+            set(&mut journal);
+            pipeline.journal(journal);
         }
         let polls = cores.count_polls(&mut pipeline);
         let running = pipeline.start()?;
