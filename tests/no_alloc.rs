@@ -23,7 +23,7 @@ use support::{heartbeat, packets, wait_received, wait_until};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::new();
 
-const MESSAGES: u64 = 2_000;
+const MESSAGES: u64 = 1_000;
 
 #[test]
 fn nothing_allocates_between_the_start_and_the_stop() {

@@ -11,7 +11,6 @@
 use crate::support::Folder;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::process::Command;
 
 /// What begins and ends the windows.
@@ -19,7 +18,7 @@ pub const MARKS: [&str; 3] = ["MARK-FIRST", "MARK-SECOND", "MARK-THIRD"];
 
 /// Sets a mark, in the run.
 pub fn mark(index: usize) {
-    writeln!(std::io::stderr(), "{}", MARKS[index]).unwrap();
+    eprintln!("{}", MARKS[index]);
 }
 
 /// How often what was called, by name.
