@@ -219,6 +219,8 @@ impl Rig {
             journal.core = Some(cores.others);
             // Room for all that is sent; touching a ring of 64 MiB each time would take long.
             journal.capacity = 1 << 14;
+            // Several frames, whoever is how fast.
+            journal.framing.frame_records = 256;
             set(&mut journal);
             pipeline.journal(journal);
         }
