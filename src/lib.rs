@@ -71,8 +71,8 @@
 //! In layers: each module may use those above it, never its neighbours or those below;
 //! `tests/tidy.rs` holds them to it.
 //!
-//! * [`error`]: failures, in three classes. `memory`: what is there before it is needed. [`wait`]: what
-//!   an idle poll loop does.
+//! * [`error`]: failures, in three classes. `memory`: what is there before it is needed.
+//!   [`wait`]: what an idle poll loop does.
 //! * [`record`]: 64 bytes, their kinds, their numbers, the digest.
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
 //!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
@@ -105,8 +105,8 @@
 //! * What may have brought numbers that nobody knows of (datagrams that the kernel dropped before
 //!   the venue told its last number, sessions that are not followed) is not called lossless.
 //! * After the start, the hot path does not allocate and memory that it writes to is there; which
-//!   thread makes which system calls, and how many, stands in one table that the tests read and hold:
-//!   [the contract of the hot path](stage#the-contract-of-the-hot-path).
+//!   thread makes which system calls, and how many, stands in one table that the tests read and
+//!   hold: [the contract of the hot path](stage#the-contract-of-the-hot-path).
 //! * A book's top changes with whole groups of events only. The same records give the same books and
 //!   the same derived events, live, replayed and replayed in parts. What contradicts a book is
 //!   counted and named, and the book is not called trusted until it is whole again.

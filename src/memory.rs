@@ -1,8 +1,8 @@
 //! Owns memory that is there before it is needed: allocated, and written once.
 //!
 //! What an allocator hands out, above all where zeros are asked for, is often only promised: the
-//! kernel maps each page when it is first written, which costs the thread that does so a page fault.
-//! For the hot path that is done where it is allocated.
+//! kernel maps each page when it is first written, which costs the thread that does so a page
+//! fault. For the hot path that is done where it is allocated.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;

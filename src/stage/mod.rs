@@ -6,14 +6,15 @@
 //!
 //! # The contract of the hot path
 //!
-//! **Memory.** From the start to the stop no thread of a pipeline allocates or releases any, but for
-//! a new segment of a journal and for a journal that cannot be written. What is written to is there
-//! and was written to before the start: a thread meets at most 8 minor page faults, in its first
-//! moments (its code, its stack), then none, and no major one.
+//! **Memory.** From the start to the stop no thread of a pipeline allocates or releases any, but
+//! for a new segment of a journal and for a journal that cannot be written. What is written to is
+//! there and was written to before the start: a thread meets at most 8 minor page faults, in its
+//! first moments (its code, its stack), then none, and no major one.
 //!
-//! **System calls.** A thread makes those of the stages that it polls and, after a poll in which none
-//! of them had work, those of the [`WaitStrategy`](crate::wait::WaitStrategy); no other than in this
-//! table. Where stages share a thread their rows add up. A handler's own calls are the handler's.
+//! **System calls.** A thread makes those of the stages that it polls and, after a poll in which
+//! none of them had work, those of the [`WaitStrategy`](crate::wait::WaitStrategy); no other than
+//! in this table. Where stages share a thread their rows add up. A handler's own calls are the
+//! handler's.
 //!
 //! | who | with | system calls | at most, of each |
 //! |---|---|---|---|
@@ -38,18 +39,18 @@
 //! | every thread | a clock source other than tsc | `clock_gettime` | 1 a reading |
 //!
 //! With io_uring nothing is called while nothing arrives, and a million events cost ingest at most
-//! 1.1 million calls, when each has a datagram and each datagram is a batch of its own. The one more in ten is the kernel asking
-//! for a call on account of a datagram that the call before had already brought
-//! ([`enters_idle`](crate::net::NetCounters::enters_idle)); a re-arm follows an empty datagram, or
-//! buffers that ran out. `getsockopt`, `getpeername` and `getsockname` are called only while a
-//! connection is being made. `yield` begins with the 65th idle poll in a row; `park` yields 192
-//! times and then sleeps, 50 µs at first and up to 1 ms. A lock that two threads want would be a
-//! `futex`: with the other strategies there is none.
+//! 1.1 million calls, when each has a datagram and each datagram is a batch of its own. The one
+//! more in ten is the kernel asking for a call on account of a datagram that the call before had
+//! already brought ([`enters_idle`](crate::net::NetCounters::enters_idle)); a re-arm follows an
+//! empty datagram, or buffers that ran out. `getsockopt`, `getpeername` and `getsockname` are
+//! called only while a connection is being made. `yield` begins with the 65th idle poll in a row;
+//! `park` yields 192 times and then sleeps, 50 µs at first and up to 1 ms. A lock that two threads
+//! want would be a `futex`: with the other strategies there is none.
 //!
-//! `tests/system_calls.rs` reads this table and holds the threads of every wait strategy and backend
-//! to it, with and without a journal, with handlers that lose and that make the feed wait, latency
-//! measured. `tests/no_alloc.rs`, `tests/no_alloc_stream.rs` and `tests/page_faults.rs` do so for
-//! memory.
+//! `tests/system_calls.rs` reads this table and holds the threads of every wait strategy and
+//! backend to it, with and without a journal, with handlers that lose and that make the feed wait,
+//! latency measured. `tests/no_alloc.rs`, `tests/no_alloc_stream.rs` and `tests/page_faults.rs` do
+//! so for memory.
 
 mod handle;
 mod ingest;

@@ -75,7 +75,8 @@ pub fn trace(variable: &str, value: &str, name: &str) -> Result<Traced, String> 
 }
 
 impl Traced {
-    /// What the run counted between marks `window` and `window + 1`: its lines `COUNT window n name`.
+    /// What the run counted between marks `window` and `window + 1`: its lines
+    /// `COUNT window n name`.
     pub fn counts(&self, window: usize) -> BTreeMap<String, u64> {
         let prefix = format!("COUNT {window} ");
         let lines = self
