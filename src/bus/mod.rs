@@ -46,7 +46,9 @@ pub enum Contract {
 pub struct Passage {
     /// UNIX nanoseconds at which its batch was seen.
     pub seen_ns: u64,
-    /// UNIX nanoseconds at which its records were committed.
+    /// UNIX nanoseconds at which it was arbitrated and decoded.
+    pub decoded_ns: u64,
+    /// UNIX nanoseconds at which its records were handed to this subscriber's ring.
     pub published_ns: u64,
 }
 

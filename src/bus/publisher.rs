@@ -142,10 +142,31 @@ impl<E: Event> Publisher<E> {
     /// Hot path: no allocation, no system call, no waiting.
     #[must_use = "a backlog means: take in nothing more before it is gone"]
     pub fn commit(&mut self, passage: Passage) -> bool {
+        self.commit_timed(passage, || passage.published_ns)
+    }
+
+    /// As [`commit`](Self::commit), with a reading of the clock (`now_ns`) for each subscriber that
+    /// wants passages and is served behind another: `passage` says when the first is.
+    ///
+    /// Hot path: no allocation, no waiting, no system call but those of `now_ns`.
+    #[must_use = "a backlog means: take in nothing more before it is gone"]
+    pub fn commit_timed(
+        &mut self,
+        mut passage: Passage,
+        mut now_ns: impl FnMut() -> u64,
+    ) -> bool {
         let (records, next) = (self.batch.records(), self.batch.next_sequence());
         let mut all_done = true;
+        // Whether a ring was filled since the latest reading.
+        let mut filled = false;
         for lane in &mut self.lanes {
+            let done = lane.done;
+            if filled && lane.passages.is_some() && done != next {
+                passage.published_ns = now_ns();
+                filled = false;
+            }
             lane.hand_over(records, next, passage);
+            filled |= lane.done != done;
             all_done &= lane.done == next;
         }
         if all_done {

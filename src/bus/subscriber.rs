@@ -18,6 +18,8 @@ pub enum Delivery<'a, E: Event> {
         record: &'a Record<E>,
         /// When its datagram passed the ingest stage, where the subscription asked for it.
         passage: Option<Passage>,
+        /// How many records were ready behind it at the last look at the publisher's line.
+        ready_behind: usize,
         /// True on the last record that is ready now.
         end_of_batch: bool,
     },
@@ -109,6 +111,7 @@ impl<E: Event> Subscriber<E> {
             let goes_on = each(Delivery::Record {
                 record,
                 passage,
+                ready_behind: left,
                 end_of_batch: left == 0,
             });
             self.expected = sequence.next();

@@ -65,6 +65,7 @@ fn commit(publisher: &mut Bus) -> bool {
     let seen_ns = publisher.batch().next_sequence().get() - 1;
     publisher.commit(Passage {
         seen_ns,
+        decoded_ns: seen_ns,
         published_ns: seen_ns + 1,
     })
 }

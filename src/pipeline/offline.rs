@@ -257,6 +257,7 @@ impl<E: Event> Offline<E> {
         }
         let passage = Passage {
             seen_ns: self.now_ns,
+            decoded_ns: self.now_ns,
             published_ns: self.now_ns,
         };
         // A ring that is too small for the rest is emptied by the stages behind it.

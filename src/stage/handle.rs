@@ -1,11 +1,11 @@
 //! Owns the stage that gives a subscriber's records to a handler.
 
 use super::Stage;
-use crate::bus::{Account, Books, Delivery, Subscriber};
+use crate::bus::{Account, Books, Delivery, Passage, Subscriber};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::handler::{Handler, Ran, Run, Tally};
-use crate::latency::{Latency, Readings};
+use crate::latency::{Exemplar, Latency, Readings, Recorder};
 use crate::record::{Digest, Event};
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ enum State {
 #[derive(Debug)]
 struct Stopwatch<C> {
     clock: C,
-    latency: Option<Latency>,
+    recorder: Option<Recorder>,
 }
 
 /// What is left of a [`HandleStage`] that has ended.
@@ -82,7 +82,7 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
             ran: None,
             stopwatch: Stopwatch {
                 clock,
-                latency: measure.then(Latency::default),
+                recorder: measure.then(Recorder::default),
             },
         }
     }
@@ -106,7 +106,7 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
             account: self.books.account(),
             tally,
             digest,
-            latency: self.stopwatch.latency,
+            latency: self.stopwatch.recorder.map(Recorder::into_latency),
             error,
         }
     }
@@ -154,8 +154,10 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
                 *state = State::Finished;
                 return 0;
             }
+            let mut place = 0;
             let deliveries = subscriber.poll_while(RECORDS_PER_POLL, |delivery| {
-                deliver(run, stopwatch, delivery);
+                deliver(run, stopwatch, place, delivery);
+                place += 1;
                 run.is_ready::<E>()
             });
             if deliveries == 0 && subscriber.is_closed() {
@@ -179,29 +181,50 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
 fn deliver<E: Event, H: Handler<E>, C: Clock>(
     run: &mut Run<H>,
     stopwatch: &mut Stopwatch<C>,
+    place: u64,
     delivery: Delivery<'_, E>,
 ) {
     match delivery {
         Delivery::Record {
             record,
             passage,
+            ready_behind,
             end_of_batch,
         } => {
-            if let Some(latency) = &mut stopwatch.latency {
+            if let Some(recorder) = &mut stopwatch.recorder {
                 let handler_ns = stopwatch.clock.now_ns();
-                let wire_ns = record.ts_recv_ns();
-                match passage {
-                    Some(passage) => latency.record(Readings {
-                        wire_ns,
-                        seen_ns: passage.seen_ns,
-                        published_ns: passage.published_ns,
-                        handler_ns,
-                    }),
-                    None => latency.wire_to_handler.record(wire_ns, handler_ns),
-                }
+                recorder.record(Exemplar {
+                    sequence: record.sequence(),
+                    kind: record.kind(),
+                    readings: readings(record.ts_recv_ns(), passage, handler_ns),
+                    has_hops: passage.is_some(),
+                    ready_behind: ready_behind as u64,
+                    place,
+                    before_ns: None,
+                });
             }
             run.record(record, end_of_batch);
         }
         Delivery::Overrun(gap) => run.overrun::<E>(gap),
+    }
+}
+
+/// Puts the readings together; without a passage those in between are the wire's.
+fn readings(wire_ns: u64, passage: Option<Passage>, handler_ns: u64) -> Readings {
+    let Passage {
+        seen_ns,
+        decoded_ns,
+        published_ns,
+    } = passage.unwrap_or(Passage {
+        seen_ns: wire_ns,
+        decoded_ns: wire_ns,
+        published_ns: wire_ns,
+    });
+    Readings {
+        wire_ns,
+        seen_ns,
+        decoded_ns,
+        published_ns,
+        handler_ns,
     }
 }

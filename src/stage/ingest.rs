@@ -52,8 +52,8 @@ pub struct IngestStage<E: Event, C> {
     clock: C,
     counters: Arc<IngestCounters>,
     wait: Wait,
-    /// The batch that the backlog belongs to.
-    last_seen_ns: u64,
+    /// When the batch that the backlog belongs to was seen, and when it was decoded.
+    passage: Passage,
     /// Polls since time was last passed on to the feeds.
     polls_busy: u32,
     /// How many feeds have been closed.
@@ -133,7 +133,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             clock,
             counters: Arc::default(),
             wait: Wait::default(),
-            last_seen_ns: 0,
+            passage: Passage::default(),
             polls_busy: 0,
             closed_feeds: 0,
             state: State::Running,
@@ -189,10 +189,12 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             return true;
         }
         let now_ns = self.clock.now_ns();
-        let flushed = publisher.commit(Passage {
-            seen_ns: self.last_seen_ns,
+        // The wait for room belongs to the hop from decoding to the ring.
+        let passage = Passage {
             published_ns: now_ns,
-        });
+            ..self.passage
+        };
+        let flushed = publisher.commit_timed(passage, || self.clock.now_ns());
         if flushed {
             self.wait.end(now_ns, &self.counters);
         }
@@ -207,7 +209,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             feeds,
             publisher,
             clock,
-            last_seen_ns,
+            passage,
             wait,
             counters,
             ..
@@ -215,7 +217,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         let Some(publisher) = publisher else { return 0 };
         receiver.receive(&*clock, |datagram: Datagram<'_>| {
             let route = routes[datagram.line];
-            *last_seen_ns = datagram.seen_ns;
+            passage.seen_ns = datagram.seen_ns;
             let arrival = Arrival {
                 line: route.line,
                 bytes: datagram.bytes,
@@ -224,7 +226,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
                 seen_ns: datagram.seen_ns,
             };
             feeds[route.feed].on_datagram(arrival, publisher.batch());
-            publish(publisher, clock, datagram.seen_ns, wait, counters)
+            publish(publisher, clock, passage, wait, counters)
         })
     }
 
@@ -261,7 +263,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             feeds,
             publisher,
             clock,
-            last_seen_ns,
+            passage,
             wait,
             counters,
             ..
@@ -274,7 +276,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         streams.receive(&*clock, |incident: Incident<'_>| {
             let Route { feed, line } = stream_routes[incident.line];
             let (feed, seen_ns) = (&mut feeds[feed], incident.seen_ns);
-            *last_seen_ns = seen_ns;
+            passage.seen_ns = seen_ns;
             match incident.event {
                 StreamEvent::Bytes(bytes) => {
                     let arrival = Arrival {
@@ -293,7 +295,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
                     feed.on_link(line, LinkChange::Closed, seen_ns, publisher.batch());
                 }
             }
-            publish(publisher, clock, seen_ns, wait, counters)
+            publish(publisher, clock, passage, wait, counters)
         })
     }
 
@@ -354,15 +356,15 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         }
         call(self.feeds[feed].as_mut(), publisher.batch());
         if publisher.has_backlog() {
-            self.last_seen_ns = now_ns;
+            self.passage.seen_ns = now_ns;
             // A refusal leaves a backlog, which `flush` deals with before anything else happens.
-            let committed = publisher.commit(Passage {
-                seen_ns: now_ns,
-                published_ns: now_ns,
-            });
-            if !committed {
-                self.wait.begin(now_ns, &self.counters);
-            }
+            _ = publish(
+                publisher,
+                &self.clock,
+                &mut self.passage,
+                &mut self.wait,
+                &self.counters,
+            );
         }
         true
     }
@@ -388,7 +390,7 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
                 let received = self.receive() + self.receive_streams();
                 if received > 0 {
                     self.set_links();
-                    self.send_requests(self.last_seen_ns);
+                    self.send_requests(self.passage.seen_ns);
                 }
                 self.polls_busy += 1;
                 let quiet = self.receiver.is_quiet() && self.streams.is_quiet();
@@ -428,28 +430,28 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
     }
 }
 
-/// Hands over what a feed has written, if anything. Says to pause when there is no room for more.
+/// Hands over what a feed has written, if anything; `passage` says when its batch was seen, and is
+/// told the rest. Says to pause when there is no room for more.
 #[inline(always)]
 fn publish<E: Event, C: Clock>(
     publisher: &mut Publisher<E>,
     clock: &C,
-    seen_ns: u64,
+    passage: &mut Passage,
     wait: &mut Wait,
     counters: &IngestCounters,
 ) -> Flow {
     if publisher.batch().records().is_empty() {
         return Flow::Continue;
     }
-    let published_ns = if publisher.wants_passages() {
+    passage.decoded_ns = if publisher.wants_passages() {
         clock.now_ns()
     } else {
-        seen_ns
+        passage.seen_ns
     };
-    let passage = Passage {
-        seen_ns,
-        published_ns,
-    };
-    if publisher.commit(passage) {
+    // Also when the first subscriber is served: nothing lies between that another reading could
+    // tell. Those behind it get readings of their own.
+    passage.published_ns = passage.decoded_ns;
+    if publisher.commit_timed(*passage, || clock.now_ns()) {
         return Flow::Continue;
     }
     wait.begin(clock.now_ns(), counters);

@@ -184,6 +184,7 @@ proptest! {
             stamp_ns += 1;
             let committed = publisher.commit(Passage {
                 seen_ns: stamp_ns,
+                decoded_ns: stamp_ns,
                 published_ns: stamp_ns,
             });
             let mut modelled = true;
