@@ -7,7 +7,7 @@ use crate::strategies::{Audit, Flow, Noted};
 use crate::trading_date::TradingDate;
 use crate::venue::{Script, Venue};
 use crate::watch::{self, Until};
-use crate::{output, report};
+use crate::{output, report, worst};
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
 use ringtape::clock::SystemClock;
@@ -154,6 +154,9 @@ pub fn run(args: &Args) -> Result<Outcome> {
         if let Some(replayed) = &replayed {
             output::print(&replayed.to_text())?;
         }
+    }
+    if let Some(Tape::Kept(directory)) = &tape {
+        worst::kept(directory, &report, args.json)?;
     }
     if let Some(error) = unreadable {
         return Err(error.context("the tape cannot be replayed"));

@@ -23,6 +23,7 @@
 //! | `sessions`, `reading` | a capture's sessions; a capture or a journal, to handlers |
 //! | `watched`, `instrument` | the books of a feed, and how an instrument is named |
 //! | [`recorded`] | the datagrams of a capture, for a run |
+//! | `worst` | the slowest records of a run, and their file beside the tape |
 //! | `place`, `price` | places in a recording, and prices, as the command line names them |
 //! | `config`, `strategies`, `venue` | the configuration file, the strategies and the venue that come along |
 //! | [`output`], [`progress`], [`interrupt`] | what is printed, progress bars, Ctrl-C |
@@ -71,3 +72,4 @@ mod venue;
 pub mod verify;
 pub mod watch;
 mod watched;
+mod worst;

@@ -8,7 +8,7 @@ use crate::report::{RunJson, Told};
 use crate::strategies::{Audit, Compare, Flow, Noted, Spread};
 use crate::trading_date::TradingDate;
 use crate::watch::{self, Until};
-use crate::{output, report};
+use crate::{output, report, worst};
 use anyhow::{Result, bail};
 use ringtape::market::MarketEvent;
 use ringtape::pipeline::{Pipeline, Report, Ticket};
@@ -112,7 +112,11 @@ fn live(args: &Args, config: &Config) -> Result<Outcome> {
     );
     running.stop();
     let mut report = running.join();
-    print(args, &mut report, &attached, None)?;
+    let printed = print(args, &mut report, &attached, None);
+    if let Some(journal) = &report.journal {
+        worst::kept(&journal.directory, &report, args.json)?;
+    }
+    printed?;
     Ok(watch::outcome(&report))
 }
 

@@ -1,8 +1,11 @@
 //! Owns `ringtape replay`: journals to a strategy, once more.
 
+mod around;
+mod burst;
 mod report;
 mod selection;
 
+use self::around::Surroundings;
 use self::report::Report;
 use self::selection::Selection;
 use crate::cli::Outcome;
@@ -40,6 +43,11 @@ Both ends are part of the replay. A place that the journal does not have is an e
 
 The strategies `spread` and `compare` keep books: give them all events, from the first record on.
 
+--around-worst K begins with the burst that the K-th slowest record of a run was in (records that were
+received less than 10 µs one after the other), at least --window records before it, and ends behind it
+in the same way; how slow it was live, and what came with it, is in the report. `worst.json` beside the
+segments has the list; `run` and `demo` write it when they record.
+
 The digest is of the records that were given: of the whole journal it is the digest of the live
 handler, of a part of it that of the part. Speed does not change it.
 
@@ -48,6 +56,7 @@ Examples:
   ringtape replay tape/ --expect 2f6c1a0a4b5c6d7e8f90a1b2c3d4e5f6
   ringtape replay tape/ --from 09:30 --to 09:31 --speed 10 --strategy audit
   ringtape replay nasdaq/ cboe/ --symbol AAPL --kind trade --json
+  ringtape replay tape/ --around-worst 1 --strategy audit --speed 1
 
 Exit codes: 0 all was replayed; 1 the digest is not the expected one, or a journal is damaged; 2 wrong
 use, or no journal; 130 stopped by Ctrl-C.")]
@@ -63,6 +72,29 @@ pub struct Args {
     /// End here [default: the last record]
     #[arg(long, value_name = "PLACE", value_parser = Place::from_str)]
     to: Option<Place>,
+
+    /// Only the burst around the K-th slowest record of a run; 1 is the slowest
+    #[arg(
+        long,
+        value_name = "K",
+        value_parser = parse_rank,
+        conflicts_with_all = ["from", "to"]
+    )]
+    around_worst: Option<usize>,
+
+    /// Records on each side of that record at least
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "around_worst",
+        default_value_t = 1_000,
+        value_parser = clap::value_parser!(u64).range(..=1_000_000)
+    )]
+    window: u64,
+
+    /// Of which run on this tape [default: the last]
+    #[arg(long, value_name = "NUMBER", requires = "around_worst")]
+    run: Option<u64>,
 
     /// Replay at K times the recorded pace: 1 is real time [default: as fast as possible]
     #[arg(long, value_name = "K", value_parser = parse_speed)]
@@ -156,12 +188,18 @@ struct Wanted {
     replay: Replay<MarketEvent>,
     /// The ends of the range, as they were understood.
     range: Vec<String>,
+    around: Option<Surroundings>,
 }
 
 impl Wanted {
     fn find(args: &Args) -> Result<Self> {
         let mut replay = Replay::<MarketEvent>::merge(&args.dir)?;
         let mut range = Vec::new();
+        let mut around = None;
+        if let Some(found) = around::find(args, replay.journals())? {
+            replay = replay.from(found.from).to(found.to);
+            around = Some(found.report);
+        }
         if let Some(named) = &args.from {
             let place = named.resolve(|| first_recv_ns(replay.journals()))?;
             range.push(format!("--from {}", named.shown(place)));
@@ -183,7 +221,11 @@ impl Wanted {
         if let Some(selection) = selection {
             replay = replay.filter(move |event| selection.has(event));
         }
-        Ok(Self { replay, range })
+        Ok(Self {
+            replay,
+            range,
+            around,
+        })
     }
 }
 
@@ -207,8 +249,12 @@ fn play<H: Handler<MarketEvent> + Verdict>(
     name: &str,
     strategy: H,
 ) -> Result<Outcome> {
-    let Wanted { replay, range } = wanted;
-    let mut report = Report::new(replay.journals(), args.expect);
+    let Wanted {
+        replay,
+        range,
+        around,
+    } = wanted;
+    let mut report = Report::new(replay.journals(), args.expect, around.as_ref());
     let segments = replay.journals().iter().map(Journal::segments);
     let bytes = segments.map(tape::file_bytes).sum();
     let progress = Progress::over(bytes, args.speed.is_some(), args.json);
@@ -262,6 +308,14 @@ fn parse_kind(text: &str) -> Result<EventKind, String> {
         let names = EventKind::ALL.iter().filter_map(|kind| kind.name());
         format!("there are {}", names.collect::<Vec<_>>().join(", "))
     })
+}
+
+fn parse_rank(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("ranks begin with 1, the slowest".to_owned()),
+        Ok(rank) => Ok(rank),
+        Err(_) => Err("a rank is a number from 1, the slowest".to_owned()),
+    }
 }
 
 fn parse_digest(text: &str) -> Result<u128, String> {

@@ -1,5 +1,7 @@
 //! Owns what `replay` reports.
 
+use super::around::Surroundings;
+use super::burst::AroundJson;
 use crate::new_york;
 use crate::output::{Table, thousands};
 use crate::strategies::Verdict;
@@ -16,6 +18,9 @@ use std::time::Duration;
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Report {
     journals: Vec<JournalReport>,
+    /// Only with `--around-worst`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    around_worst: Option<AroundJson>,
     /// Records that were given: the sum of the next seven.
     records: u64,
     events: u64,
@@ -56,7 +61,11 @@ struct JournalReport {
 }
 
 impl Report {
-    pub(super) fn new(journals: &[Journal<MarketEvent>], expected: Option<u128>) -> Self {
+    pub(super) fn new(
+        journals: &[Journal<MarketEvent>],
+        expected: Option<u128>,
+        around: Option<&Surroundings>,
+    ) -> Self {
         let journals = journals.iter().map(|journal| JournalReport {
             directory: journal.directory().display().to_string(),
             journal_id: format!("{:032x}", journal.identity().id),
@@ -64,6 +73,7 @@ impl Report {
         });
         Self {
             journals: journals.collect(),
+            around_worst: around.map(AroundJson::new),
             expected_digest: expected.map(|digest| format!("{digest:032x}")),
             ..Self::default()
         }
@@ -148,6 +158,10 @@ impl Report {
             _ = writeln!(text, "{directory}: journal of bus {bus}");
         }
         text.push('\n');
+        if let Some(around) = &self.around_worst {
+            text.push_str(around.to_text());
+            text.push('\n');
+        }
         let number = |number: Option<u64>| number.map_or("-".to_owned(), thousands);
         let wall = |ns: Option<u64>| ns.map_or("-".to_owned(), new_york::wall_or_time_of_day);
         let mut facts = Table::default();

@@ -1,8 +1,9 @@
 //! Owns the keys that scripts rely on.
 
-use super::{Replayed, Told, anomalies, feed_lines, hops, lines, link_anomalies, link_counts};
+use super::{Hop, Replayed, Told, anomalies, feed_lines, hops, lines, link_anomalies, link_counts};
 use crate::recorded::CaptureJson;
-use ringtape::latency::Summary;
+use crate::worst::{self, Moment};
+use ringtape::latency::{Histogram, Summary};
 use ringtape::net::ActiveBackend;
 use ringtape::pipeline::{FeedReport, Report, SubscriberReport};
 use ringtape::record::{Gap, GapCause};
@@ -21,6 +22,8 @@ pub struct RunJson<'a> {
     unaccounted: u64,
     ledger: Vec<LedgerJson>,
     subscribers: Vec<SubscriberJson>,
+    /// The slowest records of all subscribers.
+    worst: Vec<Moment>,
     journal: Option<JournalJson>,
     net: NetJson,
     cores: Vec<CoreJson>,
@@ -91,8 +94,9 @@ struct SubscriberJson {
     sessions: u64,
     dead_letters: u64,
     digest: String,
-    latency_ns: Option<SummaryJson>,
-    hops_ns: Option<BTreeMap<&'static str, SummaryJson>>,
+    latency_ns: Option<LatencyJson>,
+    /// The hop budget: each hop with its share of the whole.
+    hops_ns: Option<BTreeMap<&'static str, HopJson>>,
     error: Option<String>,
     /// What each `on_gap` was given, and how many more there were than are listed.
     gap_list: Vec<GapJson>,
@@ -203,6 +207,23 @@ struct SummaryJson {
 }
 
 #[derive(Debug, Serialize)]
+struct LatencyJson {
+    #[serde(flatten)]
+    summary: SummaryJson,
+    /// Of the samples in range, to the nanosecond.
+    sum: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct HopJson {
+    #[serde(flatten)]
+    summary: SummaryJson,
+    sum: u64,
+    /// Thousandths of the sum of all hops.
+    share_e3: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct NetJson {
     backend: String,
     /// Why it is not io_uring, where that was hoped for.
@@ -285,6 +306,30 @@ impl From<Summary> for SummaryJson {
     }
 }
 
+impl From<&Histogram> for LatencyJson {
+    fn from(histogram: &Histogram) -> Self {
+        Self {
+            summary: histogram.summary().into(),
+            sum: integer(histogram.sum_ns()),
+        }
+    }
+}
+
+impl From<Hop> for HopJson {
+    fn from(hop: Hop) -> Self {
+        Self {
+            summary: hop.summary.into(),
+            sum: integer(hop.sum_ns),
+            share_e3: hop.share_e3,
+        }
+    }
+}
+
+/// A sum as readers of JSON take it: 584 years of nanoseconds, and no more.
+fn integer(sum_ns: u128) -> u64 {
+    u64::try_from(sum_ns).unwrap_or(u64::MAX)
+}
+
 impl From<&FeedReport> for LedgerJson {
     fn from(feed: &FeedReport) -> Self {
         let ledger = &feed.ledger;
@@ -359,10 +404,10 @@ impl SubscriberJson {
             digest: digest.to_string(),
             latency_ns: latency
                 .as_ref()
-                .map(|latency| latency.wire_to_handler.summary().into()),
+                .map(|latency| (&latency.wire_to_handler).into()),
             hops_ns: latency.as_ref().and_then(hops).map(|hops| {
                 hops.into_iter()
-                    .map(|(name, summary)| (name, summary.into()))
+                    .map(|hop| (hop.name, hop.into()))
                     .collect()
             }),
             error: error.as_ref().map(ToString::to_string),
@@ -404,6 +449,7 @@ impl<'a> RunJson<'a> {
             subscribers: subscribers
                 .map(|(index, subscriber)| SubscriberJson::new(subscriber, told.get(index)))
                 .collect(),
+            worst: worst::ranked(report),
             journal: report.journal.as_ref().map(JournalJson::from),
             net: NetJson::from(report),
             cores: report
