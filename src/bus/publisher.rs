@@ -150,11 +150,7 @@ impl<E: Event> Publisher<E> {
     ///
     /// Hot path: no allocation, no waiting, no system call but those of `now_ns`.
     #[must_use = "a backlog means: take in nothing more before it is gone"]
-    pub fn commit_timed(
-        &mut self,
-        mut passage: Passage,
-        mut now_ns: impl FnMut() -> u64,
-    ) -> bool {
+    pub fn commit_timed(&mut self, mut passage: Passage, mut now_ns: impl FnMut() -> u64) -> bool {
         let (records, next) = (self.batch.records(), self.batch.next_sequence());
         let mut all_done = true;
         // Whether a ring was filled since the latest reading.

@@ -133,7 +133,10 @@ pub(crate) fn name(kind: Option<Kind>) -> &'static str {
 pub(crate) fn ranked(report: &Report) -> Vec<Moment> {
     let mut moments: Vec<Moment> = Vec::new();
     for subscriber in &report.subscribers {
-        let worst = subscriber.latency.iter().flat_map(|latency| latency.worst());
+        let worst = subscriber
+            .latency
+            .iter()
+            .flat_map(|latency| latency.worst());
         moments.extend(worst.map(|exemplar| Moment::new(&subscriber.name, exemplar)));
     }
     // Stable: of equals that of the subscriber that was attached first comes first.
@@ -249,4 +252,33 @@ fn write(directory: &Path, kept: &Kept) -> Result<()> {
         fs::rename(&unfinished, &path)
     };
     written().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringtape::latency::Readings;
+
+    #[test]
+    fn a_way_of_two_readings_has_no_hops_and_one_of_five_has_four() {
+        let readings = Readings {
+            wire_ns: 100,
+            seen_ns: 110,
+            decoded_ns: 130,
+            published_ns: 130,
+            handler_ns: 170,
+        };
+        let way = |has_hops| Exemplar {
+            readings,
+            has_hops,
+            ..Exemplar::default()
+        };
+        let moment = Moment::new("flow", &way(true));
+        assert_eq!(moment.hops_ns(), [10, 20, 0, 40].map(Some));
+        assert_eq!(moment.wire_to_handler_ns, 70);
+        let moment = Moment::new("flow", &way(false));
+        assert_eq!(moment.hops_ns(), [None; 4]);
+        assert_eq!((moment.seen_ns, moment.wire_to_handler_ns), (None, 70));
+        assert_eq!(moment.record, "invalid", "no kind that this version knows");
+    }
 }

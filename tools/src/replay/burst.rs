@@ -135,10 +135,7 @@ fn live_table(moment: &Moment) -> Table {
     let mut table = Table::default();
     let micros = |ns: Option<u64>| ns.map_or("-".to_owned(), micros);
     table.row(["live, µs", ""]);
-    table.row([
-        "wire to handler",
-        &micros(Some(moment.wire_to_handler_ns)),
-    ]);
+    table.row(["wire to handler", &micros(Some(moment.wire_to_handler_ns))]);
     for (name, hop) in HOPS.iter().zip(moment.hops_ns()) {
         table.row([&format!("  {}", name.replace('_', " ")), &micros(hop)]);
     }

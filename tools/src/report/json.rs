@@ -405,11 +405,10 @@ impl SubscriberJson {
             latency_ns: latency
                 .as_ref()
                 .map(|latency| (&latency.wire_to_handler).into()),
-            hops_ns: latency.as_ref().and_then(hops).map(|hops| {
-                hops.into_iter()
-                    .map(|hop| (hop.name, hop.into()))
-                    .collect()
-            }),
+            hops_ns: latency
+                .as_ref()
+                .and_then(hops)
+                .map(|hops| hops.into_iter().map(|hop| (hop.name, hop.into())).collect()),
             error: error.as_ref().map(ToString::to_string),
             gap_list: told.map_or_else(Vec::new, |told| {
                 told.gaps.iter().map(GapJson::from).collect()
