@@ -184,7 +184,9 @@ impl Latency {
         self.decoded_to_published.merge(&other.decoded_to_published);
         self.published_to_handler.merge(&other.published_to_handler);
         for exemplar in other.worst() {
-            self.worst.offer(exemplar);
+            if let Some(whole_ns) = self.worst.is_among(&exemplar.readings) {
+                self.worst.keep(whole_ns, exemplar);
+            }
         }
     }
 

@@ -76,7 +76,8 @@
 //! * [`record`]: 64 bytes, their kinds, their numbers, the digest.
 //! * [`clock`]: the only reader of time. [`counters`]: single-writer counts. [`cpu`]: pinning.
 //!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
-//!   of that name: compressed files that are read at any offset. [`latency`]: histograms.
+//!   of that name: compressed files that are read at any offset. [`latency`]: histograms, the
+//!   hops between wire and handler, the slowest records.
 //! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, TCP streams, and a sender.
 //!   [`feed`]: bytes to records. [`journal`]: segments of records on disk.
 //! * [`stage`]: units of work: ingest, handle and record. [`book`]: books of orders and of levels,

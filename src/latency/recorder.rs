@@ -14,10 +14,9 @@ use super::{Exemplar, Latency, Readings};
 ///
 /// let mut recorder = Recorder::default();
 /// for (n, handler_ns) in [(1, 500), (2, 900), (3, 700)] {
-///     recorder.record(Exemplar {
+///     let readings = Readings { handler_ns, ..Readings::default() };
+///     recorder.record(readings, true, || Exemplar {
 ///         sequence: Sequence::new(n),
-///         readings: Readings { handler_ns, ..Readings::default() },
-///         has_hops: true,
 ///         ..Exemplar::default()
 ///     });
 /// }
@@ -36,14 +35,22 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Counts a record's way; [`before_ns`](Exemplar::before_ns) is filled in here.
+    /// Counts a record's way. `describe` is asked for the rest where the record is among the slowest
+    /// so far; what is known here ([`readings`](Exemplar::readings), `has_hops` and `before_ns`) is
+    /// filled in.
     ///
     /// Hot path: no allocation, no system call, O(1).
-    #[inline]
-    pub fn record(&mut self, mut exemplar: Exemplar) {
-        let readings = exemplar.readings;
+    // Inlined, so that what describes a record is put together for those that are kept only.
+    #[inline(always)]
+    pub fn record(
+        &mut self,
+        readings: Readings,
+        has_hops: bool,
+        describe: impl FnOnce() -> Exemplar,
+    ) {
+        let handler_ns = readings.handler_ns;
         self.latency.record_whole(&readings);
-        if exemplar.has_hops {
+        if has_hops {
             let shared = Readings {
                 handler_ns: 0,
                 ..readings
@@ -55,8 +62,16 @@ impl Recorder {
             self.pending += 1;
             self.latency.record_last(&readings);
         }
-        exemplar.before_ns = self.before_ns.replace(readings.handler_ns);
-        self.latency.worst.offer(&exemplar);
+        if let Some(whole_ns) = self.latency.worst.is_among(&readings) {
+            let exemplar = Exemplar {
+                readings,
+                has_hops,
+                before_ns: self.before_ns,
+                ..describe()
+            };
+            self.latency.worst.keep(whole_ns, &exemplar);
+        }
+        self.before_ns = Some(handler_ns);
     }
 
     /// Counts what is pending, and returns it all.

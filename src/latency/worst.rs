@@ -1,6 +1,6 @@
 //! Owns the few records that took longest.
 
-use super::{Exemplar, MAX_NS};
+use super::{Exemplar, MAX_NS, Readings};
 
 /// How many of the slowest records a [`Latency`](super::Latency) keeps.
 pub const WORST_KEPT: usize = 16;
@@ -26,22 +26,20 @@ impl Default for Worst {
 }
 
 impl Worst {
-    /// Keeps a record that is among the slowest.
+    /// Returns how long a record took if it is among the slowest so far.
     ///
-    /// Hot path: no allocation, no system call, one comparison for nearly all.
-    #[inline]
-    pub(super) fn offer(&mut self, exemplar: &Exemplar) {
+    /// Hot path: no allocation, no system call, one comparison.
+    #[inline(always)]
+    pub(super) fn is_among(&self, readings: &Readings) -> Option<u64> {
         // A negative time is out of range, and so less than any.
-        let Some(whole_ns) = exemplar.readings.whole_ns() else {
-            return;
-        };
-        if whole_ns >= self.least_ns {
-            self.keep(whole_ns, exemplar);
-        }
+        readings
+            .whole_ns()
+            .filter(|&whole_ns| whole_ns >= self.least_ns)
     }
 
+    /// Keeps a record that is among the slowest; what is out of range is not.
     #[cold]
-    fn keep(&mut self, whole_ns: u64, exemplar: &Exemplar) {
+    pub(super) fn keep(&mut self, whole_ns: u64, exemplar: &Exemplar) {
         if whole_ns > MAX_NS {
             return;
         }

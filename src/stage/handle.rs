@@ -193,14 +193,13 @@ fn deliver<E: Event, H: Handler<E>, C: Clock>(
         } => {
             if let Some(recorder) = &mut stopwatch.recorder {
                 let handler_ns = stopwatch.clock.now_ns();
-                recorder.record(Exemplar {
+                let readings = readings(record.ts_recv_ns(), passage, handler_ns);
+                recorder.record(readings, passage.is_some(), || Exemplar {
                     sequence: record.sequence(),
                     kind: record.kind(),
-                    readings: readings(record.ts_recv_ns(), passage, handler_ns),
-                    has_hops: passage.is_some(),
                     ready_behind: ready_behind as u64,
                     place,
-                    before_ns: None,
+                    ..Exemplar::default()
                 });
             }
             run.record(record, end_of_batch);
