@@ -4,10 +4,10 @@
 //!   `Recorder`, which counts what a datagram's records share once; a reading of the clock beside
 //!   them, of which a measured record takes one. A rise is paid by every record of every measured
 //!   subscriber.
-//! * `recording: whole path`: receive, decode, publish and handle in turn on one thread, with hops
-//!   over without measuring. A fall means that measuring became dearer for who uses it.
-//! * `recording: stream`: records that cost nothing to make, in batches of 8, to a handler that does
-//!   next to nothing, on one thread. Nobody has that: it shows what a record costs at most.
+//! * `recording: whole path`: receive, decode, publish and handle in turn on one thread, measuring
+//!   over not. A fall means that measuring became dearer for who uses it.
+//! * `recording: stream`: records that cost nothing to make, in batches of 8, to a handler that
+//!   does next to nothing, on one thread. Nobody has that: it shows what a record costs at most.
 //!
 //! Every pass checks that each record was handled, in order, and measured.
 

@@ -126,8 +126,8 @@ pub struct Exemplar {
 pub struct Latency {
     /// The whole way.
     pub wire_to_handler: Histogram,
-    /// From the receive stamp to the batch being seen: the kernel's queue. For a message that waited
-    /// behind a missing one, to the batch that released it: the wait is in here.
+    /// From the receive stamp to the batch being seen: the kernel's queue. For a message that
+    /// waited behind a missing one, to the batch that released it: the wait is in here.
     pub wire_to_seen: Histogram,
     /// From there until the datagram is arbitrated and decoded, waiting behind batch-mates
     /// included.
@@ -202,9 +202,9 @@ impl Latency {
         ]
     }
 
-    /// Returns the slowest records from wire to handler, the worst first, at most [`WORST_KEPT`]. Of
-    /// those that took equally long the earlier stays and comes first. What is out of range is not
-    /// among them.
+    /// Returns the slowest records from wire to handler, the worst first, at most [`WORST_KEPT`].
+    /// Of those that took equally long the earlier stays and comes first. What is out of range is
+    /// not among them.
     #[must_use]
     pub fn worst(&self) -> &[Exemplar] {
         self.worst.kept()

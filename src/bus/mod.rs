@@ -67,7 +67,8 @@ pub struct Subscription {
     /// Records that the ring holds; each takes 64 bytes.
     pub capacity: usize,
     /// Whether each datagram's [`Passage`] travels beside its records, for the hops of a latency
-    /// report. Costs a second, smaller ring and one more commit for each datagram.
+    /// report. Costs a second, smaller ring and one more commit for each datagram, and a reading of
+    /// the clock where another subscriber is served first.
     pub passages: bool,
 }
 

@@ -3,8 +3,8 @@
 use super::{Exemplar, Latency, Readings};
 
 /// Records the ways of a handler's records, one after the other, with the same result as
-/// [`Latency::record`] and for less: all records of a datagram share three of their four hops, which
-/// are counted together when the next datagram's begin. Keeps the worst, too.
+/// [`Latency::record`] and for less: all records of a datagram share three of their four hops,
+/// which are counted together when the next datagram's begin. Keeps the worst, too.
 ///
 /// # Examples
 ///
@@ -35,9 +35,9 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Counts a record's way. `describe` is asked for the rest where the record is among the slowest
-    /// so far; what is known here ([`readings`](Exemplar::readings), `has_hops` and `before_ns`) is
-    /// filled in.
+    /// Counts a record's way. `describe` is asked for the rest where the record is among the
+    /// slowest so far; what is known here ([`readings`](Exemplar::readings), `has_hops` and
+    /// `before_ns`) is filled in.
     ///
     /// Hot path: no allocation, no system call, O(1).
     // Inlined, so that what describes a record is put together for those that are kept only.

@@ -1,10 +1,10 @@
 //! Owns the slowest records of a run: their ranking, and the file beside the tape that has them.
 //!
-//! `worst.json` lies beside the segments of a journal. It has the runs that were recorded there, the
-//! oldest first, each with its slowest records in the order of their ranks. A run adds itself; runs
-//! whose records are no longer on the tape go, and the oldest where there are more than
-//! [`RUNS_MAX`]. The file is replaced as a whole, so that who reads it never sees half of it, and the
-//! journal knows nothing of it: without the file the tape is as good as before.
+//! `worst.json` lies beside the segments of a journal. It has the runs that were recorded there,
+//! the oldest first, each with its slowest records in the order of their ranks. A run adds itself;
+//! runs whose records are no longer on the tape go, and the oldest where there are more than
+//! [`RUNS_MAX`]. The file is replaced as a whole, so that who reads it never sees half of it, and
+//! the journal knows nothing of it: without the file the tape is as good as before.
 
 use crate::output;
 use anyhow::{Context as _, Result, bail, ensure};

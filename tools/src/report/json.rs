@@ -1,6 +1,7 @@
 //! Owns the keys that scripts rely on.
 
-use super::{Hop, Replayed, Told, anomalies, feed_lines, hops, lines, link_anomalies, link_counts};
+use super::latency::{Hop, hops};
+use super::{Replayed, Told, anomalies, feed_lines, lines, link_anomalies, link_counts};
 use crate::recorded::CaptureJson;
 use crate::worst::{self, Moment};
 use ringtape::latency::{Histogram, Summary};

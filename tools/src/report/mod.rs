@@ -1,21 +1,22 @@
 //! Owns how a run is told: one JSON object with stable keys, or a page for people.
 
 mod json;
+mod latency;
 pub mod record;
 mod replayed;
 mod text;
 
 use crate::strategies::{Noted, Verdict};
 use ringtape::feed::{LineLedger, LinkLedger};
-use ringtape::latency::{Histogram, Latency, Summary};
+use ringtape::latency::Summary;
 use ringtape::net::LineCounters;
 use ringtape::pipeline::{FeedReport, LineReport, Report, Ticket};
 use ringtape::record::Gap;
 use std::collections::BTreeMap;
 
 pub use json::RunJson;
+pub(crate) use latency::micros;
 pub use replayed::Replayed;
-pub(crate) use text::micros;
 pub use text::{start_text, text};
 
 /// What a strategy has to say at the end.
@@ -43,38 +44,6 @@ impl Told {
                 gaps_cut: noted.unlisted,
             })
     }
-}
-
-/// A hop, and its part of the hop budget.
-#[derive(Clone, Copy, Debug)]
-struct Hop {
-    name: &'static str,
-    summary: Summary,
-    sum_ns: u128,
-    /// Of the sum of all hops, in thousandths, to the nearest.
-    share_e3: u64,
-}
-
-/// The hops that were measured, in order of the way, and what each takes of the whole.
-fn hops(latency: &Latency) -> Option<[Hop; 4]> {
-    let hops = latency.hops();
-    let total_ns: u128 = hops.iter().map(|(_, hop)| hop.sum_ns()).sum();
-    let hop = |(name, hop): (&'static str, &Histogram)| Hop {
-        name,
-        summary: hop.summary(),
-        sum_ns: hop.sum_ns(),
-        share_e3: share_e3(hop.sum_ns(), total_ns),
-    };
-    let hops = hops.map(hop);
-    hops.iter()
-        .any(|hop| hop.summary.count + hop.summary.out_of_range > 0)
-        .then_some(hops)
-}
-
-/// Thousandths of `total`, to the nearest; 0 of nothing.
-fn share_e3(part: u128, total: u128) -> u64 {
-    let share = (part * 1_000 + total / 2).checked_div(total).unwrap_or(0);
-    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 /// What went wrong beside the losses, or explains them: the counts that are not 0.

@@ -1,8 +1,9 @@
 //! Owns the page for people.
 
-use super::{Told, anomalies, feed_lines, hops, lines, link_anomalies, link_counts};
+use super::latency::{latency_text, micros, worst_text};
+use super::{Told, anomalies, feed_lines, lines, link_anomalies, link_counts};
 use crate::output::{Table, thousands};
-use crate::worst::{self, Moment};
+use crate::worst;
 use ringtape::latency::Summary;
 use ringtape::net::ActiveBackend;
 use ringtape::pipeline::{CoreReport, FeedReport, ReceiverReport, Report, SubscriberReport};
@@ -12,8 +13,6 @@ use std::fmt::Write as _;
 
 /// Runs of missing records that the first line lists.
 const LOSSES_SHOWN: usize = 8;
-/// Of the slowest records; JSON has all.
-const WORST_SHOWN: usize = 5;
 
 /// Writes what is known when a run starts: what receives, where, and which core runs what.
 pub fn start_text(receiver: &ReceiverReport, cores: &[CoreReport]) -> String {
@@ -285,96 +284,6 @@ fn journal_text(text: &mut String, journal: &RecordOutcome) {
             counters.durable.get()
         );
     }
-}
-
-fn latency_text(text: &mut String, report: &Report) {
-    let mut table = Table::default();
-    table.row([
-        "latency, µs",
-        "p50",
-        "p90",
-        "p99",
-        "p99.9",
-        "p99.99",
-        "max",
-        "share",
-        "count",
-        "out",
-    ]);
-    let mut row = |name: &str, summary: Summary, share: &str| {
-        table.row([
-            name,
-            &micros(summary.p50),
-            &micros(summary.p90),
-            &micros(summary.p99),
-            &micros(summary.p999),
-            &micros(summary.p9999),
-            &micros(summary.max),
-            share,
-            &thousands(summary.count),
-            &thousands(summary.out_of_range),
-        ]);
-    };
-    let mut measured = false;
-    for subscriber in &report.subscribers {
-        let Some(latency) = &subscriber.latency else {
-            continue;
-        };
-        measured = true;
-        let name = format!("{}: wire to handler", subscriber.name);
-        row(&name, latency.wire_to_handler.summary(), "");
-        for hop in hops(latency).into_iter().flatten() {
-            let (name, share) = (hop.name.replace('_', " "), hop.share_e3);
-            let share = format!("{}.{} %", share / 10, share % 10);
-            row(&format!("  {name}"), hop.summary, &share);
-        }
-    }
-    if measured {
-        _ = write!(text, "\n{}", table.render());
-    }
-}
-
-/// The slowest records with their hops, and what was around them.
-fn worst_text(text: &mut String, moments: &[Moment]) {
-    if moments.is_empty() {
-        return;
-    }
-    let mut table = Table::default();
-    table.row([
-        "slowest, µs",
-        "sequence",
-        "wire to handler",
-        "to seen",
-        "to decoded",
-        "to published",
-        "to handler",
-        "since the one before",
-        "ready behind",
-    ]);
-    for moment in moments.iter().take(WORST_SHOWN) {
-        let hop = |ns: Option<u64>| ns.map_or("-".to_owned(), micros);
-        let [seen, decoded, published, handler] = moment.hops_ns().map(hop);
-        let before = moment.before_ns;
-        let since = before.and_then(|before_ns| moment.handler_ns.checked_sub(before_ns));
-        table.row([
-            &format!("{} {}", moment.rank, moment.subscriber),
-            &moment.sequence.to_string(),
-            &micros(moment.wire_to_handler_ns),
-            &seen,
-            &decoded,
-            &published,
-            &handler,
-            &hop(since),
-            &thousands(moment.ready_behind),
-        ]);
-    }
-    _ = write!(text, "\n{}", table.render());
-}
-
-/// Nanoseconds as microseconds with one decimal, without floating point.
-pub(crate) fn micros(ns: u64) -> String {
-    let tenths = ns.saturating_add(50) / 100;
-    format!("{}.{}", thousands(tenths / 10), tenths % 10)
 }
 
 fn net_text(text: &mut String, report: &Report) {
