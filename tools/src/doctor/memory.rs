@@ -35,7 +35,7 @@ pub(crate) const CHECKS: &[Checked] = &[
     (
         subject(
             "thp-defrag",
-            "  made room for",
+            "their defragmentation",
             "madvise, defer+madvise, defer or never",
             "with `always` a page fault can wait for the kernel to move other memory",
         ),

@@ -82,6 +82,15 @@ pub(crate) const CHECKS: &[Checked] = &[
         ),
         steal,
     ),
+    (
+        subject(
+            "load",
+            "load",
+            "below 1 in the last minute, before anything is started",
+            "what else runs takes time, caches and memory bandwidth from the chosen cores",
+        ),
+        load,
+    ),
 ];
 
 fn interrupts(host: &Host<'_>) -> Verdict {
@@ -154,6 +163,24 @@ fn irqbalance(host: &Host<'_>) -> Verdict {
         "running"
     };
     Ok(Finding::wanted(spared, Level::Warn, value).fix("systemctl disable --now irqbalance"))
+}
+
+fn load(host: &Host<'_>) -> Verdict {
+    const PATH: &str = "/proc/loadavg";
+    let text = host.tree.text(PATH)?;
+    let last_minute = text.split_whitespace().next().unwrap_or_default();
+    let (whole, _) = last_minute
+        .split_once('.')
+        .ok_or_else(|| malformed(PATH, &text))?;
+    let whole: u64 = whole.parse().map_err(|_| malformed(PATH, &text))?;
+    let value = format!("{last_minute} in the last minute");
+    let level = match whole >= host.online()?.len() as u64 {
+        true => Level::Warn,
+        false => Level::Note,
+    };
+    Ok(Finding::wanted(whole == 0, level, value)
+        .number("load", whole)
+        .fix("see what it is: ps -eo pcpu,psr,comm --sort=-pcpu | head"))
 }
 
 /// Where the control group of this process is, for one controller.
