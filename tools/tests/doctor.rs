@@ -64,13 +64,14 @@ fn a_tuned_host_passes() {
     let report = assert_counts(&run);
     assert_eq!((run.code, &report["verdict"]), (Some(0), &json!("fit")));
     assert_eq!(report["cores"], json!([2, 3]));
+    let why = "what a burst brings beyond it is lost, and the kernel cuts the request silently";
     assert_eq!(
         check(&report, "receive-buffer"),
         &json!({
             "id": "receive-buffer", "group": "network", "name": "receive buffer", "core": null,
             "level": "ok", "value": "4194304 bytes granted", "reason": null,
             "wanted": "4,194,304 bytes, which a line asks for unless told otherwise",
-            "why": "what a burst brings beyond it is lost, and the kernel cuts the request silently",
+            "why": why,
             "fix": [],
             "numbers": { "granted_bytes": 4_194_304, "rmem_max_bytes": 67_108_864 },
         })

@@ -6,7 +6,7 @@
 //!  readings ──────┘
 //! ```
 //!
-//! What is tried and measured stands in [`readings`] and nowhere else: the verdicts are functions of
+//! What is tried and measured stands in `readings` and nowhere else: the verdicts are functions of
 //! files below a root and of readings, so that they can be tested for hosts that are not there.
 
 mod card;
@@ -14,11 +14,13 @@ mod check;
 mod clock;
 mod cores;
 mod disk;
+mod groups;
 mod host;
 mod jitter;
 mod kernel;
 mod memory;
 mod network;
+mod power;
 mod readings;
 mod share;
 #[cfg(test)]
@@ -64,9 +66,9 @@ Each check ends as
   unknown  it could not be found out, and why
   n/a      there is no such thing on this host, and why
 
-A fix is a command for a root shell, or an addition to the kernel's command line: by `grubby
---update-kernel=ALL --args=\"...\"`, or in GRUB_CMDLINE_LINUX of /etc/default/grub and `update-grub`,
-and a reboot. What `sysctl -w` sets lasts until the next boot; /etc/sysctl.d keeps it.
+A fix is a command for a root shell, or an addition to the kernel's command line: by
+`grubby --update-kernel=ALL --args=...`, or in GRUB_CMDLINE_LINUX of /etc/default/grub and by
+`update-grub`, and a reboot. What `sysctl -w` sets lasts until the next boot; /etc/sysctl.d keeps it.
 
 Examples:
   ringtape doctor
