@@ -117,7 +117,7 @@ fn synchronisation(host: &Host<'_>) -> Verdict {
     };
     let steering = match &host.readings.steering {
         Ok(steering) => steering,
-        Err(reason) if host.tree.is_this_host() => return Err(Unseen::Unknown(reason.clone())),
+        Err(reason) if host.readings.tried => return Err(Unseen::Unknown(reason.clone())),
         Err(reason) => return Err(not_applicable(reason)),
     };
     let (level, value) = match (steering.synchronised, daemons.is_empty()) {

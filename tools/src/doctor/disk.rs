@@ -160,7 +160,7 @@ fn space(host: &Host<'_>) -> Verdict {
     let journal = journal(host)?;
     let free = match &host.readings.journal_free_bytes {
         Ok(free) => *free,
-        Err(reason) if host.tree.is_this_host() => return Err(Unseen::Unknown(reason.clone())),
+        Err(reason) if host.readings.tried => return Err(Unseen::Unknown(reason.clone())),
         Err(reason) => return Err(not_applicable(reason)),
     };
     let level = match free {

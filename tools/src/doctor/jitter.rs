@@ -26,7 +26,7 @@ const SUBJECT: Subject = Subject {
 /// Returns a check for each core that was watched.
 pub(crate) fn checks(host: &Host<'_>) -> Vec<Check> {
     if host.readings.noise.is_empty() {
-        let reason = match (host.tree.is_this_host(), host.options.jitter.is_zero()) {
+        let reason = match (host.readings.tried, host.options.jitter.is_zero()) {
             (false, _) => "read from a directory: nothing to measure",
             (true, true) => "left out: --jitter-ms 0",
             (true, false) => "no core is known: name one with --core",

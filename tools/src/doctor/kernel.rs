@@ -114,7 +114,7 @@ fn io_uring(host: &Host<'_>) -> Verdict {
             let value = format!("refused: kernel.io_uring_disabled = {disabled}");
             Finding::new(Level::Warn, value).fix("sysctl -w kernel.io_uring_disabled=0")
         }
-        Err(reason) if !host.tree.is_this_host() => return Err(not_applicable(reason)),
+        Err(reason) if !host.readings.tried => return Err(not_applicable(reason)),
         Err(reason) => {
             let kernel = release(host.tree).map_or((0, 0), |(_, numbers)| numbers);
             let finding = Finding::new(Level::Warn, reason);

@@ -137,7 +137,7 @@ fn receive_buffer(host: &Host<'_>) -> Verdict {
     let limit = host.tree.number("/proc/sys/net/core/rmem_max")?;
     let granted = match &host.readings.receive_buffer {
         Ok(buffer) => buffer.granted_bytes as u64,
-        Err(reason) if host.tree.is_this_host() => return Err(Unseen::Unknown(reason.clone())),
+        Err(reason) if host.readings.tried => return Err(Unseen::Unknown(reason.clone())),
         Err(_) => limit.min(ASKED),
     };
     let (level, value) = if granted < ASKED {

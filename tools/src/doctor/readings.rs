@@ -13,6 +13,8 @@ use std::time::Duration;
 /// What was tried and measured; `Err` says why there is nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Readings {
+    /// Whether anything was tried at all.
+    pub tried: bool,
     /// Whether a ring of the library's own kind can be set up.
     pub io_uring: Tried<()>,
     /// What the default line asked for, and was granted.
@@ -48,6 +50,7 @@ impl Readings {
     pub(crate) fn none(journal: Option<&Path>) -> Self {
         let reason = || "read from a directory: this was not tried".to_owned();
         Self {
+            tried: false,
             io_uring: Err(reason()),
             receive_buffer: Err(reason()),
             steering: Err(reason()),
@@ -69,6 +72,7 @@ impl Readings {
             _ => Err("there was no jitter test".to_owned()),
         };
         Self {
+            tried: true,
             io_uring: receiver(Backend::Uring).map(drop),
             receive_buffer: receiver(Backend::Mmsg).map(|receiver| receiver.receive_buffer(0)),
             steering: steering(),

@@ -16,6 +16,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Readings of a host on which nothing is wrong.
 fn good() -> Readings {
     Readings {
+        tried: true,
         io_uring: Ok(()),
         receive_buffer: Ok(granted(4 << 20)),
         steering: Ok(Steering {
@@ -173,8 +174,50 @@ fn what_was_tried_and_measured_is_judged() {
         (
             "io-uring",
             |r| r.io_uring = Err("io_uring_setup: EPERM".to_owned()),
-            Level::NotApplicable,
+            Level::Warn,
+            &["EPERM", "seccomp"],
+        ),
+        (
+            "receive-buffer",
+            |r| r.receive_buffer = Err("cannot create a socket".to_owned()),
+            Level::Unknown,
+            &["socket"],
+        ),
+        (
+            "clock-sync",
+            |r| r.steering = Err("adjtimex: EPERM".to_owned()),
+            Level::Unknown,
             &["EPERM"],
+        ),
+        (
+            "journal-space",
+            |r| r.journal_free_bytes = Err("statvfs: EIO".to_owned()),
+            Level::Unknown,
+            &["EIO"],
+        ),
+        (
+            "io-uring",
+            |r| *r = Readings::none(None),
+            Level::NotApplicable,
+            &["not tried"],
+        ),
+        (
+            "clock-sync",
+            |r| *r = Readings::none(None),
+            Level::NotApplicable,
+            &["not tried"],
+        ),
+        (
+            "receive-buffer",
+            |r| *r = Readings::none(None),
+            Level::Ok,
+            &["4194304"],
+        ),
+        (
+            "jitter",
+            |r| *r = Readings::none(None),
+            Level::NotApplicable,
+            &["nothing to measure"],
         ),
         (
             "receive-buffer",
