@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::fs;
 
 const ONLINE: &str = "/sys/devices/system/cpu/online";
+/// Most cores that a kernel of any distribution is built for.
+const CORES_MAX: usize = 8_192;
 
 /// Returns the cores that the kernel has online, ascending.
 ///
@@ -74,19 +76,26 @@ pub fn pin(core: usize) -> Result<()> {
     }
 }
 
-/// Reads a list in the kernel's form: `0-3,8`.
-fn parse_list(text: &str) -> Option<Vec<usize>> {
+/// Reads a list of cores in the kernel's form: `0-3,8`. `None` where it is in no such form, or
+/// names a core beyond 8,191, which no kernel has.
+#[must_use]
+pub fn parse_list(text: &str) -> Option<Vec<usize>> {
     let mut cores = Vec::new();
     for part in text.trim().split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        // A few digits must not fill the memory.
+        if last >= CORES_MAX || cores.len() >= CORES_MAX {
+            return None;
+        }
         cores.extend(first..=last);
     }
     Some(cores)
 }
 
-/// Writes a list in the kernel's form.
-fn format_list(cores: &[usize]) -> String {
+/// Writes a list of cores, ascending, in the kernel's form.
+#[must_use]
+pub fn format_list(cores: &[usize]) -> String {
     let mut text = String::new();
     let mut rest = cores;
     while let Some(&first) = rest.first() {
@@ -120,7 +129,9 @@ mod tests {
             assert_eq!(parse_list(text), Some(cores.clone()));
             assert_eq!(format_list(&cores), text);
         }
-        assert_eq!(parse_list("0-x"), None);
+        for text in ["0-x", "", "0-8192", "0-18446744073709551615"] {
+            assert_eq!(parse_list(text), None);
+        }
     }
 
     #[test]

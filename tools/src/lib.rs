@@ -14,6 +14,7 @@
 //! | [`tail`] | `ringtape tail`: the records of a journal that is being written |
 //! | [`replay`] | `ringtape replay`: journals to a strategy, once more |
 //! | [`diff`] | `ringtape diff`: where two recordings differ |
+//! | [`doctor`] | `ringtape doctor`: is this host fit |
 //! | [`retain`] | `ringtape archive` and `prune`: what a journal keeps |
 //! | [`packets`] | the packets that a file is played as, and what was counted on the way |
 //! | [`source`] | capture files: from a path to datagrams and messages |
@@ -40,6 +41,7 @@ mod config;
 pub mod convert;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod dump;
 mod follow;
 pub mod inspect;
