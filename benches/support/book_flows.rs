@@ -81,6 +81,16 @@ impl Flow {
         Self::session(2, 1, alive, events)
     }
 
+    /// Makes a session of a hundred instruments that fits the second cache.
+    pub fn cached() -> Self {
+        let (alive, events) = if measuring() {
+            (5_000, 2_000)
+        } else {
+            (500, 100)
+        };
+        Self::session(3, 100, alive, events)
+    }
+
     fn session(seed: u64, instruments: u32, alive: usize, events: usize) -> Self {
         let mut session = BusySession::new(seed, instruments);
         let opening = session.opening(alive);
