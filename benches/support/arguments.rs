@@ -51,11 +51,6 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Reads those of this process.
-    pub fn own() -> Self {
-        Self::read(std::env::args().skip(1))
-    }
-
     /// Reads arguments, the program's name not among them.
     pub fn read(arguments: impl IntoIterator<Item = String>) -> Self {
         let mut read = Self::default();

@@ -35,14 +35,18 @@ use std::time::Duration;
 pub fn measuring() -> bool {
     // Cargo names the binary when it compiles one; a bench is none.
     let binary = option_env!("CARGO_BIN_NAME").is_some();
-    (binary && !cfg!(test)) || Arguments::own().bench
+    (binary && !cfg!(test)) || arguments().bench
+}
+
+fn arguments() -> Arguments {
+    Arguments::read(std::env::args().skip(1))
 }
 
 /// Whether the ratio named `name` was asked for: `cargo bench --bench bus -- ping` runs those with
 /// "ping" in their name. Ratios are told as they are measured and not kept, so whoever saves a
 /// baseline, or compares with one, wants none.
 pub fn wanted(name: &str) -> bool {
-    Arguments::own().want(name)
+    arguments().want(name)
 }
 
 /// Rounds of each side where one pass takes tens of milliseconds.
