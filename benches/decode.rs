@@ -16,17 +16,18 @@
 )]
 
 mod support;
+mod workloads;
 
 use ringtape::feed::{Iex, Nasdaq};
 use ringtape::market::MarketEvent;
 use ringtape::record::Record;
 use std::hint::black_box;
 use std::time::Instant;
-use support::decoding::{BATCH, Decoding, SYNTHETIC, Venue};
 use support::iex_flow::{DEEP, IexFlow, TOPS};
 use support::market_data::{ORDER_FLOW, binary_file, read};
 use support::order_flow::OrderFlow;
 use support::{Goal, Took, compare_short};
+use workloads::decoding::{BATCH, Decoding, SYNTHETIC, Venue};
 
 fn main() {
     if let Some(file) = read(ORDER_FLOW) {

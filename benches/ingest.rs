@@ -29,13 +29,14 @@
 #[path = "support/bare_recvmmsg.rs"]
 mod bare_recvmmsg;
 mod support;
+mod workloads;
 
 use bare_recvmmsg::BareRecvmmsg;
 use ringtape::cpu;
 use ringtape::net::{Backend, Stamps};
 use std::net::{SocketAddr, UdpSocket};
-use support::loopback::{BACKENDS, HERE, Ingesting, Receiving, Traffic, Venue, bare_socket, has};
 use support::{Goal, Took, compare_short};
+use workloads::loopback::{BACKENDS, HERE, Ingesting, Receiving, Traffic, Venue, bare_socket, has};
 
 /// Sockets of the comparison with several.
 const SOCKETS: usize = 8;

@@ -25,12 +25,13 @@
 #[path = "support/mapped.rs"]
 mod mapped;
 mod support;
+mod workloads;
 
 use mapped::sum_of_stamps;
 use ringtape::replay::Replay;
 use std::time::Instant;
-use support::tape::Tape;
 use support::{Goal, Took, compare, scaled, wanted};
+use workloads::tape::Tape;
 
 /// Larger than a last-level cache: 128 MiB of records.
 const RECORDS: u64 = 2_000_000;

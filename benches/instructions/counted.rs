@@ -1,10 +1,10 @@
 //! Owns what gungraun is told: groups, functions and inputs, which together are the names in
 //! `counts.txt`. What makes inputs, and what looks at outputs, is not counted.
 
-use crate::support::decoding::{Decoding, Venue};
-use crate::support::feeding::{CmeFeeding, ItchFeeding};
 use crate::support::our_books::OurBooks;
 use crate::work::{self, Levels, Polling, Publishing, Updating, Work};
+use crate::workloads::decoding::{Decoding, Venue};
+use crate::workloads::feeding::{CmeFeeding, ItchFeeding};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use ringtape::book::OrderBook;
 use ringtape::feed::Iex;

@@ -15,8 +15,7 @@
 //!
 //! Valgrind shows programs one model of CPU wherever the machine has AVX2, and glibc chooses its
 //! `memcpy` by that, so machines of different makers count the same; one without AVX2 counts up to
-//! 5 % more or less. Nothing else that is counted looks at the CPU. The library is compiled alike
-//! by `cargo bench --bench instructions`, and `--package ringtape` before it changes nothing.
+//! 5 % more or less. Nothing else that is counted looks at the CPU.
 
 #![allow(
     clippy::print_stdout,
@@ -29,6 +28,8 @@ mod counted;
 #[path = "../support/mod.rs"]
 mod support;
 mod work;
+#[path = "../workloads/mod.rs"]
+mod workloads;
 
 use compare::{Counts, Finding, compare};
 use std::collections::BTreeMap;

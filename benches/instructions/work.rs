@@ -2,12 +2,12 @@
 //! at what came of it.
 
 use crate::support::book_flows::Flow;
-use crate::support::decoding::{Decoding, TYPES, Venue, blank, check_blank};
-use crate::support::feeding::{CmeFeeding, ItchFeeding};
 use crate::support::iex_flow::{DEEP, IexFlow, TOPS};
-use crate::support::level_flow::{LevelFlow, empty_book};
 use crate::support::order_flow::OrderFlow;
 use crate::support::our_books::OurBooks;
+use crate::workloads::decoding::{Decoding, TYPES, Venue, blank, check_blank};
+use crate::workloads::feeding::{CmeFeeding, ItchFeeding};
+use crate::workloads::level_flow::{LevelFlow, empty_book};
 use ringtape::book::{BookSide, LevelBook, OrderBook};
 use ringtape::bus::{Delivery, Passage, Publisher, Subscriber, Subscription};
 use ringtape::feed::{Iex, Protocol};

@@ -10,9 +10,9 @@
 //! ratios, and a session that does not fit a cache.
 
 use super::support::book_flows::Flow;
-use super::support::level_flow::{LevelFlow, empty_book};
 use super::support::our_books::OurBooks;
 use super::support::{Took, scaled, time_of};
+use super::workloads::level_flow::{LevelFlow, empty_book};
 use criterion::Criterion;
 use ringtape::book::{BookSide, OrderBook};
 use std::hint::black_box;

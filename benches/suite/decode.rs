@@ -10,13 +10,13 @@
 //! * `decode/cme`: packets of one book message with 1 to 8 levels: for each packet, and for each
 //!   level.
 
-use super::support::cme_flow::LEVELS_OF_EIGHT;
-use super::support::decoding::{BATCH, Decoding, SYNTHETIC, TYPES, Venue, blank, check_blank};
-use super::support::feeding::{CmeFeeding, ItchFeeding};
 use super::support::iex_flow::{DEEP, IexFlow, TOPS};
 use super::support::market_data::{ORDER_FLOW, binary_file, read};
 use super::support::order_flow::OrderFlow;
 use super::support::{Took, time_of};
+use super::workloads::cme_flow::LEVELS_OF_EIGHT;
+use super::workloads::decoding::{BATCH, Decoding, SYNTHETIC, TYPES, Venue, blank, check_blank};
+use super::workloads::feeding::{CmeFeeding, ItchFeeding};
 use criterion::Criterion;
 use ringtape::feed::{Iex, Nasdaq};
 

@@ -6,8 +6,8 @@
 //!
 //! Most of the time is the kernel's; `cargo bench --bench ingest` has the ratios.
 
-use super::support::loopback::{BACKENDS, Ingesting, Receiving, has};
 use super::support::time_of;
+use super::workloads::loopback::{BACKENDS, Ingesting, Receiving, has};
 use criterion::Criterion;
 use ringtape::net::Stamps;
 

@@ -24,6 +24,8 @@ mod journal;
 mod replay;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../workloads/mod.rs"]
+mod workloads;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! (as by default), without the digest, and without either. Opening the journal is part of it, and
 //! little of it.
 
-use super::support::tape::Tape;
 use super::support::{scaled, time_of};
+use super::workloads::tape::Tape;
 use criterion::Criterion;
 use ringtape::market::MarketEvent;
 use ringtape::replay::Replay;

@@ -14,18 +14,12 @@
 pub mod arguments;
 pub mod book_flows;
 pub mod busy_session;
-pub mod cme_flow;
-pub mod decoding;
-pub mod feeding;
 pub mod iex_flow;
-pub mod level_flow;
-pub mod loopback;
 pub mod market_data;
 pub mod order_flow;
 pub mod our_books;
 pub mod plain_book;
 pub mod random;
-pub mod tape;
 
 use arguments::Arguments;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! all datagrams of a pass wait, then takes them, timed. Every pass checks that each came, in the
 //! order of its socket.
 
-use super::Took;
-use super::order_flow::OrderFlow;
+use crate::support::Took;
+use crate::support::order_flow::OrderFlow;
 use ringtape::bus::{Delivery, Publisher, Subscriber, Subscription};
 use ringtape::clock::SystemClock;
 use ringtape::error::Error;

@@ -2,8 +2,8 @@
 //! top of decoding.
 
 use super::cme_flow::CmeFlow;
-use super::order_flow::OrderFlow;
-use super::{Took, scaled};
+use crate::support::order_flow::OrderFlow;
+use crate::support::{Took, scaled};
 use ringtape::feed::moldudp64::PacketWriter;
 use ringtape::feed::{Arrival, CmeFeed, Feed, FeedConfig, NasdaqFeed};
 use ringtape::market::MarketEvent;

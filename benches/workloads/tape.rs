@@ -1,7 +1,7 @@
 //! Owns journals of synthetic messages that are replayed.
 
-use super::Took;
-use super::order_flow::OrderFlow;
+use crate::support::Took;
+use crate::support::order_flow::OrderFlow;
 use ringtape::feed::Message;
 use ringtape::feed::itch::{self, Decoder};
 use ringtape::handler::{At, Handler};

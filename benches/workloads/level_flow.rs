@@ -1,6 +1,6 @@
 //! Owns synthetic flows of levels of one instrument, by price and by place, and what they come to.
 
-use super::random::Random;
+use crate::support::random::Random;
 use ringtape::book::{BookSide, LevelBook, LevelDepth};
 use ringtape::market::{Level, LevelAction};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Owns messages that are decoded again and again, and sees that they become what they should.
 
-use super::Took;
+use crate::support::Took;
 use ringtape::feed::itch::{self, Decoded, Decoder};
 use ringtape::feed::{FeedConfig, FeedCounters, Message, Protocol};
 use ringtape::market::{Flags, MarketEvent};
