@@ -12,6 +12,10 @@ use ringtape::record::{Batch, Content};
 /// Passes of a comparison over the busy session, the one that warms up included.
 const PASSES: usize = 16;
 
+fn passes() -> usize {
+    if measuring() { PASSES } else { 2 }
+}
+
 /// Events in their order.
 pub struct Flow {
     /// Instruments are numbered below this.
@@ -68,7 +72,7 @@ impl Flow {
         } else {
             (100, 2_000, 500)
         };
-        Self::session(1, instruments, alive, events)
+        Self::session(1, instruments, alive, events, passes())
     }
 
     /// Makes the session of one instrument with as many orders as a busy one has.
@@ -78,13 +82,29 @@ impl Flow {
         } else {
             (500, 500)
         };
-        Self::session(2, 1, alive, events)
+        Self::session(2, 1, alive, events, passes())
     }
 
-    fn session(seed: u64, instruments: u32, alive: usize, events: usize) -> Self {
+    /// Makes a session of a hundred instruments that fits the second cache.
+    pub fn cached() -> Self {
+        let (alive, events) = if measuring() {
+            (5_000, 2_000)
+        } else {
+            (500, 100)
+        };
+        Self::session(3, 100, alive, events, 1)
+    }
+
+    /// Makes a session of `passes` times `events` events, from when `alive` orders are there.
+    pub fn session(
+        seed: u64,
+        instruments: u32,
+        alive: usize,
+        events: usize,
+        passes: usize,
+    ) -> Self {
         let mut session = BusySession::new(seed, instruments);
         let opening = session.opening(alive);
-        let passes = if measuring() { PASSES } else { 2 };
         let passes = (0..passes).map(|_| session.busy(events)).collect();
         Self {
             instruments: instruments as usize + 1,

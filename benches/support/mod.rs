@@ -11,6 +11,7 @@
 )]
 #![allow(dead_code, reason = "each bench uses its own part of this module")]
 
+pub mod arguments;
 pub mod book_flows;
 pub mod busy_session;
 pub mod iex_flow;
@@ -20,6 +21,7 @@ pub mod our_books;
 pub mod plain_book;
 pub mod random;
 
+use arguments::Arguments;
 use std::time::Duration;
 
 /// Whether to measure (`cargo bench`, or `cargo run` of a package that measures) or only to check
@@ -27,17 +29,18 @@ use std::time::Duration;
 pub fn measuring() -> bool {
     // Cargo names the binary when it compiles one; a bench is none.
     let binary = option_env!("CARGO_BIN_NAME").is_some();
-    (binary && !cfg!(test)) || std::env::args().any(|arg| arg == "--bench")
+    (binary && !cfg!(test)) || arguments().bench
+}
+
+fn arguments() -> Arguments {
+    Arguments::read(std::env::args().skip(1))
 }
 
 /// Whether the ratio named `name` was asked for: `cargo bench --bench bus -- ping` runs those with
-/// "ping" in their name.
+/// "ping" in their name. Ratios are told as they are measured and not kept, so whoever saves a
+/// baseline, or compares with one, wants none.
 pub fn wanted(name: &str) -> bool {
-    let mut filters = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .peekable();
-    filters.peek().is_none() || filters.any(|filter| name.contains(&filter))
+    arguments().want(name)
 }
 
 /// Rounds of each side where one pass takes tens of milliseconds.
@@ -66,6 +69,18 @@ impl Took {
     pub fn ns_per_item(self) -> f64 {
         self.elapsed.as_nanos() as f64 / self.items as f64
     }
+}
+
+/// Runs passes until there were `count` items, and returns what `count` of them took.
+pub fn time_of(count: u64, mut pass: impl FnMut() -> Took) -> Duration {
+    let (mut elapsed_ns, mut items) = (0, 0);
+    while items < count {
+        let took = pass();
+        elapsed_ns += took.elapsed.as_nanos();
+        items += took.items;
+    }
+    let share_ns = elapsed_ns * u128::from(count) / u128::from(items.max(1));
+    Duration::from_nanos(u64::try_from(share_ns).expect("fits"))
 }
 
 /// Which way the ratio is told.

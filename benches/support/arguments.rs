@@ -1,0 +1,83 @@
+//! Owns what a bench was asked for. Cargo gives every bench of a run the same arguments, so those
+//! that are meant for criterion reach the others, too, and must not be taken for filters.
+
+/// Arguments of criterion that are followed by a value.
+const VALUED: [&str; 20] = [
+    "-b",
+    "-c",
+    "-s",
+    "--baseline",
+    "--baseline-lenient",
+    "--color",
+    "--colour",
+    "--confidence-level",
+    "--format",
+    "--load-baseline",
+    "--logfile",
+    "--measurement-time",
+    "--noise-threshold",
+    "--nresamples",
+    "--output-format",
+    "--plotting-backend",
+    "--profile-time",
+    "--sample-size",
+    "--save-baseline",
+    "--warm-up-time",
+];
+
+/// Those that ask for something which only criterion has: baselines, profiles, a list of names.
+const CRITERIONS: [&str; 8] = [
+    "-b",
+    "-s",
+    "--baseline",
+    "--baseline-lenient",
+    "--list",
+    "--load-baseline",
+    "--profile-time",
+    "--save-baseline",
+];
+
+/// What a bench was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// To measure, and not only to check that everything works.
+    pub bench: bool,
+    /// Something that only criterion can do.
+    pub criterions: bool,
+    /// Whether a filter is a whole name.
+    pub exact: bool,
+    /// Parts of the names that are wanted; all are when there is none.
+    pub filters: Vec<String>,
+}
+
+impl Arguments {
+    /// Reads arguments, the program's name not among them.
+    pub fn read(arguments: impl IntoIterator<Item = String>) -> Self {
+        let mut read = Self::default();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let (name, value) = match argument.split_once('=') {
+                Some((name, _)) if name.starts_with('-') => (name, true),
+                _ => (argument.as_str(), false),
+            };
+            read.bench |= name == "--bench";
+            read.exact |= name == "--exact";
+            read.criterions |= CRITERIONS.contains(&name);
+            if VALUED.contains(&name) && !value {
+                _ = arguments.next();
+            } else if !name.starts_with('-') {
+                read.filters.push(argument);
+            }
+        }
+        read
+    }
+
+    /// Whether what is named `name`, and is not criterion's, was asked for.
+    pub fn want(&self, name: &str) -> bool {
+        let named = |filter: &String| match self.exact {
+            true => name == filter,
+            false => name.contains(filter.as_str()),
+        };
+        !self.criterions && (self.filters.is_empty() || self.filters.iter().any(named))
+    }
+}
