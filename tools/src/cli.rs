@@ -1,8 +1,8 @@
 //! Owns the commands: how they are called, what their exit codes are, how errors are printed.
 
 use crate::{
-    bars, book, capture, convert, demo, diff, dump, inspect, interrupt, output, play, replay,
-    retain, run, tail, top, verify,
+    bars, book, capture, convert, demo, diff, dump, inspect, interrupt, latency, output, play,
+    replay, retain, run, tail, top, verify,
 };
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -45,6 +45,7 @@ enum Command {
     Dump(dump::Args),
     Tail(tail::Args),
     Diff(diff::Args),
+    Latency(latency::Args),
     Archive(retain::ArchiveArgs),
     Prune(retain::PruneArgs),
 }
@@ -104,6 +105,7 @@ fn dispatch(command: &Command) -> Result<Outcome> {
         Command::Tail(args) => tail::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Diff(args) => diff::run(args),
+        Command::Latency(args) => latency::run(args),
     }
 }
 
