@@ -1,8 +1,8 @@
 //! Owns the commands: how they are called, what their exit codes are, how errors are printed.
 
 use crate::{
-    bars, book, capture, convert, demo, diff, doctor, dump, inspect, interrupt, output, play,
-    replay, retain, run, tail, top, verify,
+    bars, book, capture, convert, demo, diff, doctor, dump, inspect, interrupt, latency, output,
+    play, replay, retain, run, tail, top, verify,
 };
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -46,6 +46,7 @@ enum Command {
     Tail(tail::Args),
     Diff(diff::Args),
     Doctor(doctor::Args),
+    Latency(latency::Args),
     Archive(retain::ArchiveArgs),
     Prune(retain::PruneArgs),
 }
@@ -106,6 +107,7 @@ fn dispatch(command: &Command) -> Result<Outcome> {
         Command::Replay(args) => replay::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Latency(args) => latency::run(args),
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`play`] | `ringtape play`: a capture file or a journal as a live feed |
 //! | [`convert`] | `ringtape convert`: a capture file as a journal |
 //! | [`verify`], [`dump`] | `ringtape verify` and `dump`: whether a journal is whole, and its records |
+//! | [`latency`] | `ringtape latency`: open loop, from when a message is due to its handler |
 //! | [`tail`] | `ringtape tail`: the records of a journal that is being written |
 //! | [`replay`] | `ringtape replay`: journals to a strategy, once more |
 //! | [`diff`] | `ringtape diff`: where two recordings differ |
@@ -47,8 +48,8 @@ mod follow;
 pub mod inspect;
 mod instrument;
 pub mod interrupt;
+pub mod latency;
 pub mod new_york;
-#[allow(dead_code, reason = "`latency` and `doctor` call it")]
 mod noise;
 pub mod output;
 pub mod packets;

@@ -2,7 +2,7 @@
 
 /// Reads a number that is not negative with at most `DECIMALS` decimals, and returns it multiplied
 /// by 10 to the power of `DECIMALS`.
-pub(super) fn parse_scaled<const DECIMALS: usize>(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_scaled<const DECIMALS: usize>(text: &str) -> Result<u64, String> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if text.len() < 1 + usize::from(text.contains('.')) || !digits(whole) || !digits(decimals) {

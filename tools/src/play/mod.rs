@@ -1,6 +1,6 @@
 //! Owns `ringtape play`: publishes a capture file or a journal as a live feed.
 
-mod amount;
+pub(crate) mod amount;
 mod line;
 mod loss;
 mod origin;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod background;
+pub(crate) mod hdrhistogram;
 pub(crate) mod network;
 pub(crate) mod orders;
 pub(crate) mod tape;
