@@ -5,7 +5,7 @@
 //! they are gone with the file's buffer: [`Side::keep`] stores them in a struct of its own, which is
 //! what anybody must do who hands them to another thread, and [`Side::sum`] only adds them up.
 
-use crate::fields::Fields;
+use super::fields::Fields;
 use itch5::messages as m;
 use itch5::{MessageHandler, Parser};
 use std::hint::black_box;
