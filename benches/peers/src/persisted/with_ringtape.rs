@@ -53,6 +53,7 @@ impl Sender {
                 contract: Contract::Lossless,
                 capacity: 1024,
                 passages: false,
+                ..Subscription::default()
             })
             .expect("a valid ring");
         let at_once = Framing {

@@ -17,6 +17,7 @@ impl Default for Bus {
             contract: Contract::Lossless,
             capacity: SLOTS,
             passages: false,
+            ..Subscription::default()
         })
     }
 }
