@@ -64,7 +64,7 @@ fn cores(waiting: Waiting) -> Option<Cores> {
 mod tests {
     use super::*;
 
-    /// Everything once, with every result checked; a filter of the test runner chooses nothing here.
+    /// Everything once, with every result checked.
     #[test]
     fn the_whole_table_can_be_made() {
         let table = measure();

@@ -13,9 +13,9 @@
 //!   two polls: Aeron over UDP, whose driver is a thread of its own here, and Redis, whose ends
 //!   wait in the kernel.
 //!
-//! Everybody is handed batches of 32 in a stream, and each batch is to be seen when it was sent. The
-//! sender of a journal and that of Redis never wait for who reads; those of shared memory do when
-//! 1,024 records or a term are unread, which shows where the reader's core is not its own.
+//! Everybody is handed batches of 32 in a stream, and each batch is to be seen when it was sent.
+//! The sender of a journal and that of Redis never wait for who reads; those of shared memory do
+//! when 1,024 records or a term are unread, which shows where the reader's core is not its own.
 
 #[cfg(feature = "aeron")]
 mod with_aeron;

@@ -1,5 +1,5 @@
-//! Owns Aeron, by `rusteron`: its C client and its C media driver, which is a thread of this process
-//! here. A stream of a channel for each link, each end with a client of its own.
+//! Owns Aeron, by `rusteron`: its C client and its C media driver, which is a thread of this
+//! process here. A stream of a channel for each link, each end with a client of its own.
 
 use super::Unavailable;
 use crate::link::{self, Patience, Waiting};

@@ -5,8 +5,8 @@
 //! four queues. All receivers are polled in turn by one thread, since two cores are what everybody
 //! has; no transport is given a thread that another has not.
 //!
-//! * `one-way`: half of a round trip of one record, timed trip by trip with the processor's counter,
-//!   whose reading is in everybody's time, the bare cache line's too.
+//! * `one-way`: half of a round trip of one record, timed trip by trip with the processor's
+//!   counter, whose reading is in everybody's time, the bare cache line's too.
 //! * `stream`: batches of 32 where a ring takes batches.
 //!
 //! `photon-ring` keeps eight bytes of its own beside a payload, so that 64 bytes take two cache
