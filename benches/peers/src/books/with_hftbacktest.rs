@@ -1,7 +1,7 @@
 //! Owns the books of `hftbacktest`.
 
-use super::support::plain_book::PlainOrder;
 use super::{Peer, Step};
+use crate::support::plain_book::PlainOrder;
 use hftbacktest::depth::{
     HashMapMarketDepth, INVALID_MAX, INVALID_MIN, L3MarketDepth, MarketDepth,
 };

@@ -1,7 +1,7 @@
 //! Owns the books of `nanobook`.
 
-use super::support::plain_book::PlainOrder;
 use super::{Peer, Step};
+use crate::support::plain_book::PlainOrder;
 use nanobook::{Order, OrderBook, OrderId, Price, TimeInForce};
 use ringtape::book::BookSide;
 use ringtape::market::MarketEvent;

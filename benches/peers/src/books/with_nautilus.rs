@@ -1,7 +1,7 @@
 //! Owns the books of `nautilus-model`.
 
-use super::support::plain_book::PlainOrder;
 use super::{Peer, Step};
+use crate::support::plain_book::PlainOrder;
 use nautilus_model::data::BookOrder;
 use nautilus_model::enums::{BookType, OrderSide};
 use nautilus_model::identifiers::InstrumentId;

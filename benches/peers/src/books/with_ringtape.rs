@@ -1,7 +1,7 @@
 //! Owns the books of ringtape.
 
-use super::support::our_books::OurBooks;
 use super::{Peer, Step};
+use crate::support::our_books::OurBooks;
 use ringtape::book::{Book, BookSide};
 use ringtape::market::MarketEvent;
 

@@ -1,7 +1,7 @@
 //! Owns the side of `itchy` (nom): each message becomes an owned 72-byte `Message`, with all
 //! fields decoded and letters made enums.
 
-use crate::fields::Fields;
+use super::fields::Fields;
 use itchy::{Body, MessageStream, Side as Buyer};
 use std::hint::black_box;
 

@@ -1,6 +1,6 @@
 //! Owns ringtape's side: each message becomes one or two complete 64-byte records in a batch.
 
-use crate::fields::Fields;
+use super::fields::Fields;
 use crate::support::market_data::binary_file;
 use ringtape::feed::Message;
 use ringtape::feed::itch::{Decoded, Decoder, RECORDS_MAX};

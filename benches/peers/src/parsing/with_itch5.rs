@@ -1,11 +1,12 @@
 //! Owns the side of `itch5` (zerocopy): each message is a reference into the file whose accessors
 //! decode a field when they are called.
 //!
-//! The visitor reads the fields of [`Fields`], and the rest of the reference data. As they are lent,
-//! they are gone with the file's buffer: [`Side::keep`] stores them in a struct of its own, which is
-//! what anybody must do who hands them to another thread, and [`Side::sum`] only adds them up.
+//! The visitor reads the fields of [`Fields`], and the rest of the reference data. As they are
+//! lent, they are gone with the file's buffer: [`Side::keep`] stores them in a struct of its own,
+//! which is what anybody must do who hands them to another thread, and [`Side::sum`] only adds them
+//! up.
 
-use crate::fields::Fields;
+use super::fields::Fields;
 use itch5::messages as m;
 use itch5::{MessageHandler, Parser};
 use std::hint::black_box;

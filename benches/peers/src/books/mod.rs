@@ -1,4 +1,4 @@
-//! Building order books from order flow beside other crates, in turn, in one run.
+//! Building order books from order flow beside other crates.
 //!
 //! All sides take the same real slice of ITCH and the same synthetic busy session (10,000
 //! instruments, a million live orders), and after each event read the best bid and offer of its
@@ -32,23 +32,21 @@
 //!   by their documentation. An order that rests trades against another that comes in; that an
 //!   order with this id traded, which is what ITCH tells, can be said to them as a cancel or a
 //!   change of the order if at all.
-//!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml --bin books`
 
-#[path = "../../../support/mod.rs"]
-mod support;
 mod with_hftbacktest;
 mod with_nanobook;
 mod with_nautilus;
 mod with_ringtape;
 
+use crate::contest::{Contest, Goal, Metric, Passed, Told};
+use crate::support::book_flows::Flow;
+use crate::support::plain_book::{PlainBooks, PlainOrder};
+use crate::table::Table;
 use ringtape::book::BookSide;
 use ringtape::market::{MarketEvent, View};
+use std::cell::LazyCell;
 use std::hint::black_box;
 use std::time::Instant;
-use support::book_flows::Flow;
-use support::plain_book::{PlainBooks, PlainOrder};
-use support::{Goal, Took, compare, compare_short};
 
 /// An event of a book, with all that anybody may want to know of it.
 #[derive(Clone, Copy)]
@@ -90,34 +88,63 @@ pub trait Peer {
     fn quantity(&self, instrument: u32, side: BookSide, price_e9: i64) -> u64;
 }
 
-fn main() {
-    println!("time of ringtape over time of a peer, for each event: below 1, ringtape is faster");
-    if let Some(flow) = Flow::real() {
-        compare_peers("real order flow", &flow);
+/// Rounds over the real slice, whose passes take less than the scheduler's time slice.
+const ROUNDS_SHORT: usize = 301;
+/// Rounds over the busy session, whose passes take tens of milliseconds.
+const ROUNDS: usize = 15;
+
+const OURS: &str = "ringtape";
+const NAUTILUS: &str = "nautilus-model";
+const NANOBOOK: &str = "nanobook";
+const HFTBACKTEST: &str = "hftbacktest";
+
+pub fn measure(table: &mut Table) {
+    let title = "books of real order flow";
+    match Flow::real() {
+        Some(flow) => compare_peers(table, title, ROUNDS_SHORT, || &flow, false),
+        None => table.not_measured(title, "there is no market data here"),
     }
-    let busy = Flow::busy();
-    compare_peers("busy session", &busy);
-    let name = "busy session: ringtape / hftbacktest";
-    compare_with::<with_hftbacktest::Side>(name, Goal::None, &busy);
+    // Made when it is first wanted: it takes seconds.
+    let busy = LazyCell::new(Flow::busy);
+    compare_peers(table, "books of a busy session", ROUNDS, || &busy, true);
 }
 
-fn compare_peers(name: &str, flow: &Flow) {
-    let goal = Goal::TimeAtMost(1.0);
-    compare_with::<with_nautilus::Side>(&format!("{name}: ringtape / nautilus-model"), goal, flow);
-    compare_with::<with_nanobook::Side>(&format!("{name}: ringtape / nanobook"), goal, flow);
+fn compare_peers<'a>(
+    table: &mut Table,
+    title: &str,
+    rounds: usize,
+    flow: impl Fn() -> &'a Flow + Copy + 'a,
+    in_cents: bool,
+) {
+    let metric = Metric {
+        name: "time of an event",
+        told: Told::Time,
+    };
+    let mut contest = Contest::new(title, rounds, &[metric]);
+    enter::<with_ringtape::Side>(&mut contest, OURS, flow);
+    enter::<with_nautilus::Side>(&mut contest, NAUTILUS, flow);
+    enter::<with_nanobook::Side>(&mut contest, NANOBOOK, flow);
+    contest.compare(0, OURS, NAUTILUS, Goal::AtMost(1.0));
+    contest.compare(0, OURS, NANOBOOK, Goal::AtMost(1.0));
+    if in_cents {
+        enter::<with_hftbacktest::Side>(&mut contest, HFTBACKTEST, flow);
+        contest.compare(0, OURS, HFTBACKTEST, None);
+    }
+    contest.run(table);
 }
 
-fn compare_with<P: Peer>(name: &str, goal: Goal, flow: &Flow) {
-    if !support::wanted(name) {
-        return;
-    }
-    let mut peer = Passes::<P>::new(flow);
-    let mut ringtape = Passes::<with_ringtape::Side>::new(flow);
-    if flow.opening.is_empty() {
-        compare_short(name, goal, || peer.pass(), || ringtape.pass());
-    } else {
-        compare(name, goal, || peer.pass(), || ringtape.pass());
-    }
+/// The books are made with the first pass, so that nobody waits for those whose ratio was not
+/// asked for.
+fn enter<'a, P: Peer + 'a>(
+    contest: &mut Contest<'a>,
+    name: &'static str,
+    flow: impl Fn() -> &'a Flow + 'a,
+) {
+    let mut passes = None;
+    contest.enter(name, move || {
+        let passes = passes.get_or_insert_with(|| Passes::<P>::new(flow()));
+        passes.pass()
+    });
 }
 
 /// Gives a crate the passes of a flow, one after the other; from the beginning after the last.
@@ -151,7 +178,7 @@ impl<'a, P: Peer> Passes<'a, P> {
         }
     }
 
-    fn pass(&mut self) -> Took {
+    fn pass(&mut self) -> Passed {
         if self.next == self.flow.passes.len() {
             self.open();
         }
@@ -167,9 +194,9 @@ impl<'a, P: Peer> Passes<'a, P> {
         black_box(sum);
         let elapsed = begin.elapsed();
         self.check();
-        Took {
-            elapsed,
-            items: taken.len() as u64,
+        Passed {
+            checked: taken.len() as u64,
+            times_ns: vec![elapsed.as_nanos() as f64 / taken.len() as f64],
         }
     }
 
