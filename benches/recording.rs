@@ -104,6 +104,7 @@ fn subscription() -> Subscription {
         contract: Contract::Lossless,
         capacity: RING,
         passages: false,
+        ..Subscription::default()
     }
 }
 

@@ -204,6 +204,7 @@ fn nothing_allocates_once_everything_was_there() {
         contract: Contract::Lossless,
         capacity: 512,
         passages: true,
+        ..Subscription::default()
     };
     let mut subscriber = publisher.subscribe(subscription).unwrap();
     let output = BusOutput::new(publisher).unwrap();

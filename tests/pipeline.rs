@@ -249,6 +249,7 @@ fn start_stuck(
         contract,
         capacity: 64,
         passages: true,
+        ..Subscription::default()
     };
     let settings = HandlerSettings {
         subscription,

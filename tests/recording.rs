@@ -47,6 +47,7 @@ impl Bench {
                 contract,
                 capacity,
                 passages: false,
+                ..Subscription::default()
             })
             .unwrap();
         let framing = Framing {

@@ -100,6 +100,7 @@ fn stages(total: u64, counts: impl IntoIterator<Item = Count>) -> Vec<Box<dyn St
         contract: Contract::Lossless,
         capacity: 4,
         passages: true,
+        ..Subscription::default()
     };
     let mut stages: Vec<Box<dyn Stage>> = Vec::new();
     for count in counts {

@@ -125,6 +125,7 @@ fn start(address: SocketAddrV4) -> (Running<MarketEvent>, Ticket<Keep>) {
             contract: Contract::Lossless,
             capacity: 64,
             passages: true,
+            ..Subscription::default()
         },
         ..HandlerSettings::default()
     };

@@ -15,13 +15,16 @@
 //! ```
 
 mod books;
+mod broadcast;
+mod lane;
 mod publisher;
 mod ready;
 mod subscriber;
 
 use crate::error::{Error, Result};
 use crate::record::{Gap, GapCause, Sequence};
-use std::sync::atomic::AtomicU64;
+use crossbeam_utils::CachePadded;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use books::{Account, Books, Given, Taken};
 pub use publisher::Publisher;
@@ -59,16 +62,34 @@ struct PassageMark {
     passage: Passage,
 }
 
+/// What carries the records to a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Ring {
+    /// An SPSC ring of its own (`rtrb`): a slow subscriber hurts only itself, and a lossy one loses
+    /// what came last. The publisher copies each record into each lane.
+    #[default]
+    Lane,
+    /// The ring that all who ask for it share: each record is written once, whoever reads it, and
+    /// reaches a waiting subscriber in two hops of a cache line instead of three. A lossy one loses
+    /// what it was slowest to take; a lossless one holds back all who share the ring. Of what it
+    /// is given each subscriber makes a copy.
+    Broadcast,
+}
+
 /// How a subscriber is attached.
 #[derive(Clone, Copy, Debug)]
 pub struct Subscription {
     /// What happens when the ring is full.
     pub contract: Contract,
-    /// Records that the ring holds; each takes 64 bytes.
+    /// What carries the records.
+    pub ring: Ring,
+    /// Records that the ring holds; each takes 64 bytes. The broadcast ring has at least as many
+    /// as its first subscription asks for, the next power of two; later ones cannot have more.
     pub capacity: usize,
     /// Whether each datagram's [`Passage`] travels beside its records, for the hops of a latency
-    /// report. Costs a second, smaller ring and one more commit for each datagram, and a reading of
-    /// the clock where another subscriber is served first.
+    /// report. Costs a second, smaller ring (a lane's has one more commit for each datagram, the
+    /// broadcast ring's some words for each record), and a reading of the clock where another
+    /// subscriber is served first.
     pub passages: bool,
 }
 
@@ -86,21 +107,38 @@ impl Subscription {
 }
 
 impl Default for Subscription {
-    /// Lossy, 16,384 records (1 MiB), with passages.
+    /// Lossy, a lane of 16,384 records (1 MiB), with passages.
     fn default() -> Self {
         Self {
             contract: Contract::Lossy,
+            ring: Ring::Lane,
             capacity: 16_384,
             passages: true,
         }
     }
 }
 
-/// Shared by a publisher and its subscribers.
+/// Shared by a publisher and its subscribers: on a line that is written once.
 #[derive(Debug, Default)]
 struct End {
     /// The number after the last record, once the publisher has ended; 0 before.
-    next: AtomicU64,
+    next: CachePadded<AtomicU64>,
+}
+
+impl End {
+    /// Ends the bus before the number `next`.
+    fn set(&self, next: Sequence) {
+        // Release pairs with the acquire in `next`: who sees the end sees all that came before it.
+        self.next.store(next.get(), Ordering::Release);
+    }
+
+    /// Returns the number after the last record, once the publisher has ended.
+    fn next(&self) -> Option<Sequence> {
+        match self.next.load(Ordering::Acquire) {
+            0 => None,
+            next => Some(Sequence::new(next)),
+        }
+    }
 }
 
 /// The records from `expected` up to, but without, `found`.

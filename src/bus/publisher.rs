@@ -1,13 +1,12 @@
-//! Owns the writing end: one batch, copied into each subscriber's ring.
+//! Owns the writing end: one batch, copied into each subscriber's lane, and once into the
+//! broadcast ring.
 
-use super::{Books, Contract, End, Passage, PassageMark, Subscriber, Subscription};
+use super::subscriber::{Place, Source};
+use super::{Books, End, Passage, Ring, Subscriber, Subscription, broadcast, lane};
 use crate::error::Result;
-use crate::record::{Batch, Event, Record, Sequence};
-use rtrb::{Producer, RingBuffer};
+use crate::record::{Batch, Event, Sequence};
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// The writing end of a bus.
 ///
@@ -34,19 +33,10 @@ use std::sync::atomic::Ordering;
 /// ```
 pub struct Publisher<E: Event> {
     batch: Batch<E>,
-    lanes: Vec<Lane<E>>,
+    /// Made by the first subscriber that asks for it.
+    broadcast: Option<broadcast::Producer>,
+    lanes: Vec<lane::Producer<E>>,
     end: Arc<End>,
-}
-
-/// One subscriber as the publisher sees it.
-struct Lane<E> {
-    ring: Producer<Record<E>>,
-    passages: Option<Producer<PassageMark>>,
-    contract: Contract,
-    books: Arc<Books>,
-    /// The first number that this lane is not done with. A number and not a place in the batch, so
-    /// that emptying the batch leaves the lanes alone.
-    done: Sequence,
 }
 
 impl<E: Event> Publisher<E> {
@@ -61,51 +51,44 @@ impl<E: Event> Publisher<E> {
     pub fn starting_at(first: Sequence, batch_capacity: usize) -> Self {
         Self {
             batch: Batch::starting_at(first, batch_capacity),
+            broadcast: None,
             lanes: Vec::new(),
             end: Arc::default(),
         }
     }
 
     /// Attaches a subscriber; it gets every record that is numbered from now on. Allocates the
-    /// ring and touches all of its memory, so that no record meets a page fault.
+    /// ring and touches all of its memory, so that no record meets a page fault. The broadcast
+    /// ring is made by the first subscription to it; those after it share it.
     ///
     /// # Errors
     ///
     /// [`Error::Config`](crate::error::Error::Config) for a capacity of zero or of more than 2²⁴
-    /// records.
+    /// records, and for one that the broadcast ring, being there already, does not have.
     pub fn subscribe(&mut self, subscription: Subscription) -> Result<Subscriber<E>> {
         subscription.check()?;
-        let capacity = subscription.capacity;
-        let (mut ring, consumer) = RingBuffer::new(capacity);
-        touch(&mut ring);
-        // A mark stands for at least one record in the ring, so as many marks as records suffice.
-        let (mark_producer, mark_consumer) = if subscription.passages {
-            let (mut producer, consumer) = RingBuffer::new(capacity);
-            touch(&mut producer);
-            (Some(producer), Some(consumer))
-        } else {
-            (None, None)
+        let first = self.batch.next_sequence();
+        let (source, books) = match subscription.ring {
+            Ring::Lane => {
+                let books = Arc::<Books>::default();
+                let (producer, consumer) = lane::make(subscription, first, &books);
+                self.lanes.push(producer);
+                (Source::Lane(consumer), books)
+            }
+            Ring::Broadcast => {
+                let make = || broadcast::Producer::new(subscription.capacity, first);
+                let ring = self.broadcast.get_or_insert_with(make);
+                let (consumer, books) = ring.attach(subscription, first)?;
+                (Source::Broadcast(consumer), books)
+            }
         };
-        let books = Arc::<Books>::default();
-        books.given.first.set(self.batch.next_sequence().get());
-        self.lanes.push(Lane {
-            ring,
-            passages: mark_producer,
-            contract: subscription.contract,
-            books: Arc::clone(&books),
-            done: self.batch.next_sequence(),
-        });
-        Ok(Subscriber {
-            ring: consumer,
-            marks: mark_consumer,
-            mark: PassageMark {
-                last: Sequence::default(),
-                passage: Passage::default(),
-            },
-            expected: self.batch.next_sequence(),
+        books.given.first.set(first.get());
+        let place = Place {
+            expected: first,
             books,
             end: Arc::clone(&self.end),
-        })
+        };
+        Ok(Subscriber { source, place })
     }
 
     /// Returns the number that the next record will get.
@@ -121,7 +104,7 @@ impl<E: Event> Publisher<E> {
         if next == first {
             return true;
         }
-        let untouched = self.lanes.is_empty() && self.batch.records().is_empty();
+        let untouched = self.subscribers() == 0 && self.batch.records().is_empty();
         if untouched && next == Sequence::FIRST {
             let capacity = self.batch.room();
             self.batch = Batch::starting_at(first, capacity);
@@ -135,9 +118,10 @@ impl<E: Event> Publisher<E> {
         &mut self.batch
     }
 
-    /// Hands the batch to every subscriber, with one release store each, and empties it. Returns
-    /// false if a lossless subscriber's ring is too full for the rest: then there is a backlog,
-    /// and the caller commits again before it takes in more.
+    /// Hands the batch to every subscriber and empties it: to a lane with one release store, to the
+    /// broadcast ring with one for each record, whoever reads it. Returns false if a lossless
+    /// subscriber's ring is too full for the rest: then there is a backlog, and the caller commits
+    /// again before it takes in more.
     ///
     /// Hot path: no allocation, no system call, no waiting.
     #[must_use = "a backlog means: take in nothing more before it is gone"]
@@ -155,15 +139,19 @@ impl<E: Event> Publisher<E> {
         let mut all_done = true;
         // Whether a ring was filled since the latest reading.
         let mut filled = false;
+        if let Some(ring) = &mut self.broadcast {
+            let done = ring.done();
+            all_done &= ring.hand_over(records, next, passage);
+            filled |= ring.done() != done;
+        }
         for lane in &mut self.lanes {
-            let done = lane.done;
-            if filled && lane.passages.is_some() && done != next {
+            let done = lane.done();
+            if filled && lane.wants_passages() && done != next {
                 passage.published_ns = now_ns();
                 filled = false;
             }
-            lane.hand_over(records, next, passage);
-            filled |= lane.done != done;
-            all_done &= lane.done == next;
+            all_done &= lane.hand_over(records, next, passage);
+            filled |= lane.done() != done;
         }
         if all_done {
             self.batch.clear();
@@ -175,7 +163,9 @@ impl<E: Event> Publisher<E> {
     /// of the clock behind it can be saved.
     #[must_use]
     pub fn wants_passages(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.passages.is_some())
+        let broadcast = self.broadcast.as_ref();
+        broadcast.is_some_and(broadcast::Producer::wants_passages)
+            || self.lanes.iter().any(lane::Producer::wants_passages)
     }
 
     /// Returns whether records wait for room in a lossless subscriber's ring.
@@ -183,82 +173,10 @@ impl<E: Event> Publisher<E> {
     pub fn has_backlog(&self) -> bool {
         !self.batch.records().is_empty()
     }
-}
 
-impl<E: Event> Lane<E> {
-    /// Hands over what the lane is not done with of `records`, the last of which is the one before
-    /// `next`.
-    fn hand_over(&mut self, records: &[Record<E>], next: Sequence, passage: Passage) {
-        let waiting = usize::try_from(next.get() - self.done.get()).unwrap_or(usize::MAX);
-        // Fewer are there when the batch was cleared during a backlog: those are lost.
-        let rest = &records[records.len().saturating_sub(waiting)..];
-        if rest.is_empty() {
-            self.done = next;
-            return;
-        }
-        let given = &self.books.given;
-        if self.ring.is_abandoned() {
-            given.after_end.add(rest.len() as u64);
-            self.done = next;
-            return;
-        }
-        let fits = self.room_for(rest.len());
-        if fits == 0 && self.contract() == Contract::Lossless {
-            return;
-        }
-        if let (Some(passages), Some(last)) = (&mut self.passages, rest[..fits].last()) {
-            // Before the records, whose release store then covers the mark as well.
-            let mark = PassageMark {
-                last: last.sequence(),
-                passage,
-            };
-            assert!(
-                passages.push(mark).is_ok(),
-                "invariant: every mark in its ring stands for a record in the other"
-            );
-        }
-        let Ok(chunk) = self.ring.write_chunk_uninit(fits) else {
-            unreachable!("invariant: only this publisher fills the ring");
-        };
-        // Record by record, not as one slice: `memcpy` stalls on lines that the subscriber's core
-        // holds, where separate stores go on. What the compiler makes of this loop matters: loads
-        // wider than the stores that have just written the batch wait for those to leave the store
-        // buffer, behind the ring's own misses. `cargo bench --bench bus` (stream) tells: 0.9 of
-        // bare rtrb when they forward, 0.2 when they wait.
-        chunk.fill_from_iter(rest[..fits].iter().copied());
-        given.handed.add(fits as u64);
-        let left = (rest.len() - fits) as u64;
-        self.done = Sequence::new(next.get() - left);
-        if left > 0 && self.contract() == Contract::Lossy {
-            // Their numbers are spent all the same: the hole is how the subscriber learns of it.
-            given.overrun.add(left);
-            self.done = next;
-        }
-    }
-}
-
-impl<E> Lane<E> {
-    fn contract(&self) -> Contract {
-        if self.books.is_lossless() {
-            return Contract::Lossless;
-        }
-        self.contract
-    }
-
-    /// Returns how many of `wanted` records to hand over now.
-    fn room_for(&self, wanted: usize) -> usize {
-        if self.ring.cached_slots() >= wanted {
-            return wanted;
-        }
-        let slots = self.ring.slots().min(wanted);
-        // A publisher that waits fills a nearly full ring record by record, and pays a cache miss
-        // for each, unless it waits for a piece that is worth one. `cargo bench --bench bus`
-        // (stream) shows the difference.
-        let worthwhile = wanted.min((self.ring.buffer().capacity() / 2).max(1));
-        match self.contract() {
-            Contract::Lossless if slots < worthwhile => 0,
-            _ => slots,
-        }
+    fn subscribers(&self) -> usize {
+        let broadcast = self.broadcast.as_ref();
+        self.lanes.len() + broadcast.map_or(0, broadcast::Producer::subscribers)
     }
 }
 
@@ -271,18 +189,13 @@ impl<E: Event> Drop for Publisher<E> {
         let waiting = self.batch.records().len() as u64;
         let next = self.batch.next_sequence();
         for lane in &self.lanes {
-            let given = &lane.books.given;
-            let gone = lane.ring.is_abandoned();
-            let count = if gone {
-                &given.after_end
-            } else {
-                &given.overrun
-            };
-            count.add((next.get() - lane.done.get()).min(waiting));
-            given.end.set(next.get());
+            lane.end(next, waiting);
         }
-        // Release pairs with the acquire in `Subscriber::poll`; the rings are dropped after it.
-        self.end.next.store(next.get(), Ordering::Release);
+        if let Some(ring) = &self.broadcast {
+            ring.end(next, waiting);
+        }
+        // The rings are dropped after it.
+        self.end.set(next);
     }
 }
 
@@ -290,19 +203,7 @@ impl<E: Event> fmt::Debug for Publisher<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publisher")
             .field("next", &self.batch.next_sequence())
-            .field("subscribers", &self.lanes.len())
+            .field("subscribers", &self.subscribers())
             .finish_non_exhaustive()
-    }
-}
-
-/// Writes the whole ring once, so that its pages are there before the first record.
-fn touch<T: Copy>(ring: &mut Producer<T>) {
-    let capacity = ring.buffer().capacity();
-    if let Ok(mut chunk) = ring.write_chunk_uninit(capacity) {
-        // Zeros, not `uninit`: the compiler may leave out a write of nothing. The chunk is
-        // dropped without a commit and the slots stay empty.
-        let (first, second) = chunk.as_mut_slices();
-        first.fill(MaybeUninit::zeroed());
-        second.fill(MaybeUninit::zeroed());
     }
 }

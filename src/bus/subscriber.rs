@@ -1,20 +1,16 @@
 //! Owns the reading end: record by record, with each hole in the numbering before what reveals it.
 
-use super::{Books, End, Passage, PassageMark, overrun};
+use super::{Books, End, Passage, broadcast, lane, overrun};
 use crate::record::{Event, Gap, Record, Sequence};
-use rtrb::Consumer;
-use rtrb::chunks::ReadChunk;
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// What a subscriber is given.
 #[derive(Debug)]
 pub enum Delivery<'a, E: Event> {
     /// A record.
     Record {
-        /// The record, still in the ring.
+        /// The record: in a lane, still in the ring; of the broadcast ring, a copy.
         record: &'a Record<E>,
         /// When its datagram passed the ingest stage, where the subscription asked for it.
         passage: Option<Passage>,
@@ -23,16 +19,29 @@ pub enum Delivery<'a, E: Event> {
         /// True on the last record that is ready now.
         end_of_batch: bool,
     },
-    /// Records that this subscriber's ring had no room for. Comes before the record after them.
+    /// Records that a lane had no room for, or that were overwritten in the broadcast ring before
+    /// this subscriber came to them. Comes before the record after them.
     Overrun(Gap),
 }
 
 /// A reading end of a bus.
 pub struct Subscriber<E> {
-    pub(super) ring: Consumer<Record<E>>,
-    pub(super) marks: Option<Consumer<PassageMark>>,
-    /// The latest mark taken; applies to the records up to its `last`.
-    pub(super) mark: PassageMark,
+    pub(super) source: Source<E>,
+    pub(super) place: Place,
+}
+
+/// What a subscriber reads.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few subscribers, and a box would be one more line to read"
+)]
+pub(super) enum Source<E> {
+    Lane(lane::Consumer<E>),
+    Broadcast(broadcast::Consumer<E>),
+}
+
+/// Where a subscriber is on its bus, whatever it reads.
+pub(super) struct Place {
     /// The number that comes next if nothing is missing.
     pub(super) expected: Sequence,
     pub(super) books: Arc<Books>,
@@ -59,143 +68,80 @@ impl<E: Event> Subscriber<E> {
     /// comes after it stays in the ring.
     ///
     /// Hot path: no allocation, no system call.
-    pub fn poll_while(
-        &mut self,
-        limit: usize,
-        mut each: impl FnMut(Delivery<'_, E>) -> bool,
-    ) -> usize {
-        // `slots` reads the line that the publisher writes: only when the last look is used up.
-        let ready = match self.ring.cached_slots() {
-            0 => self.ring.slots(),
-            cached => cached,
-        };
-        if ready == 0 {
-            return self.poll_end(|delivery| {
-                each(delivery);
-            });
+    pub fn poll_while(&mut self, limit: usize, each: impl FnMut(Delivery<'_, E>) -> bool) -> usize {
+        match &mut self.source {
+            Source::Lane(lane) => lane.poll_while(&mut self.place, limit, each),
+            Source::Broadcast(ring) => ring.poll_while(&mut self.place, limit, each),
         }
-        let taken = &self.books.taken;
-        let count = ready.min(limit);
-        let Ok(chunk) = self.ring.read_chunk(count) else {
-            unreachable!("invariant: only this subscriber empties the ring");
-        };
-        let taking = Taking {
-            handled: Cell::new(0),
-            chunk: Some(chunk),
-        };
-        let (first, second) = taking.slices();
-        let mut deliveries = 0;
-        let mut left = ready;
-        for record in first.iter().chain(second) {
-            left -= 1;
-            let sequence = record.sequence();
-            if sequence != self.expected {
-                let gap = overrun(self.expected, sequence);
-                let goes_on = each(Delivery::Overrun(gap));
-                taken.overrun.add(gap.count());
-                self.expected = sequence;
-                deliveries += 1;
-                if !goes_on {
-                    break;
-                }
-            }
-            let passage = self.marks.as_mut().map(|marks| {
-                while self.mark.last < sequence {
-                    match marks.pop() {
-                        Ok(mark) => self.mark = mark,
-                        Err(_) => unreachable!("invariant: a record's mark is pushed before it"),
-                    }
-                }
-                self.mark.passage
-            });
-            let goes_on = each(Delivery::Record {
-                record,
-                passage,
-                ready_behind: left,
-                end_of_batch: left == 0,
-            });
-            self.expected = sequence.next();
-            taking.handled.set(taking.handled.get() + 1);
-            taken.handled.add(1);
-            deliveries += 1;
-            if !goes_on {
-                break;
-            }
-        }
-        deliveries
     }
 
-    /// Returns how many records are ready. Reads the line that the publisher writes.
+    /// Returns how many records are ready. Reads the line that the publisher writes. Of the
+    /// broadcast ring, numbers of records that are missing count as well.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.ring.slots()
+        match &self.source {
+            Source::Lane(lane) => lane.ring.slots(),
+            Source::Broadcast(ring) => ring.waiting(self.place.expected),
+        }
     }
 
     /// Returns whether the publisher has ended; its last records may still be ready.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        self.ring.is_abandoned()
-    }
-
-    /// Delivers the loss at the very end, once, when the publisher has gone and the ring is empty.
-    pub(super) fn poll_end(&mut self, mut each: impl FnMut(Delivery<'_, E>)) -> usize {
-        // `is_abandoned` acquires what the publisher did before it dropped the ring, so a ring
-        // that is empty after it stays empty, and the final number is there.
-        if !self.ring.is_abandoned() || self.ring.slots() > 0 {
-            return 0;
+        match &self.source {
+            Source::Lane(lane) => lane.ring.is_abandoned(),
+            Source::Broadcast(_) => self.place.end.next().is_some(),
         }
-        let taken = &self.books.taken;
-        let next = Sequence::new(self.end.next.load(Ordering::Acquire));
-        let missing = self.expected < next;
-        if missing {
-            let gap = overrun(self.expected, next);
-            each(Delivery::Overrun(gap));
-            taken.overrun.add(gap.count());
-            self.expected = next;
-        }
-        taken.completed.set(1);
-        usize::from(missing)
     }
 
     /// Returns whether everything was delivered and the publisher has ended, as the last
     /// [`poll`](Self::poll) found out.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.books.taken.completed.get() == 1
+        self.place.books.taken.completed.get() == 1
     }
 
     /// Returns the books of this subscription, readable from any thread.
     #[must_use]
     pub fn books(&self) -> Arc<Books> {
-        Arc::clone(&self.books)
+        Arc::clone(&self.place.books)
+    }
+}
+
+impl Place {
+    /// Delivers that what is expected before `found` is missing. Returns what `each` returns.
+    pub(super) fn lose<E: Event>(
+        &mut self,
+        found: Sequence,
+        mut each: impl FnMut(Delivery<'_, E>) -> bool,
+    ) -> bool {
+        let gap = overrun(self.expected, found);
+        let goes_on = each(Delivery::Overrun(gap));
+        self.books.taken.overrun.add(gap.count());
+        self.expected = found;
+        goes_on
+    }
+
+    /// Ends the subscription of a bus that ended before the number `next`. Returns how many
+    /// deliveries that took.
+    pub(super) fn finish<E: Event>(
+        &mut self,
+        next: Sequence,
+        each: impl FnMut(Delivery<'_, E>) -> bool,
+    ) -> usize {
+        let missing = self.expected < next;
+        if missing {
+            self.lose(next, each);
+        }
+        self.books.taken.completed.set(1);
+        usize::from(missing)
     }
 }
 
 impl<E> fmt::Debug for Subscriber<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscriber")
-            .field("expected", &self.expected)
+            .field("expected", &self.place.expected)
             .finish_non_exhaustive()
-    }
-}
-
-/// Records that are being delivered. Takes out of the ring what was handled, also when the handler
-/// panics.
-struct Taking<'a, E> {
-    handled: Cell<usize>,
-    chunk: Option<ReadChunk<'a, Record<E>>>,
-}
-
-impl<E> Taking<'_, E> {
-    fn slices(&self) -> (&[Record<E>], &[Record<E>]) {
-        self.chunk.as_ref().map_or((&[], &[]), ReadChunk::as_slices)
-    }
-}
-
-impl<E> Drop for Taking<'_, E> {
-    fn drop(&mut self) {
-        if let Some(chunk) = self.chunk.take() {
-            chunk.commit(self.handled.get());
-        }
     }
 }

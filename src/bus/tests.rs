@@ -12,6 +12,7 @@ fn subscription(contract: Contract, capacity: usize) -> Subscription {
         contract,
         capacity,
         passages: true,
+        ..Subscription::default()
     }
 }
 

@@ -106,6 +106,7 @@ impl JournalSettings {
             contract: self.contract,
             capacity: self.capacity,
             passages: false,
+            ..Subscription::default()
         }
     }
 }

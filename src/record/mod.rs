@@ -26,7 +26,9 @@ mod digest;
 
 use std::fmt;
 use std::marker::PhantomData;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute, transmute_ref};
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, transmute, transmute_mut, transmute_ref,
+};
 
 pub use batch::Batch;
 pub use digest::Digest;
@@ -36,6 +38,8 @@ compile_error!("ringtape writes records as they lie in memory and needs a little
 
 /// Bytes of a record, and its alignment: one cache line.
 pub const RECORD_BYTES: usize = 64;
+/// Words of a record, the first of which is its stamp.
+pub(crate) const RECORD_WORDS: usize = RECORD_BYTES / size_of::<u64>();
 /// Bytes of a record's body.
 pub const BODY_BYTES: usize = 48;
 /// Alignment of a record's body, and so the largest that an [`Event`] may ask for.
@@ -531,6 +535,16 @@ impl<E> Record<E> {
     #[must_use]
     pub fn as_stored(&self) -> &[u8; RECORD_BYTES] {
         transmute_ref!(&self.raw)
+    }
+
+    /// Returns the record as words, for who copies it word by word.
+    pub(crate) fn words(&self) -> &[u64; RECORD_WORDS] {
+        transmute_ref!(&self.raw)
+    }
+
+    /// Returns the words of a record that is being copied.
+    pub(crate) fn words_mut(&mut self) -> &mut [u64; RECORD_WORDS] {
+        transmute_mut!(&mut self.raw)
     }
 }
 

@@ -19,6 +19,7 @@ fn subscription(contract: Contract, capacity: usize) -> Subscription {
         contract,
         capacity,
         passages: false,
+        ..Subscription::default()
     }
 }
 

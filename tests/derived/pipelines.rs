@@ -201,6 +201,7 @@ pub(crate) fn settings(
             contract,
             capacity,
             passages: true,
+            ..Subscription::default()
         },
         measure: true,
         core,

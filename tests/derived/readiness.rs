@@ -176,6 +176,7 @@ fn a_replay_past_a_full_ring_that_nobody_empties_is_an_error_and_not_a_standstil
         contract: Contract::Lossless,
         capacity: 4,
         passages: false,
+        ..Subscription::default()
     };
     let subscriber = publisher.subscribe(subscription).unwrap();
     let output = BusOutput::new(publisher).unwrap();
@@ -204,6 +205,7 @@ fn a_replay_that_is_polled_in_turn_with_its_subscriber_needs_no_other_thread() {
         contract: Contract::Lossless,
         capacity: 4,
         passages: false,
+        ..Subscription::default()
     };
     let mut subscriber = publisher.subscribe(subscription).unwrap();
     let output = BusOutput::new(publisher).unwrap();

@@ -76,6 +76,7 @@ impl SubscriberConfig {
                 },
                 capacity: self.ring_records.unwrap_or(defaults.capacity),
                 passages: matches!(self.latency, LatencyDetail::Hops),
+                ..Subscription::default()
             },
             measure: !matches!(self.latency, LatencyDetail::Off),
             core: self.core,

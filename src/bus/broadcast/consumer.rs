@@ -1,0 +1,252 @@
+//! Owns a reading end of the ring.
+
+use super::slots::{Cursor, Look};
+use super::{PASSAGE_WORDS, Passages, Slots, passage};
+use crate::bus::Delivery;
+use crate::bus::subscriber::Place;
+use crate::record::{Event, Record, Sequence};
+use std::sync::Arc;
+use zerocopy::FromZeros;
+
+/// Records that are lent at once where they are taken in bulk: 256 KiB.
+const BULK_MAX: usize = 4096;
+
+/// A reading end.
+pub(in crate::bus) struct Consumer<E> {
+    ring: Ring,
+    gate: Gate,
+    /// The record that was copied last, and its passage.
+    record: Record<E>,
+    passage: [u64; PASSAGE_WORDS],
+    /// The number after the last that was published, at the last look.
+    published: u64,
+    /// Copies that are lent in bulk.
+    bulk: Box<[Record<E>]>,
+}
+
+/// What is read.
+struct Ring {
+    slots: Arc<Slots>,
+    passages: Option<Arc<Passages>>,
+}
+
+/// How far the producer may go.
+pub(in crate::bus) struct Gate {
+    cursor: Arc<Cursor>,
+    /// The number at which the cursor is published again.
+    publish_at: u64,
+    quarter: u64,
+}
+
+/// What there is of a number.
+enum Found {
+    Nothing,
+    /// It was copied.
+    Record,
+    /// All before this number are missing.
+    Missing(Sequence),
+}
+
+/// What can be lent in bulk.
+pub(in crate::bus) enum Bulk {
+    /// So many records with dense numbers.
+    Records(usize),
+    /// Nothing before this number.
+    Missing(Sequence),
+}
+
+impl<E: Event> Consumer<E> {
+    pub(super) fn new(
+        slots: Arc<Slots>,
+        passages: Option<Arc<Passages>>,
+        cursor: Arc<Cursor>,
+        first: Sequence,
+    ) -> Self {
+        let quarter = (slots.capacity() as u64 / 4).max(1);
+        let mut bulk = vec![Record::new_zeroed(); slots.capacity().min(BULK_MAX)];
+        for (record, stamp) in bulk.iter_mut().zip(1..) {
+            // Zeros may be memory that the kernel has yet to bring.
+            record.words_mut()[0] = stamp;
+        }
+        Self {
+            ring: Ring { slots, passages },
+            gate: Gate {
+                cursor,
+                publish_at: first.get() + quarter,
+                quarter,
+            },
+            record: Record::new_zeroed(),
+            passage: [0; PASSAGE_WORDS],
+            published: first.get(),
+            bulk: bulk.into(),
+        }
+    }
+
+    /// Hot path: no allocation, no system call.
+    pub(in crate::bus) fn poll_while(
+        &mut self,
+        place: &mut Place,
+        limit: usize,
+        mut each: impl FnMut(Delivery<'_, E>) -> bool,
+    ) -> usize {
+        let mut deliveries = 0;
+        // Not more than a ring at once, however fast the publisher is.
+        for _ in 0..limit.min(self.ring.slots.capacity()) {
+            let mut found = self.find(place.expected);
+            if let Found::Missing(to) = found {
+                let goes_on = place.lose(to, &mut each);
+                self.gate.advance(to);
+                deliveries += 1;
+                if !goes_on {
+                    return deliveries;
+                }
+                found = self.find(to);
+            }
+            let Found::Record = found else { break };
+            let next = place.expected.next();
+            let ready_behind = self.ready_from(next);
+            let goes_on = each(Delivery::Record {
+                record: &self.record,
+                passage: self.ring.passages.is_some().then(|| passage(self.passage)),
+                ready_behind,
+                end_of_batch: ready_behind == 0,
+            });
+            place.expected = next;
+            place.books.taken.handled.add(1);
+            self.gate.advance(next);
+            deliveries += 1;
+            if !goes_on {
+                break;
+            }
+        }
+        if deliveries == 0 {
+            return self.poll_end(place, each);
+        }
+        deliveries
+    }
+
+    /// Delivers the loss at the very end, once, when the publisher has ended and nothing is left.
+    pub(in crate::bus) fn poll_end(
+        &self,
+        place: &mut Place,
+        each: impl FnMut(Delivery<'_, E>) -> bool,
+    ) -> usize {
+        // In this order: what is not there once the publisher has ended never comes.
+        match place.end.next() {
+            Some(next) if !self.ring.has(place.expected) => place.finish(next, each),
+            _ => 0,
+        }
+    }
+
+    /// Copies what is ready from `expected` on, at most `limit` records.
+    pub(in crate::bus) fn copy(&mut self, expected: Sequence, limit: usize) -> Bulk {
+        let mut count = 0;
+        let mut number = expected;
+        for record in self.bulk.iter_mut().take(limit) {
+            match self.ring.find(number, record, None) {
+                Found::Record => {}
+                Found::Missing(to) if count == 0 => return Bulk::Missing(to),
+                Found::Missing(_) | Found::Nothing => break,
+            }
+            count += 1;
+            number = number.next();
+        }
+        Bulk::Records(count)
+    }
+
+    /// Lends `count` records that were copied, and what to tell when they are taken.
+    pub(in crate::bus) fn lend(&mut self, count: usize) -> (&[Record<E>], &mut Gate) {
+        (&self.bulk[..count], &mut self.gate)
+    }
+
+    /// Returns how many numbers are ready, at most a ring.
+    pub(in crate::bus) fn waiting(&self, expected: Sequence) -> usize {
+        let slots = &self.ring.slots;
+        let numbers = slots.published().saturating_sub(expected.get());
+        usize::try_from(numbers).map_or(slots.capacity(), |n| n.min(slots.capacity()))
+    }
+
+    /// Tells the producer, in time, that `expected` comes next.
+    pub(in crate::bus) fn advance(&mut self, expected: Sequence) {
+        self.gate.advance(expected);
+    }
+
+    /// Returns how many numbers are ready from `number` on, as far as known. Of a lone record only
+    /// the next slot tells; the publisher's count, a line that is always written, is read once for
+    /// each batch.
+    #[inline]
+    fn ready_from(&mut self, number: Sequence) -> usize {
+        if !self.ring.has(number) {
+            return 0;
+        }
+        if self.published <= number.get() {
+            self.published = self.ring.slots.published();
+        }
+        let known = self.published.saturating_sub(number.get()).max(1);
+        let capacity = self.ring.slots.capacity();
+        usize::try_from(known).map_or(capacity, |known| known.min(capacity))
+    }
+
+    #[inline]
+    fn find(&mut self, number: Sequence) -> Found {
+        let passage = Some(&mut self.passage);
+        self.ring.find(number, &mut self.record, passage)
+    }
+}
+
+impl Ring {
+    /// Returns whether there is anything in the place of `number`, be it that it is missing.
+    #[inline]
+    fn has(&self, number: Sequence) -> bool {
+        self.slots.look(number.get()) != Look::NotYet
+    }
+
+    /// Copies `number`, if it is there, and its passage where it is wanted.
+    #[inline]
+    fn find<E>(
+        &self,
+        number: Sequence,
+        record: &mut Record<E>,
+        passage: Option<&mut [u64; PASSAGE_WORDS]>,
+    ) -> Found {
+        let number = number.get();
+        let stamp = match self.slots.look(number) {
+            Look::NotYet => return Found::Nothing,
+            Look::Overwritten => return self.overwritten(number),
+            Look::There(stamp) => stamp,
+        };
+        let [copied_stamp, body @ ..] = record.words_mut();
+        let beside = self.passages.as_deref().zip(passage);
+        if !self.slots.copy(number, stamp, body, beside) {
+            return self.overwritten(number);
+        }
+        if stamp == number {
+            // Kind 0: a hole.
+            return Found::Missing(Sequence::new(body[0]));
+        }
+        *copied_stamp = stamp;
+        Found::Record
+    }
+
+    #[cold]
+    fn overwritten(&self, number: u64) -> Found {
+        Found::Missing(Sequence::new(self.slots.resume(number)))
+    }
+}
+
+impl Gate {
+    /// Publishes how far the subscriber is, if that is a quarter of the ring from where it was.
+    #[inline]
+    pub(in crate::bus) fn advance(&mut self, expected: Sequence) {
+        if expected.get() >= self.publish_at {
+            self.cursor.publish(expected.get());
+            self.publish_at = expected.get() + self.quarter;
+        }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.cursor.publish(Cursor::GONE);
+    }
+}

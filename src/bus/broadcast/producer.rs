@@ -1,0 +1,171 @@
+//! Owns the writing end of the ring, and for whom it waits.
+
+use super::slots::Cursor;
+use super::{Consumer, Passages, Slots, passage_words};
+use crate::bus::{Books, Contract, Passage, Subscription};
+use crate::error::{Error, Result};
+use crate::record::{Event, Record, Sequence};
+use std::sync::Arc;
+
+/// The writing end.
+pub(in crate::bus) struct Producer {
+    slots: Arc<Slots>,
+    /// Only where a consumer wants them.
+    passages: Option<Arc<Passages>>,
+    readers: Vec<Reader>,
+    /// The next number to write.
+    next: u64,
+    /// The first number that there may be no room for: a cached copy of how far the slowest
+    /// lossless consumer is, which is looked up when it is reached.
+    limit: u64,
+}
+
+/// One consumer as the producer sees it.
+struct Reader {
+    cursor: Arc<Cursor>,
+    books: Arc<Books>,
+}
+
+impl Producer {
+    /// Makes a ring of at least `capacity` records, the first of which will be `first`.
+    pub(in crate::bus) fn new(capacity: usize, first: Sequence) -> Self {
+        Self {
+            slots: Arc::new(Slots::new(capacity, first.get())),
+            passages: None,
+            readers: Vec::new(),
+            next: first.get(),
+            limit: first.get(),
+        }
+    }
+
+    /// Attaches a consumer that is given every number from `first` on.
+    pub(in crate::bus) fn attach<E: Event>(
+        &mut self,
+        subscription: Subscription,
+        first: Sequence,
+    ) -> Result<(Consumer<E>, Arc<Books>)> {
+        let capacity = self.slots.capacity();
+        if subscription.capacity > capacity {
+            return Err(Error::config(
+                format!(
+                    "a broadcast subscription of {} records to a ring of {capacity}",
+                    subscription.capacity
+                ),
+                "all share the ring that the first subscription asked for: attach the largest first",
+            ));
+        }
+        let books = Arc::new(Books::of_broadcast(Arc::clone(&self.slots)));
+        if subscription.contract == Contract::Lossless {
+            books.make_lossless();
+        }
+        let cursor = Arc::new(Cursor::new(first.get()));
+        let passages = subscription.passages.then(|| {
+            let made = || Arc::new(Passages::new(capacity));
+            Arc::clone(self.passages.get_or_insert_with(made))
+        });
+        self.readers.push(Reader {
+            cursor: Arc::clone(&cursor),
+            books: Arc::clone(&books),
+        });
+        // So that the next record looks for whom it has to wait.
+        self.limit = self.next;
+        let consumer = Consumer::new(Arc::clone(&self.slots), passages, cursor, first);
+        Ok((consumer, books))
+    }
+
+    pub(in crate::bus) fn subscribers(&self) -> usize {
+        self.readers.len()
+    }
+
+    /// Returns the next number to write.
+    pub(in crate::bus) fn done(&self) -> Sequence {
+        Sequence::new(self.next)
+    }
+
+    pub(in crate::bus) fn wants_passages(&self) -> bool {
+        self.passages.is_some()
+    }
+
+    /// Writes what has not been written of `records`, the last of which is the one before `next`.
+    /// Returns whether there was room for all.
+    ///
+    /// Hot path: no allocation, no system call.
+    pub(in crate::bus) fn hand_over<E: Event>(
+        &mut self,
+        records: &[Record<E>],
+        next: Sequence,
+        passage: Passage,
+    ) -> bool {
+        let waiting = usize::try_from(next.get() - self.next).unwrap_or(usize::MAX);
+        let rest = &records[records.len().saturating_sub(waiting)..];
+        if rest.is_empty() {
+            return true;
+        }
+        // Fewer are there when the batch was cleared: those numbers are lost to everyone.
+        let first = next.get() - rest.len() as u64;
+        if first > self.next && !self.write_hole(first) {
+            return false;
+        }
+        let fits = self.room_for(rest.len());
+        let words = passage_words(passage);
+        for record in &rest[..fits] {
+            let [stamp, body @ ..] = record.words();
+            let beside = self.passages.as_deref().map(|passages| (passages, &words));
+            self.slots.write(self.next, *stamp, body, beside);
+            self.next += 1;
+        }
+        self.slots.publish(self.next);
+        fits == rest.len()
+    }
+
+    /// Says in the slot of the next number that those before `to` will not come.
+    #[cold]
+    fn write_hole(&mut self, to: u64) -> bool {
+        if self.room_for(1) == 0 {
+            return false;
+        }
+        let mut body = [0; _];
+        body[0] = to;
+        let nothing = None::<(&Passages, _)>;
+        self.slots.write(self.next, self.next, &body, nothing);
+        self.next = to;
+        true
+    }
+
+    /// Returns how many of `wanted` records to write now.
+    #[inline]
+    fn room_for(&mut self, wanted: usize) -> usize {
+        if self.next + wanted as u64 <= self.limit {
+            return wanted;
+        }
+        self.look_for_room(wanted)
+    }
+
+    #[cold]
+    fn look_for_room(&mut self, wanted: usize) -> usize {
+        let gated = self.readers.iter().filter(|at| at.books.is_lossless());
+        let slowest = gated.map(|at| at.cursor.get()).min();
+        let capacity = self.slots.capacity();
+        // Whoever attaches later has the limit looked up again.
+        self.limit = slowest
+            .unwrap_or(Cursor::GONE)
+            .saturating_add(capacity as u64);
+        let room = usize::try_from(self.limit.saturating_sub(self.next)).unwrap_or(usize::MAX);
+        // As in a lane: who waits does so for a piece that is worth it.
+        if room < wanted.min(capacity / 2) {
+            return 0;
+        }
+        room.min(wanted)
+    }
+
+    /// Ends the ring. The last `waiting` numbers before `next` were at most not written.
+    pub(in crate::bus) fn end(&self, next: Sequence, waiting: u64) {
+        let unwritten = (next.get() - self.next).min(waiting);
+        for Reader { cursor, books } in &self.readers {
+            if cursor.get() != Cursor::GONE {
+                books.given.overrun.add(unwritten);
+            }
+            books.given.end.set(next.get());
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Owns the words of the ring: in which order they are written, and how a reader tells a whole
+//! record from a torn one. Only atomics, so that no interleaving is undefined; `super::sync` says
+//! whose, because `tests/broadcast_loom` runs this very file with those of a model checker.
+//!
+//! A stamp's low 56 bits are the number of what the slot holds, its high 8 bits the kind:
+//!
+//! | stamp in the slot of `n` | means |
+//! |---|---|
+//! | a number below `n` | `n` is not there yet (`n - 1` while it is being written) |
+//! | `n`, kind above 0 | the record `n` |
+//! | `n`, kind 0 | a hole from `n` on; the first word of the body is the number after it |
+//! | a number above `n` | `n` was overwritten, or is being overwritten |
+
+use super::sync::{AtomicU64, Ordering, fence};
+use crossbeam_utils::CachePadded;
+use std::fmt;
+
+/// The bits of a stamp that are the number.
+pub(super) const NUMBERS: u64 = (1 << 56) - 1;
+
+/// A stamp and the words that belong to it. Aligned to a cache line, which a record fills.
+#[repr(C, align(64))]
+struct Slot<const BODY: usize> {
+    stamp: AtomicU64,
+    body: [AtomicU64; BODY],
+}
+
+/// The ring. Written by one producer, read by any number of consumers, who write nothing here.
+pub(crate) struct Slots<const BODY: usize> {
+    slots: Box<[Slot<BODY>]>,
+    mask: u64,
+    /// The number after the last that was published. On a line of its own, which nobody polls, so
+    /// that writing it costs the producer nothing.
+    published: CachePadded<AtomicU64>,
+}
+
+/// Words beside each slot, under the protection of its stamp.
+pub(super) struct Beside<const WORDS: usize>(Box<[[AtomicU64; WORDS]]>);
+
+/// What the slot of a number holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The number was not written yet.
+    NotYet,
+    /// This stamp, which is that of the number.
+    There(u64),
+    /// A later number.
+    Overwritten,
+}
+
+impl<const BODY: usize> Slots<BODY> {
+    /// Makes a ring of at least `capacity` slots, a power of two from 2 on, for numbers from
+    /// `first` on. Writes every slot, so that none meets a page fault later.
+    pub(super) fn new(capacity: usize, first: u64) -> Self {
+        // One slot would be the one before itself, and its mark of being written ambiguous.
+        let capacity = capacity.next_power_of_two().max(2);
+        let slots = Self {
+            slots: (0..capacity).map(|_| Slot::empty()).collect(),
+            mask: capacity as u64 - 1,
+            published: CachePadded::new(AtomicU64::new(first)),
+        };
+        for slot in &slots.slots {
+            // Zeros were there before, and the compiler may have left them to the kernel.
+            slot.stamp.store(0, Ordering::Relaxed);
+        }
+        slots
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Writes `number`, whose stamp is `stamp`. Only the producer may call it, with rising numbers.
+    ///
+    /// Hot path: no allocation, no system call, O(1).
+    #[inline]
+    pub(super) fn write<const WORDS: usize>(
+        &self,
+        number: u64,
+        stamp: u64,
+        body: &[u64; BODY],
+        beside: Option<(&Beside<WORDS>, &[u64; WORDS])>,
+    ) {
+        debug_assert_eq!(stamp & NUMBERS, number, "invariant: a stamp has its number");
+        let index = self.index(number);
+        let slot = &self.slots[index];
+        // Release pairs with the acquire in `look`: who learns from this mark that it was lapped
+        // goes on with an earlier number, and must find it written.
+        slot.stamp.store(number - 1, Ordering::Release);
+        // Pairs with the fence in `copy`: who has read one of the words below finds the mark above,
+        // or a later stamp, at the second look. Without it, new words under the old stamp.
+        fence(Ordering::Release);
+        store(&slot.body, body);
+        if let Some((beside, words)) = beside {
+            store(&beside.0[index], words);
+        }
+        // Release pairs with the acquire in `look`: who sees this stamp sees the words above.
+        slot.stamp.store(stamp, Ordering::Release);
+    }
+
+    /// Says that every number before `next` is written, or will never be.
+    pub(super) fn publish(&self, next: u64) {
+        // Release pairs with the acquire in `published`: the numbers before it are written.
+        self.published.store(next, Ordering::Release);
+    }
+
+    /// Returns the number after the last that was published.
+    pub(crate) fn published(&self) -> u64 {
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// Looks at the slot of `number`.
+    ///
+    /// Hot path: no allocation, no system call, one load.
+    #[inline]
+    pub(super) fn look(&self, number: u64) -> Look {
+        // Acquire pairs with both stores of a stamp in `write`.
+        let stamp = self.slots[self.index(number)].stamp.load(Ordering::Acquire);
+        match (stamp & NUMBERS).cmp(&number) {
+            std::cmp::Ordering::Less => Look::NotYet,
+            std::cmp::Ordering::Equal => Look::There(stamp),
+            std::cmp::Ordering::Greater => Look::Overwritten,
+        }
+    }
+
+    /// Copies what belongs to `stamp`, which [`look`](Self::look) has found for `number`. Returns
+    /// false if it was overwritten meanwhile: then the copy is worth nothing.
+    ///
+    /// Hot path: no allocation, no system call, O(1).
+    #[inline]
+    pub(super) fn copy<const WORDS: usize>(
+        &self,
+        number: u64,
+        stamp: u64,
+        body: &mut [u64; BODY],
+        beside: Option<(&Beside<WORDS>, &mut [u64; WORDS])>,
+    ) -> bool {
+        let index = self.index(number);
+        let slot = &self.slots[index];
+        load(&slot.body, body);
+        if let Some((beside, words)) = beside {
+            load(&beside.0[index], words);
+        }
+        // Pairs with the fence in `write`: if any word above is of a later record, the load below
+        // finds that record's mark or its stamp.
+        fence(Ordering::Acquire);
+        slot.stamp.load(Ordering::Relaxed) == stamp
+    }
+
+    /// Returns where a reader goes on whose `number` was overwritten: half a ring behind the
+    /// newest, so that it is not overwritten again at once.
+    #[cold]
+    pub(super) fn resume(&self, number: u64) -> u64 {
+        // Acquire pairs with both stores of a stamp in `write`: what came before is written.
+        let stamp = self.slots[self.index(number)].stamp.load(Ordering::Acquire);
+        // While the number behind a mark is being written, the mark is the number before it.
+        let newest = self.published().max((stamp & NUMBERS) + 1);
+        let half = self.capacity() as u64 / 2;
+        // What is not there of numbers that are published lies in a hole, and never comes.
+        (newest - half..newest)
+            .find(|&number| self.look(number) != Look::NotYet)
+            .unwrap_or(newest)
+    }
+
+    fn index(&self, number: u64) -> usize {
+        usize::try_from(number & self.mask).expect("invariant: below the capacity, a usize")
+    }
+}
+
+impl<const BODY: usize> Slot<BODY> {
+    fn empty() -> Self {
+        Self {
+            stamp: AtomicU64::new(0),
+            body: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+impl<const WORDS: usize> Beside<WORDS> {
+    /// Makes words beside `capacity` slots, and writes them.
+    pub(super) fn new(capacity: usize) -> Self {
+        let beside: Box<[[AtomicU64; WORDS]]> = (0..capacity)
+            .map(|_| std::array::from_fn(|_| AtomicU64::new(0)))
+            .collect();
+        for words in &beside {
+            store(words, &[0; WORDS]);
+        }
+        Self(beside)
+    }
+}
+
+/// How far a consumer is, on a line of its own.
+pub(super) struct Cursor(CachePadded<AtomicU64>);
+
+impl Cursor {
+    /// Where a consumer is that has gone: it holds nobody back.
+    pub(super) const GONE: u64 = u64::MAX;
+
+    pub(super) fn new(number: u64) -> Self {
+        Self(CachePadded::new(AtomicU64::new(number)))
+    }
+
+    /// Says that the consumer is done with every number before `number`. Only the consumer may
+    /// call it.
+    pub(super) fn publish(&self, number: u64) {
+        // Release pairs with the acquire in `get`: the consumer's copies come before whatever the
+        // producer writes over them.
+        self.0.store(number, Ordering::Release);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+fn store<const WORDS: usize>(words: &[AtomicU64; WORDS], values: &[u64; WORDS]) {
+    for (word, &value) in words.iter().zip(values) {
+        word.store(value, Ordering::Relaxed);
+    }
+}
+
+fn load<const WORDS: usize>(words: &[AtomicU64; WORDS], values: &mut [u64; WORDS]) {
+    for (word, value) in words.iter().zip(values) {
+        *value = word.load(Ordering::Relaxed);
+    }
+}
+
+impl<const BODY: usize> fmt::Debug for Slots<BODY> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots")
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}
