@@ -78,8 +78,8 @@
 //!   [`handler`]: what you implement. [`market`]: the ready-made event. `archive`, with the feature
 //!   of that name: compressed files that are read at any offset. [`latency`]: histograms, the
 //!   hops between wire and handler, the slowest records.
-//! * [`bus`]: one ring for each subscriber. [`net`]: datagrams in, TCP streams, and a sender.
-//!   [`feed`]: bytes to records. [`journal`]: segments of records on disk.
+//! * [`bus`]: a ring for each subscriber, or one for many. [`net`]: datagrams in, TCP streams, and
+//!   a sender. [`feed`]: bytes to records. [`journal`]: segments of records on disk.
 //! * [`stage`]: units of work: ingest, handle and record. [`book`]: books of orders and of levels,
 //!   and what follows from them: best prices, bars and averages, handed on as events.
 //! * [`runtime`]: threads on cores.
@@ -101,6 +101,9 @@
 //! * A journal's numbers are dense but for what its own gap records name. Whole frames are never
 //!   changed or cut; damage is named and never skipped; nothing derived is stored beside the
 //!   segments.
+//! * The broadcast ring is written by its publisher alone, in atomic words: a reader that is lapped
+//!   is told so, and never given a torn record (`tests/broadcast_loom`, a model of every
+//!   interleaving, and `tests/broadcast_stress.rs`).
 //! * The digest of a handler's run covers all that it was given, so equal digests of a live run and
 //!   a replay are the same input.
 //! * What may have brought numbers that nobody knows of (datagrams that the kernel dropped before
@@ -124,8 +127,8 @@
 //! # Limits
 //!
 //! * Linux, little-endian, IPv4. io_uring needs Linux 6.1; without it the `recvmmsg` backend runs.
-//! * A subscriber costs the publisher one copy of each record; `cargo bench --bench bus` shows how
-//!   much (fan-out).
+//! * A subscriber with a lane costs the publisher one copy of each record, those of the broadcast
+//!   ring one together; `cargo bench --bench bus` shows how much (fan-out).
 //! * One ingest thread for each pipeline, [`feed::LINES_MAX`] lines for each feed.
 //! * NASDAQ TotalView-ITCH 5.0 over MoldUDP64 and SoupBinTCP; IEX TOPS 1.6 and DEEP 1.0, at most
 //!   [`feed::iex::INSTRUMENTS_MAX`] instruments a feed; CME MDP 3.0, at most

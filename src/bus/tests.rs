@@ -1,3 +1,4 @@
+mod broadcast;
 mod reads;
 
 use super::*;
@@ -7,12 +8,14 @@ use std::collections::VecDeque;
 
 type Bus = Publisher<MarketEvent>;
 
-fn subscription(contract: Contract, capacity: usize) -> Subscription {
+const RINGS: [Ring; 2] = [Ring::Lane, Ring::Broadcast];
+
+fn subscription(ring: Ring, contract: Contract, capacity: usize) -> Subscription {
     Subscription {
         contract,
+        ring,
         capacity,
         passages: true,
-        ..Subscription::default()
     }
 }
 
@@ -75,7 +78,7 @@ fn commit(publisher: &mut Bus) -> bool {
 fn an_overrun_is_delivered_before_the_record_that_reveals_it() {
     let mut publisher = Bus::new(16);
     let mut subscriber = publisher
-        .subscribe(subscription(Contract::Lossy, 2))
+        .subscribe(subscription(Ring::Lane, Contract::Lossy, 2))
         .unwrap();
     push(&mut publisher, 5);
     assert!(commit(&mut publisher));
@@ -90,7 +93,7 @@ fn an_overrun_is_delivered_before_the_record_that_reveals_it() {
 fn a_loss_at_the_very_end_is_seen_at_close() {
     let mut publisher = Bus::new(16);
     let mut subscriber = publisher
-        .subscribe(subscription(Contract::Lossy, 2))
+        .subscribe(subscription(Ring::Lane, Contract::Lossy, 2))
         .unwrap();
     let books = subscriber.books();
     push(&mut publisher, 5);
@@ -111,82 +114,88 @@ fn a_loss_at_the_very_end_is_seen_at_close() {
 
 #[test]
 fn a_lossless_subscriber_holds_the_batch_back_and_loses_nothing() {
-    let mut publisher = Bus::new(16);
-    let mut slow = publisher
-        .subscribe(subscription(Contract::Lossless, 2))
-        .unwrap();
-    let mut fast = publisher
-        .subscribe(subscription(Contract::Lossy, 16))
-        .unwrap();
-    push(&mut publisher, 5);
-    assert!(!commit(&mut publisher));
-    assert!(publisher.has_backlog());
-    assert_eq!(drain(&mut fast, 16).len(), 5, "the others have it already");
-    let mut got = drain(&mut slow, 16);
-    assert!(!commit(&mut publisher));
-    got.extend(drain(&mut slow, 16));
-    assert!(commit(&mut publisher));
-    got.extend(drain(&mut slow, 16));
-    assert_eq!(got, (1..=5).map(Expected::Record).collect::<Vec<_>>());
-    assert_eq!(drain(&mut fast, 16), [], "and get it once");
+    for ring in RINGS {
+        let mut publisher = Bus::new(16);
+        let mut slow = publisher
+            .subscribe(subscription(ring, Contract::Lossless, 2))
+            .unwrap();
+        let mut fast = publisher
+            .subscribe(subscription(Ring::Lane, Contract::Lossy, 16))
+            .unwrap();
+        push(&mut publisher, 5);
+        assert!(!commit(&mut publisher));
+        assert!(publisher.has_backlog());
+        assert_eq!(drain(&mut fast, 16).len(), 5, "the others have it already");
+        let mut got = drain(&mut slow, 16);
+        assert!(!commit(&mut publisher));
+        got.extend(drain(&mut slow, 16));
+        assert!(commit(&mut publisher));
+        got.extend(drain(&mut slow, 16));
+        assert_eq!(got, (1..=5).map(Expected::Record).collect::<Vec<_>>());
+        assert_eq!(drain(&mut fast, 16), [], "and get it once");
+    }
 }
 
 #[test]
 fn a_subscriber_that_has_gone_holds_nobody_back_and_is_accounted_for() {
-    let mut publisher = Bus::new(16);
-    let mut gone = publisher
-        .subscribe(subscription(Contract::Lossless, 4))
-        .unwrap();
-    let books = gone.books();
-    push(&mut publisher, 3);
-    assert!(commit(&mut publisher));
-    assert_eq!(gone.poll(1, |_| ()), 1);
-    drop(gone);
-    push(&mut publisher, 4);
-    assert!(commit(&mut publisher));
-    drop(publisher);
-    let account = books.account();
-    assert_eq!(
-        (account.published, account.handled, account.left_behind),
-        (7, 1, 6)
-    );
-    assert!(account.closes());
+    for ring in RINGS {
+        let mut publisher = Bus::new(16);
+        let mut gone = publisher
+            .subscribe(subscription(ring, Contract::Lossless, 4))
+            .unwrap();
+        let books = gone.books();
+        push(&mut publisher, 3);
+        assert!(commit(&mut publisher));
+        assert_eq!(gone.poll(1, |_| ()), 1);
+        drop(gone);
+        push(&mut publisher, 4);
+        assert!(commit(&mut publisher));
+        drop(publisher);
+        let account = books.account();
+        assert_eq!(
+            (account.published, account.handled, account.left_behind),
+            (7, 1, 6)
+        );
+        assert!(account.closes());
+    }
 }
 
 #[test]
 fn the_record_on_which_a_handler_panicked_counts_as_left_behind() {
-    let mut publisher = Bus::new(16);
-    let mut subscriber = publisher
-        .subscribe(subscription(Contract::Lossy, 8))
-        .unwrap();
-    let books = subscriber.books();
-    push(&mut publisher, 5);
-    assert!(commit(&mut publisher));
-    let mut seen = 0;
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        subscriber.poll(8, |_| {
-            seen += 1;
-            assert!(seen < 3, "third record");
-        });
-    }));
-    assert!(outcome.is_err());
-    let account = books.account();
-    assert_eq!((account.handled, account.left_behind), (2, 3));
+    for ring in RINGS {
+        let mut publisher = Bus::new(16);
+        let mut subscriber = publisher
+            .subscribe(subscription(ring, Contract::Lossy, 8))
+            .unwrap();
+        let books = subscriber.books();
+        push(&mut publisher, 5);
+        assert!(commit(&mut publisher));
+        let mut seen = 0;
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            subscriber.poll(8, |_| {
+                seen += 1;
+                assert!(seen < 3, "third record");
+            });
+        }));
+        assert!(outcome.is_err());
+        let account = books.account();
+        assert_eq!((account.handled, account.left_behind), (2, 3));
 
-    // Whoever goes on nevertheless is given it again, and nothing twice that it had handled.
-    use Expected::Record;
-    assert_eq!(drain(&mut subscriber, 2), [Record(3), Record(4)]);
-    drop((subscriber, publisher));
-    let account = books.account();
-    assert_eq!((account.handled, account.left_behind), (4, 1));
-    assert!(account.closes());
+        // Whoever goes on nevertheless is given it again, and nothing twice that it had handled.
+        use Expected::Record;
+        assert_eq!(drain(&mut subscriber, 2), [Record(3), Record(4)]);
+        drop((subscriber, publisher));
+        let account = books.account();
+        assert_eq!((account.handled, account.left_behind), (4, 1));
+        assert!(account.closes());
+    }
 }
 
 #[test]
 fn a_subscriber_that_leaves_before_it_sees_the_last_overrun_is_accounted_for() {
     let mut publisher = Bus::new(16);
     let mut subscriber = publisher
-        .subscribe(subscription(Contract::Lossy, 4))
+        .subscribe(subscription(Ring::Lane, Contract::Lossy, 4))
         .unwrap();
     let books = subscriber.books();
     push(&mut publisher, 10);
@@ -200,87 +209,128 @@ fn a_subscriber_that_leaves_before_it_sees_the_last_overrun_is_accounted_for() {
 
 #[test]
 fn a_batch_that_is_cleared_during_a_backlog_is_lost_and_named() {
-    let mut publisher = Bus::new(16);
-    let mut subscriber = publisher
-        .subscribe(subscription(Contract::Lossless, 2))
-        .unwrap();
-    let books = subscriber.books();
-    push(&mut publisher, 5);
-    assert!(!commit(&mut publisher));
-    publisher.batch().clear();
-    assert!(commit(&mut publisher));
-    drop(publisher);
-    let mut missing = 0;
-    while !subscriber.is_closed() {
-        subscriber.poll(9, |delivery| match delivery {
-            Delivery::Overrun(gap) => missing += gap.count(),
-            Delivery::Record { .. } => {}
-        });
+    for ring in RINGS {
+        let mut publisher = Bus::new(16);
+        let mut subscriber = publisher
+            .subscribe(subscription(ring, Contract::Lossless, 2))
+            .unwrap();
+        let books = subscriber.books();
+        push(&mut publisher, 5);
+        assert!(!commit(&mut publisher));
+        publisher.batch().clear();
+        assert!(commit(&mut publisher));
+        drop(publisher);
+        let mut missing = 0;
+        while !subscriber.is_closed() {
+            subscriber.poll(9, |delivery| match delivery {
+                Delivery::Overrun(gap) => missing += gap.count(),
+                Delivery::Record { .. } => {}
+            });
+        }
+        let account = books.account();
+        assert_eq!(account.handled + missing, 5);
+        assert!(!account.closes(), "nobody refused them: {account:?}");
     }
-    let account = books.account();
-    assert_eq!(account.handled + missing, 5);
-    assert!(!account.closes(), "nobody refused them: {account:?}");
 }
 
 #[test]
 fn what_follows_a_batch_that_was_cleared_during_a_backlog_arrives_in_full() {
-    let mut publisher = Bus::new(16);
-    let mut subscriber = publisher
-        .subscribe(subscription(Contract::Lossless, 4))
-        .unwrap();
-    push(&mut publisher, 6);
-    assert!(!commit(&mut publisher));
-    publisher.batch().clear();
-    push(&mut publisher, 3);
-    use Expected::{Overrun, Record};
-    assert_eq!(drain(&mut subscriber, 9), [1, 2, 3, 4].map(Record));
-    assert!(commit(&mut publisher));
-    assert_eq!(
-        drain(&mut subscriber, 9),
-        [Overrun(5, 6), Record(7), Record(8), Record(9)]
-    );
+    for ring in RINGS {
+        let mut publisher = Bus::new(16);
+        let mut subscriber = publisher
+            .subscribe(subscription(ring, Contract::Lossless, 4))
+            .unwrap();
+        push(&mut publisher, 6);
+        assert!(!commit(&mut publisher));
+        publisher.batch().clear();
+        push(&mut publisher, 3);
+        use Expected::{Overrun, Record};
+        assert_eq!(drain(&mut subscriber, 9), [1, 2, 3, 4].map(Record));
+        // The broadcast ring has no room for so many numbers at once, missing ones included.
+        let mut got = Vec::new();
+        for _ in 0..3 {
+            let committed = commit(&mut publisher);
+            got.extend(drain(&mut subscriber, 9));
+            if committed {
+                break;
+            }
+        }
+        assert!(!publisher.has_backlog());
+        assert_eq!(got, [Overrun(5, 6), Record(7), Record(8), Record(9)]);
+    }
 }
 
 #[test]
 fn a_late_subscriber_starts_at_the_next_number_without_a_hole() {
-    let mut publisher = Bus::new(16);
-    push(&mut publisher, 3);
-    let mut late = publisher
-        .subscribe(subscription(Contract::Lossy, 8))
-        .unwrap();
-    push(&mut publisher, 2);
-    assert!(commit(&mut publisher));
-    assert_eq!(
-        drain(&mut late, 9),
-        [Expected::Record(4), Expected::Record(5)]
-    );
+    for ring in RINGS {
+        let mut publisher = Bus::new(16);
+        push(&mut publisher, 3);
+        let mut late = publisher
+            .subscribe(subscription(ring, Contract::Lossy, 8))
+            .unwrap();
+        push(&mut publisher, 2);
+        assert!(commit(&mut publisher));
+        assert_eq!(
+            drain(&mut late, 9),
+            [Expected::Record(4), Expected::Record(5)]
+        );
+    }
 }
 
 #[test]
 fn end_of_batch_is_true_on_the_last_ready_record_only() {
-    let mut publisher = Bus::new(16);
-    let mut subscriber = publisher
-        .subscribe(subscription(Contract::Lossy, 8))
-        .unwrap();
-    push(&mut publisher, 3);
-    assert!(commit(&mut publisher));
-    let mut ends = Vec::new();
-    for limit in [2, 2] {
-        subscriber.poll(limit, |delivery| match delivery {
-            Delivery::Record { end_of_batch, .. } => ends.push(end_of_batch),
-            Delivery::Overrun(_) => unreachable!(),
-        });
+    for ring in RINGS {
+        let mut publisher = Bus::new(16);
+        let mut subscriber = publisher
+            .subscribe(subscription(ring, Contract::Lossy, 8))
+            .unwrap();
+        push(&mut publisher, 3);
+        assert!(commit(&mut publisher));
+        let mut ends = Vec::new();
+        for limit in [2, 2] {
+            subscriber.poll(limit, |delivery| match delivery {
+                Delivery::Record { end_of_batch, .. } => ends.push(end_of_batch),
+                Delivery::Overrun(_) => unreachable!(),
+            });
+        }
+        assert_eq!(ends, [false, false, true]);
     }
-    assert_eq!(ends, [false, false, true]);
 }
 
 #[test]
 fn a_ring_of_impossible_size_is_refused() {
-    for capacity in [0, CAPACITY_MAX + 1] {
-        let error = Bus::new(1)
-            .subscribe(subscription(Contract::Lossy, capacity))
-            .unwrap_err();
-        assert!(error.to_string().contains(&capacity.to_string()), "{error}");
+    for ring in RINGS {
+        for capacity in [0, CAPACITY_MAX + 1] {
+            let error = Bus::new(1)
+                .subscribe(subscription(ring, Contract::Lossy, capacity))
+                .unwrap_err();
+            assert!(error.to_string().contains(&capacity.to_string()), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_was_never_committed_is_a_loss_at_the_very_end() {
+    for ring in RINGS {
+        for contract in [Contract::Lossy, Contract::Lossless] {
+            let mut publisher = Bus::new(16);
+            let mut subscriber = publisher
+                .subscribe(subscription(ring, contract, 8))
+                .unwrap();
+            let books = subscriber.books();
+            push(&mut publisher, 2);
+            assert!(commit(&mut publisher));
+            push(&mut publisher, 3);
+            drop(publisher);
+            use Expected::{Overrun, Record};
+            assert_eq!(drain(&mut subscriber, 9), [Record(1), Record(2)]);
+            assert!(!subscriber.is_closed());
+            assert_eq!(drain(&mut subscriber, 9), [Overrun(3, 5)]);
+            assert!(subscriber.is_closed());
+            let account = books.account();
+            assert_eq!((account.published, account.overrun), (5, 3));
+            assert!(account.closes(), "{account:?}");
+        }
     }
 }
 
@@ -347,7 +397,7 @@ proptest! {
         let mut subscribers: Vec<_> = lanes
             .iter()
             .map(|&(lossy, capacity)| {
-                publisher.subscribe(subscription(contract(lossy), capacity)).unwrap()
+                publisher.subscribe(subscription(Ring::Lane, contract(lossy), capacity)).unwrap()
             })
             .collect();
         let books: Vec<_> = subscribers.iter().map(Subscriber::books).collect();

@@ -2,7 +2,7 @@
 //! a pipeline that runs and for one that is [`Offline`](super::Offline).
 
 use super::{HandlerSettings, JournalSettings, SubscriberReport};
-use crate::bus::{Books, Publisher, Subscriber};
+use crate::bus::{Books, Publisher, Ring, Subscriber};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
@@ -164,16 +164,20 @@ pub(super) fn attach<E: Event>(
     };
     let mut publisher = Publisher::starting_at(first, batch_records);
 
+    let shared_capacity = shared_capacity(&subscribers);
     let mut collectors = Vec::with_capacity(subscribers.len());
     let mut handle_stages = Vec::with_capacity(subscribers.len());
     for planned in subscribers {
         let Planned {
             name,
-            settings,
+            mut settings,
             attach,
             collect,
             books: _,
         } = planned;
+        if settings.subscription.ring == Ring::Broadcast {
+            settings.subscription.capacity = shared_capacity;
+        }
         handle_stages.push(attach(&name, settings, &mut publisher)?);
         collectors.push(collect);
     }
@@ -190,6 +194,14 @@ pub(super) fn attach<E: Event>(
         collectors,
         record,
     })
+}
+
+/// Returns the capacity of the ring that is shared: what the largest subscription to it asks for,
+/// in whatever order they come.
+fn shared_capacity<E: Event>(subscribers: &[Planned<E>]) -> usize {
+    let subscriptions = subscribers.iter().map(|it| it.settings.subscription);
+    let shared = subscriptions.filter(|it| it.ring == Ring::Broadcast);
+    shared.map(|it| it.capacity).max().unwrap_or(0)
 }
 
 fn record_stage<E: Event>(

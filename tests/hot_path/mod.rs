@@ -12,7 +12,7 @@
 pub mod tcp;
 
 use crate::support::{Folder, SESSION, anywhere, end_of_session, lines, senders};
-use ringtape::bus::{Contract, Subscription};
+use ringtape::bus::{Contract, Ring, Subscription};
 use ringtape::counters::Counter;
 use ringtape::cpu;
 use ringtape::error::Result;
@@ -38,14 +38,20 @@ pub const WAITS: [WaitStrategy; 4] = [
 
 /// Every pipeline has one handler of each of these kinds, small enough that rings fill up.
 pub fn subscriptions() -> Vec<(&'static str, Subscription)> {
-    let of = |contract| Subscription {
+    let of = |contract, ring| Subscription {
         contract,
+        ring,
         capacity: 64,
         ..Subscription::default()
     };
     vec![
-        ("lossy", of(Contract::Lossy)),
-        ("lossless", of(Contract::Lossless)),
+        ("lossy", of(Contract::Lossy, Ring::Lane)),
+        ("lossless", of(Contract::Lossless, Ring::Lane)),
+        ("lossy broadcast", of(Contract::Lossy, Ring::Broadcast)),
+        (
+            "lossless broadcast",
+            of(Contract::Lossless, Ring::Broadcast),
+        ),
     ]
 }
 

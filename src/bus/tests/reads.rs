@@ -1,10 +1,10 @@
-//! Every way to read a subscription, in any order, beside the naive bus.
+//! Every way to read a subscription, in any order, beside the naive bus of lanes.
 
 use super::*;
 
 /// How a subscriber is read, or a publisher misused.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+pub(super) enum Act {
     /// [`Subscriber::poll`] with a limit.
     Poll(usize),
     /// The same with a handler that panics on its delivery number so much, from 0.
@@ -21,7 +21,7 @@ enum Act {
     Clear,
 }
 
-fn acts() -> impl Strategy<Value = Act> {
+pub(super) fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (1_usize..9).prop_map(Act::Poll),
         2 => (1_usize..9, 0_usize..6).prop_map(|(limit, at)| Act::Panic(limit, at)),
@@ -87,7 +87,7 @@ struct Wanted;
 
 /// Which delivery is the last, counted from 0.
 #[derive(Clone, Copy)]
-enum Ends {
+pub(super) enum Ends {
     Nowhere,
     /// There the handler panics, and has not taken it.
     Panics(usize),
@@ -96,7 +96,7 @@ enum Ends {
 }
 
 /// Polls, and checks the passage of each record.
-fn poll(
+pub(super) fn poll(
     subscriber: &mut Subscriber<MarketEvent>,
     limit: usize,
     ends: Ends,
@@ -151,7 +151,7 @@ proptest! {
             .iter()
             .map(|&(lossy, capacity)| Pair {
                 subscriber: Some(
-                    publisher.subscribe(subscription(contract(lossy), capacity)).unwrap()
+                    publisher.subscribe(subscription(Ring::Lane, contract(lossy), capacity)).unwrap()
                 ),
                 model: Model {
                     contract: contract(lossy),

@@ -1,7 +1,7 @@
 //! Owns `[[subscriber]]`: who gets the records, and how they are attached.
 
 use clap::ValueEnum;
-use ringtape::bus::{Contract, Subscription};
+use ringtape::bus::{Contract, Ring, Subscription};
 use ringtape::pipeline::HandlerSettings;
 use serde::Deserialize;
 
@@ -16,6 +16,8 @@ pub(crate) struct SubscriberConfig {
     pub(super) feeds: Vec<String>,
     #[serde(default)]
     contract: ContractName,
+    #[serde(default)]
+    ring: RingName,
     ring_records: Option<usize>,
     core: Option<usize>,
     #[serde(default)]
@@ -57,6 +59,14 @@ enum ContractName {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+enum RingName {
+    #[default]
+    Lane,
+    Broadcast,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum LatencyDetail {
     #[default]
     Hops,
@@ -74,9 +84,12 @@ impl SubscriberConfig {
                     ContractName::Lossy => Contract::Lossy,
                     ContractName::Lossless => Contract::Lossless,
                 },
+                ring: match self.ring {
+                    RingName::Lane => Ring::Lane,
+                    RingName::Broadcast => Ring::Broadcast,
+                },
                 capacity: self.ring_records.unwrap_or(defaults.capacity),
                 passages: matches!(self.latency, LatencyDetail::Hops),
-                ..Subscription::default()
             },
             measure: !matches!(self.latency, LatencyDetail::Off),
             core: self.core,

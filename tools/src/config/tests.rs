@@ -1,5 +1,5 @@
 use super::*;
-use ringtape::bus::Contract;
+use ringtape::bus::{Contract, Ring};
 use ringtape::journal::SyncPolicy;
 use ringtape::{feed, net};
 use std::net::Ipv4Addr;
@@ -39,6 +39,7 @@ receive_buffer_bytes = 65536
 name = "audit"
 strategy = "audit"
 contract = "lossless"
+ring = "broadcast"
 ring_records = 128
 core = 1
 latency = "wire"
@@ -91,6 +92,7 @@ fn every_key_reaches_its_setting() {
     assert_eq!(lines[0].receive_buffer_bytes, 65_536);
     let handler = config.subscribers[0].settings();
     assert_eq!(handler.subscription.contract, Contract::Lossless);
+    assert_eq!(handler.subscription.ring, Ring::Broadcast);
     assert_eq!(
         (handler.subscription.capacity, handler.core),
         (128, Some(1))

@@ -1,0 +1,384 @@
+//! The broadcast ring: what is its own, and every way to read it beside a naive ring.
+
+use super::reads::{Act, Ends, acts, poll};
+use super::*;
+use Expected::{Overrun, Record};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn subscribe(publisher: &mut Bus, contract: Contract, capacity: usize) -> Subscriber<MarketEvent> {
+    publisher
+        .subscribe(subscription(Ring::Broadcast, contract, capacity))
+        .unwrap()
+}
+
+#[test]
+fn a_lossy_subscriber_that_was_lapped_goes_on_half_a_ring_behind() {
+    let mut publisher = Bus::new(16);
+    let mut subscriber = subscribe(&mut publisher, Contract::Lossy, 8);
+    let books = subscriber.books();
+    push(&mut publisher, 10);
+    assert!(commit(&mut publisher));
+    let rest = [7, 8, 9, 10].map(Record);
+    assert_eq!(drain(&mut subscriber, 1), [Overrun(1, 6), rest[0]]);
+    assert_eq!(drain(&mut subscriber, 9), rest[1..]);
+    push(&mut publisher, 1);
+    assert!(commit(&mut publisher));
+    drop((subscriber, publisher));
+    let account = books.account();
+    assert_eq!((account.overrun, account.left_behind), (6, 1));
+    assert!(!account.completed && account.closes(), "{account:?}");
+}
+
+#[test]
+fn numbers_that_were_cleared_are_missing_wherever_a_subscriber_is() {
+    let mut publisher = Bus::new(64);
+    let mut prompt = subscribe(&mut publisher, Contract::Lossy, 8);
+    let mut late = subscribe(&mut publisher, Contract::Lossy, 8);
+    push(&mut publisher, 3);
+    assert!(commit(&mut publisher));
+    assert_eq!(drain(&mut prompt, 9), [1, 2, 3].map(Record));
+    push(&mut publisher, 60);
+    publisher.batch().clear();
+    assert!(commit(&mut publisher));
+    assert_eq!(drain(&mut prompt, 9), [], "not before something follows");
+    push(&mut publisher, 1);
+    assert!(commit(&mut publisher));
+    assert_eq!(drain(&mut prompt, 9), [Overrun(4, 63), Record(64)]);
+    assert_eq!(
+        drain(&mut late, 9),
+        [Record(1), Record(2), Record(3), Overrun(4, 63), Record(64)]
+    );
+    // Half a ring behind 68 is 65; half a ring behind 66 lies in the hole.
+    push(&mut publisher, 4);
+    publisher.batch().clear();
+    push(&mut publisher, 8);
+    assert!(commit(&mut publisher));
+    assert_eq!(drain(&mut late, 1), [Overrun(65, 72), Record(73)]);
+}
+
+#[test]
+fn all_share_the_ring_that_the_first_one_asked_for() {
+    let mut publisher = Bus::new(4);
+    let _first = subscribe(&mut publisher, Contract::Lossy, 100);
+    let _whole = subscribe(&mut publisher, Contract::Lossy, 128);
+    let more = subscription(Ring::Broadcast, Contract::Lossy, 129);
+    let error = publisher.subscribe(more).unwrap_err().to_string();
+    assert!(
+        error.contains("129") && error.contains("128") && error.contains("first"),
+        "{error}"
+    );
+    let _lane = publisher
+        .subscribe(subscription(Ring::Lane, Contract::Lossy, 129))
+        .unwrap();
+}
+
+#[test]
+fn a_lossy_subscription_can_be_made_lossless_before_the_first_record() {
+    let mut publisher = Bus::new(16);
+    let mut subscriber = subscribe(&mut publisher, Contract::Lossy, 2);
+    subscriber.books().make_lossless();
+    push(&mut publisher, 5);
+    assert!(!commit(&mut publisher));
+    let mut got = drain(&mut subscriber, 9);
+    assert!(!commit(&mut publisher));
+    got.extend(drain(&mut subscriber, 9));
+    assert!(commit(&mut publisher));
+    got.extend(drain(&mut subscriber, 9));
+    assert_eq!(got, [1, 2, 3, 4, 5].map(Record));
+}
+
+#[test]
+fn who_attaches_when_the_ring_has_lapped_is_waited_for_from_then_on() {
+    let mut publisher = Bus::new(64);
+    let mut lossy = subscribe(&mut publisher, Contract::Lossy, 4);
+    push(&mut publisher, 50);
+    assert!(commit(&mut publisher));
+    let mut late = subscribe(&mut publisher, Contract::Lossless, 4);
+    push(&mut publisher, 6);
+    assert!(!commit(&mut publisher), "room for four of six");
+    assert_eq!(drain(&mut late, 9), [51, 52, 53, 54].map(Record));
+    assert!(commit(&mut publisher));
+    assert_eq!(drain(&mut late, 9), [55, 56].map(Record));
+    assert_eq!(drain(&mut lossy, 9)[0], Overrun(1, 54));
+}
+
+/// The naive ring: everything that was ever written, by number.
+struct Naive {
+    capacity: u64,
+    written: BTreeMap<u64, Entry>,
+    next: u64,
+    readers: Vec<NaiveReader>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Where the hole that begins here ends, if one does.
+    hole: Option<u64>,
+    stamp_ns: u64,
+}
+
+struct NaiveReader {
+    lossless: bool,
+    expected: u64,
+    /// What it last told.
+    cursor: u64,
+    gone: bool,
+}
+
+enum Sight {
+    Nothing,
+    Record,
+    Missing(u64),
+}
+
+impl Naive {
+    /// `batch` are the numbers that wait.
+    fn commit(&mut self, batch: std::ops::Range<u64>, stamp_ns: u64) -> bool {
+        let rest = batch.start.max(self.next)..batch.end;
+        if rest.is_empty() {
+            return true;
+        }
+        if rest.start > self.next {
+            if self.room(1) == 0 {
+                return false;
+            }
+            let hole = Some(rest.start);
+            self.written.insert(self.next, Entry { hole, stamp_ns });
+            self.next = rest.start;
+        }
+        let fits = self.room(rest.end - rest.start);
+        for number in rest.start..rest.start + fits {
+            let hole = None;
+            self.written.insert(number, Entry { hole, stamp_ns });
+        }
+        self.next += fits;
+        self.next == rest.end
+    }
+
+    fn room(&self, wanted: u64) -> u64 {
+        let gated = self.readers.iter().filter(|at| at.lossless && !at.gone);
+        let Some(slowest) = gated.map(|at| at.cursor).min() else {
+            return wanted;
+        };
+        let room = (slowest + self.capacity).saturating_sub(self.next);
+        if room < wanted.min(self.capacity / 2) {
+            0
+        } else {
+            room.min(wanted)
+        }
+    }
+
+    fn is_overwritten(&self, number: u64) -> bool {
+        let mut later = self.written.range(number + 1..);
+        later.any(|(other, _)| (other - number).is_multiple_of(self.capacity))
+    }
+
+    fn see(&self, number: u64) -> Sight {
+        if self.is_overwritten(number) {
+            let behind = self.next - self.capacity / 2..self.next;
+            let is_there = |n: &u64| self.written.contains_key(n) || self.is_overwritten(*n);
+            return Sight::Missing({ behind }.find(is_there).unwrap_or(self.next));
+        }
+        match self.written.get(&number) {
+            None => Sight::Nothing,
+            Some(Entry { hole: Some(to), .. }) => Sight::Missing(*to),
+            Some(_) => Sight::Record,
+        }
+    }
+
+    /// What a poll that takes at most `deliveries_max` deliveries gives.
+    fn poll(&mut self, who: usize, limit: usize, deliveries_max: usize) -> Vec<Expected> {
+        let mut got = Vec::new();
+        for _ in 0..limit.min(usize::try_from(self.capacity).unwrap()) {
+            for second in [false, true] {
+                let expected = self.readers[who].expected;
+                let (delivery, next) = match self.see(expected) {
+                    Sight::Nothing => return got,
+                    // One loss after the other, without a record between: with the next poll.
+                    Sight::Missing(_) if second => return got,
+                    Sight::Missing(to) => (Overrun(expected, to - 1), to),
+                    Sight::Record => (Record(expected), expected + 1),
+                };
+                if got.len() == deliveries_max {
+                    return got;
+                }
+                got.push(delivery);
+                self.advance(who, next);
+                if matches!(delivery, Record(_)) {
+                    break;
+                }
+            }
+        }
+        got
+    }
+
+    /// What is lent in bulk.
+    fn ready(&self, who: usize, limit: usize) -> Vec<Expected> {
+        let expected = self.readers[who].expected;
+        if let Sight::Missing(to) = self.see(expected) {
+            return vec![Overrun(expected, to - 1)];
+        }
+        let numbers = expected..expected + (limit as u64).min(self.capacity);
+        numbers
+            .take_while(|&number| matches!(self.see(number), Sight::Record))
+            .map(Record)
+            .collect()
+    }
+
+    fn take(&mut self, who: usize, taken: &[Expected]) {
+        match taken.last() {
+            Some(&Record(last) | &Overrun(_, last)) => self.advance(who, last + 1),
+            None => {}
+        }
+    }
+
+    fn advance(&mut self, who: usize, next: u64) {
+        let reader = &mut self.readers[who];
+        reader.expected = next;
+        if next >= reader.cursor + (self.capacity / 4).max(1) {
+            reader.cursor = next;
+        }
+    }
+}
+
+/// A subscriber of the real ring, with all that it was given.
+struct Reader {
+    subscriber: Option<Subscriber<MarketEvent>>,
+    books: Arc<Books>,
+}
+
+/// Lets a subscriber act, and sees that the naive ring gives the same.
+fn act(reader: &mut Reader, naive: &mut Naive, who: usize, act: Act) {
+    let Some(subscriber) = &mut reader.subscriber else {
+        return;
+    };
+    // Last number and stamp of what was written, as `poll` wants them.
+    let commits = naive.written.iter().map(|(n, entry)| (*n, entry.stamp_ns));
+    let commits: Vec<_> = commits.collect();
+    let mut got = Vec::new();
+    let mut polled = |limit, ends| poll(subscriber, limit, ends, &commits, &mut got);
+    let expected = match act {
+        Act::Poll(limit) => {
+            polled(limit, Ends::Nowhere);
+            naive.poll(who, limit, usize::MAX)
+        }
+        Act::Panic(limit, at) => {
+            polled(limit, Ends::Panics(at));
+            naive.poll(who, limit, at)
+        }
+        Act::Stop(limit, at) => {
+            polled(limit, Ends::Stops(at));
+            naive.poll(who, limit, at + 1)
+        }
+        Act::Take(limit) | Act::Leave(limit) => {
+            let expected = naive.ready(who, limit);
+            let taken = match subscriber.ready(limit) {
+                Ready::Nothing => true,
+                Ready::Overrun(gap) => {
+                    got.push(Overrun(gap.first, gap.last));
+                    true
+                }
+                Ready::Records(run) => {
+                    let [first, second] = run.records();
+                    let records = first.iter().chain(second);
+                    got.extend(records.map(|record| {
+                        let n = record.sequence().get();
+                        assert_eq!(record.ts_recv_ns(), n, "the body belongs to the stamp");
+                        Record(n)
+                    }));
+                    let taken = matches!(act, Act::Take(_));
+                    if taken {
+                        run.take();
+                    }
+                    taken
+                }
+            };
+            if taken {
+                naive.take(who, &expected);
+            }
+            expected
+        }
+        Act::Go => {
+            reader.subscriber = None;
+            naive.readers[who].gone = true;
+            return;
+        }
+        Act::Clear => return,
+    };
+    assert_eq!(got, expected, "subscriber {who}, {act:?}");
+}
+
+proptest! {
+    /// Steps are (subscriber that acts, how, records to publish first).
+    #[test]
+    fn every_way_to_read_the_broadcast_ring_gives_what_the_naive_ring_gives(
+        contracts in prop::collection::vec(any::<bool>(), 1..4),
+        capacity in 1_usize..20,
+        steps in prop::collection::vec((0_usize..4, acts(), 0_u64..7), 1..200),
+    ) {
+        let mut publisher = Bus::new(8);
+        let mut readers = Vec::new();
+        let mut naive = Naive {
+            capacity: capacity.next_power_of_two().max(2) as u64,
+            written: BTreeMap::new(),
+            next: 1,
+            readers: Vec::new(),
+        };
+        for &lossless in &contracts {
+            let contract = if lossless { Contract::Lossless } else { Contract::Lossy };
+            let subscriber = subscribe(&mut publisher, contract, capacity);
+            readers.push(Reader { books: subscriber.books(), subscriber: Some(subscriber) });
+            naive.readers.push(NaiveReader { lossless, expected: 1, cursor: 1, gone: false });
+        }
+        let mut cleared = false;
+        for ((who, how, count), stamp_ns) in steps.into_iter().zip(1..) {
+            let count = if publisher.has_backlog() { 0 } else { count };
+            push(&mut publisher, count);
+            if matches!(how, Act::Clear) {
+                cleared |= publisher.has_backlog();
+                publisher.batch().clear();
+            }
+            let next = publisher.next_sequence().get();
+            let first = next - publisher.batch().records().len() as u64;
+            let committed = publisher.commit(Passage {
+                seen_ns: stamp_ns,
+                decoded_ns: stamp_ns,
+                published_ns: stamp_ns,
+            });
+            prop_assert_eq!(committed, naive.commit(first..next, stamp_ns));
+            if let Some(reader) = readers.get_mut(who) {
+                act(reader, &mut naive, who, how);
+            }
+        }
+        let next = publisher.next_sequence().get();
+        drop(publisher);
+        for (who, mut reader) in readers.into_iter().enumerate() {
+            let stayed = reader.subscriber.is_some();
+            for turn in 0..1_000 {
+                let expected = naive.readers[who].expected;
+                if matches!(naive.see(expected), Sight::Nothing) {
+                    break;
+                }
+                let how = if turn % 2 == 0 { Act::Take(3) } else { Act::Poll(3) };
+                act(&mut reader, &mut naive, who, how);
+                if !stayed {
+                    break;
+                }
+            }
+            if let Some(subscriber) = &mut reader.subscriber {
+                let expected = naive.readers[who].expected;
+                let lost = (expected < next).then_some(Overrun(expected, next - 1));
+                let got = drain(subscriber, 9);
+                prop_assert_eq!(got, lost.into_iter().collect::<Vec<_>>());
+                prop_assert!(subscriber.is_closed());
+            }
+            let account = reader.books.account();
+            prop_assert_eq!(account.completed, stayed);
+            prop_assert_eq!(account.published, next - 1);
+            prop_assert!(!stayed || account.left_behind == 0);
+            let torn_contract = cleared && naive.readers[who].lossless;
+            prop_assert!(account.closes() || torn_contract, "{account:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The broadcast ring's own words, `src/bus/broadcast/slots.rs`, under every interleaving that the
+//! model checker finds; and the same with one thing left out of it, which must be found.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod relaxed;
+mod right;
+mod unfenced;
+mod unmarked;
+
+/// Explores a model; `preemptions` bounds how often a thread is interrupted where it need not be.
+fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}
+
+#[test]
+fn a_reader_that_is_lapped_is_given_no_torn_record_and_nothing_out_of_order() {
+    explore(2, || right::model::lapped_reader(3));
+}
+
+#[test]
+fn two_readers_that_are_lapped_do_not_disturb_each_other() {
+    explore(1, right::model::two_lapped_readers);
+}
+
+#[test]
+fn a_reader_that_is_waited_for_is_given_everything() {
+    explore(2, right::model::gated_reader);
+}
+
+#[test]
+#[should_panic(expected = "torn")]
+fn without_fences_the_model_finds_torn_records() {
+    explore(3, || unfenced::model::lapped_reader(3));
+}
+
+#[test]
+#[should_panic(expected = "torn")]
+fn without_the_mark_of_being_written_the_model_finds_torn_records() {
+    explore(3, || unmarked::model::lapped_reader(3));
+}
+
+#[test]
+#[should_panic(expected = "torn")]
+fn with_stamps_that_order_nothing_the_model_finds_torn_records() {
+    explore(3, || relaxed::model::lapped_reader(3));
+}
