@@ -126,7 +126,6 @@ fn publish(mut publisher: Publisher<Telling>, count: u64, published: &AtomicU64)
             seen_ns: next,
             decoded_ns: word(next, 9),
             published_ns: word(next, 7),
-            ..Passage::default()
         };
         while !publisher.commit(passage) {
             watch.after(0);

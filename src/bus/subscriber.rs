@@ -31,10 +31,6 @@ pub struct Subscriber<E> {
 }
 
 /// What a subscriber reads.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there are few subscribers, and a box would be one more line to read"
-)]
 pub(super) enum Source<E> {
     Lane(lane::Consumer<E>),
     Broadcast(broadcast::Consumer<E>),
