@@ -14,8 +14,8 @@
 //!
 //! # Lanes and the broadcast ring
 //!
-//! A subscriber chooses its [`Ring`]; what it is given, in-band losses and the end included, is told
-//! in the same way.
+//! A subscriber chooses its [`Ring`]; what it is given, in-band losses and the end included, is
+//! told in the same way.
 //!
 //! | | [`Ring::Lane`] | [`Ring::Broadcast`] |
 //! |---|---|---|
@@ -27,8 +27,8 @@
 //! | lossless: waits | for room in this lane | for the slowest lossless one, and with it all who share the ring |
 //! | the account | both sides count, and are compared | numbers against what the subscriber counted |
 //!
-//! What the broadcast ring wins for a record that is waited for it pays back in long runs of them: a
-//! subscriber that keeps up reads the very lines that the publisher is writing, where a lane shows
+//! What the broadcast ring wins for a record that is waited for it pays back in long runs of them:
+//! a subscriber that keeps up reads the very lines that the publisher is writing, where a lane shows
 //! it a batch at once. A busy stream is faster through lanes, also to several subscribers.
 //!
 //! `cargo bench --bench bus` compares both with bare `rtrb` and with a bare cache line, in one run.
