@@ -52,7 +52,8 @@ pub fn print(pinned: Pinned, trips: u64) {
         let time =
             |value: fn(Spread) -> f64| median(rounds.iter().map(|round| value(round[subject])));
         println!(
-            "  {name:<16} p50 {:6.1} ns, {:.3} of the line, {:.3} of rtrb; p99 {:7.1} ns, {:.3} of the line, {:.3} of rtrb",
+            "  {name:<16} p50 {:6.1} ns, {:.3} of the line, {:.3} of rtrb; \
+             p99 {:7.1} ns, {:.3} of the line, {:.3} of rtrb",
             time(|spread| spread.p50),
             over(subject, 0, |spread| spread.p50),
             over(subject, 1, |spread| spread.p50),
