@@ -35,6 +35,12 @@ fn a_reader_that_is_waited_for_is_given_everything() {
 }
 
 #[test]
+fn a_piece_is_seen_whole_by_who_keeps_up_and_laps_who_does_not() {
+    explore(2, || right::model::pairs(7));
+    explore(2, || right::model::pairs(1));
+}
+
+#[test]
 #[should_panic(expected = "torn")]
 fn without_fences_the_model_finds_torn_records() {
     explore(3, || unfenced::model::lapped_reader(3));

@@ -1,4 +1,4 @@
-//! Models of writers and readers of a ring of two, with two words to a record and one beside it.
+//! Models of writers and readers of small rings, with two words to a record and one beside it.
 
 #![allow(dead_code, reason = "each variant of the ring uses its own part")]
 
@@ -16,19 +16,36 @@ struct Ring {
 
 impl Ring {
     fn new() -> Self {
-        let slots = Slots::new(2, 1);
-        assert_eq!(slots.capacity() as u64, CAPACITY);
+        Self::of(CAPACITY)
+    }
+
+    fn of(capacity: u64) -> Self {
+        let capacity = usize::try_from(capacity).unwrap();
+        let slots = Slots::new(capacity, 1);
+        assert_eq!(slots.capacity(), capacity);
         Self {
             slots,
-            beside: Beside::new(2),
+            beside: Beside::new(capacity),
         }
     }
 
     fn write(&self, number: u64) {
+        self.put(number);
+        self.slots.publish(number + 1);
+    }
+
+    /// Writes two numbers as a piece of which the first is written last.
+    fn write_pair(&self, first: u64) {
+        assert!(self.slots.piece_max() >= 2);
+        self.put(first + 1);
+        self.put(first);
+        self.slots.publish(first + 2);
+    }
+
+    fn put(&self, number: u64) {
         let (body, beside) = content(number);
         let beside = Some((&self.beside, &beside));
         self.slots.write(number, KIND | number, &body, beside);
-        self.slots.publish(number + 1);
     }
 }
 
@@ -148,4 +165,30 @@ pub(crate) fn gated_reader() {
     }
     cursor.publish(Cursor::GONE);
     writer.join().unwrap();
+}
+
+/// A writer writes two pairs to a ring of eight that has six records: the second laps a reader that
+/// is at the first record, and not one that has read all and is given each pair at once.
+pub(crate) fn pairs(expected: u64) {
+    let ring = Arc::new(Ring::of(8));
+    (1..=6).for_each(|number| ring.write(number));
+    let writer = {
+        let ring = Arc::clone(&ring);
+        thread::spawn(move || [7, 9].into_iter().for_each(|first| ring.write_pair(first)))
+    };
+    let mut reader = Reader::new();
+    reader.expected = expected;
+    for _ in 0..2 {
+        let before = reader.expected;
+        let read = reader.read(&ring);
+        if read && before == 7 {
+            assert_ne!(ring.slots.look(8), Look::NotYet, "half of a piece");
+        }
+    }
+    if expected == 7 {
+        assert_eq!(reader.missing, 0, "what keeps up is not lapped");
+    }
+    writer.join().unwrap();
+    reader.handled += expected - 1;
+    reader.finish(&ring, 10);
 }

@@ -8,23 +8,30 @@ mod slots;
 mod sync {
     pub(super) use loom::sync::atomic::{Ordering, fence};
 
-    pub(super) struct AtomicU64(loom::sync::atomic::AtomicU64);
+    pub(super) struct AtomicU64 {
+        word: loom::sync::atomic::AtomicU64,
+        /// Slots begin with 0; the published number and cursors do not.
+        in_slot: bool,
+    }
 
     impl AtomicU64 {
         pub(super) fn new(value: u64) -> Self {
-            Self(loom::sync::atomic::AtomicU64::new(value))
+            Self {
+                word: loom::sync::atomic::AtomicU64::new(value),
+                in_slot: value == 0,
+            }
         }
 
         pub(super) fn load(&self, ordering: Ordering) -> u64 {
-            self.0.load(ordering)
+            self.word.load(ordering)
         }
 
-        /// What is released is a stamp, whose kind is above 0 in these models, or a number that is
-        /// not looked at here but by `resume`; or the mark.
+        /// What is released to a slot is a stamp, whose kind is above 0 in these models, or the
+        /// mark.
         pub(super) fn store(&self, value: u64, ordering: Ordering) {
-            let mark = ordering == Ordering::Release && value >> 56 == 0;
+            let mark = self.in_slot && ordering == Ordering::Release && value >> 56 == 0;
             if !mark {
-                self.0.store(value, ordering);
+                self.word.store(value, ordering);
             }
         }
     }

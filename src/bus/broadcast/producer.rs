@@ -1,7 +1,7 @@
 //! Owns the writing end of the ring, and for whom it waits.
 
 use super::slots::Cursor;
-use super::{Consumer, Passages, Slots, passage_words};
+use super::{Consumer, PASSAGE_WORDS, Passages, Slots, passage_words};
 use crate::bus::{Books, Contract, Passage, Subscription};
 use crate::error::{Error, Result};
 use crate::record::{Event, Record, Sequence};
@@ -108,14 +108,31 @@ impl Producer {
         }
         let fits = self.room_for(rest.len());
         let words = passage_words(passage);
-        for record in &rest[..fits] {
-            let [stamp, body @ ..] = record.words();
-            let beside = self.passages.as_deref().map(|passages| (passages, &words));
-            self.slots.write(self.next, *stamp, body, beside);
-            self.next += 1;
+        for piece in rest[..fits].chunks(self.slots.piece_max()) {
+            self.write_piece(piece, &words);
         }
-        self.slots.publish(self.next);
         fits == rest.len()
+    }
+
+    /// Writes the first record last: a consumer that keeps up waits for it, and then finds the
+    /// whole piece. Were the records shown in their order, it would take each slot's line while the
+    /// next is being written; `cargo bench --bench bus` (stream) shows the difference.
+    #[inline]
+    fn write_piece<E: Event>(&mut self, piece: &[Record<E>], words: &[u64; PASSAGE_WORDS]) {
+        let write = |number, record: &Record<E>| {
+            let [stamp, body @ ..] = record.words();
+            let beside = self.passages.as_deref().map(|passages| (passages, words));
+            self.slots.write(number, *stamp, body, beside);
+        };
+        let Some((first, others)) = piece.split_first() else {
+            return;
+        };
+        for (number, record) in (self.next + 1..).zip(others) {
+            write(number, record);
+        }
+        write(self.next, first);
+        self.next += piece.len() as u64;
+        self.slots.publish(self.next);
     }
 
     /// Says in the slot of the next number that those before `to` will not come.
@@ -129,6 +146,7 @@ impl Producer {
         let nothing = None::<(&Passages, _)>;
         self.slots.write(self.next, self.next, &body, nothing);
         self.next = to;
+        self.slots.publish(to);
         true
     }
 

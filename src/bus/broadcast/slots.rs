@@ -70,7 +70,14 @@ impl<const BODY: usize> Slots<BODY> {
         self.slots.len()
     }
 
-    /// Writes `number`, whose stamp is `stamp`. Only the producer may call it, with rising numbers.
+    /// Returns how many numbers may be written before the number after them is published.
+    pub(super) fn piece_max(&self) -> usize {
+        (self.capacity() / 4).max(1)
+    }
+
+    /// Writes `number`, whose stamp is `stamp`. Only the producer may call it, in whatever order
+    /// inside a piece of at most [`piece_max`](Self::piece_max) numbers, all before which are
+    /// published.
     ///
     /// Hot path: no allocation, no system call, O(1).
     #[inline]
@@ -85,7 +92,7 @@ impl<const BODY: usize> Slots<BODY> {
         let index = self.index(number);
         let slot = &self.slots[index];
         // Release pairs with the acquire in `look`: who learns from this mark that it was lapped
-        // goes on with an earlier number, and must find it written.
+        // goes on with an earlier number, and must find published what comes before the piece.
         slot.stamp.store(number - 1, Ordering::Release);
         // Pairs with the fence in `copy`: who has read one of the words below finds the mark above,
         // or a later stamp, at the second look. Without it, new words under the old stamp.
@@ -98,7 +105,8 @@ impl<const BODY: usize> Slots<BODY> {
         slot.stamp.store(stamp, Ordering::Release);
     }
 
-    /// Says that every number before `next` is written, or will never be.
+    /// Says that every number before `next` is written, or will never be. Readers need not wait for
+    /// it: a stamp that is there can be read.
     pub(super) fn publish(&self, next: u64) {
         // Release pairs with the acquire in `published`: the numbers before it are written.
         self.published.store(next, Ordering::Release);
@@ -151,15 +159,26 @@ impl<const BODY: usize> Slots<BODY> {
     /// newest, so that it is not overwritten again at once.
     #[cold]
     pub(super) fn resume(&self, number: u64) -> u64 {
-        // Acquire pairs with both stores of a stamp in `write`: what came before is written.
-        let stamp = self.slots[self.index(number)].stamp.load(Ordering::Acquire);
-        // While the number behind a mark is being written, the mark is the number before it.
-        let newest = self.published().max((stamp & NUMBERS) + 1);
+        // Its acquire is what the second look of `copy` did without: whoever found a stamp of a piece
+        // finds the end of the piece before it published. Pieces are a quarter of the ring at most,
+        // so that is at least three quarters of the ring ahead of `number`.
+        let overwritten = self.look(number);
+        debug_assert_eq!(
+            overwritten,
+            Look::Overwritten,
+            "invariant: stamps only rise"
+        );
+        let newest = self.published();
         let half = self.capacity() as u64 / 2;
         // What is not there of numbers that are published lies in a hole, and never comes.
-        (newest - half..newest)
+        let resumed = (newest.saturating_sub(half)..newest)
             .find(|&number| self.look(number) != Look::NotYet)
-            .unwrap_or(newest)
+            .unwrap_or(newest);
+        debug_assert!(
+            resumed > number,
+            "invariant: a ring keeps the order of its bus"
+        );
+        resumed
     }
 
     fn index(&self, number: u64) -> usize {
