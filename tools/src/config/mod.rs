@@ -7,7 +7,7 @@ mod soup;
 mod subscriber;
 
 pub(crate) use self::settings::{Backend, Wait};
-pub(crate) use self::subscriber::Strategy;
+pub(crate) use self::subscriber::{RingName, Strategy};
 
 use self::feed::{FeedConfig, LineConfig};
 use self::journal::JournalConfig;

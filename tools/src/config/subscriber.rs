@@ -57,12 +57,33 @@ enum ContractName {
     Lossless,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// What carries records to a subscriber.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-enum RingName {
+pub(crate) enum RingName {
+    /// A ring of its own
     #[default]
     Lane,
+    /// The ring that all who ask for it share
     Broadcast,
+}
+
+impl RingName {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Lane => "lane",
+            Self::Broadcast => "broadcast",
+        }
+    }
+}
+
+impl From<RingName> for Ring {
+    fn from(name: RingName) -> Self {
+        match name {
+            RingName::Lane => Self::Lane,
+            RingName::Broadcast => Self::Broadcast,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -84,10 +105,7 @@ impl SubscriberConfig {
                     ContractName::Lossy => Contract::Lossy,
                     ContractName::Lossless => Contract::Lossless,
                 },
-                ring: match self.ring {
-                    RingName::Lane => Ring::Lane,
-                    RingName::Broadcast => Ring::Broadcast,
-                },
+                ring: self.ring.into(),
                 capacity: self.ring_records.unwrap_or(defaults.capacity),
                 passages: matches!(self.latency, LatencyDetail::Hops),
             },

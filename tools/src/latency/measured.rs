@@ -230,7 +230,7 @@ pub(super) mod tests {
     use super::super::sender::Begin;
     use super::super::setup::{CoreChoice, Cores, Stage};
     use super::*;
-    use crate::config::{Backend, Wait};
+    use crate::config::{Backend, RingName, Wait};
     use std::sync::Arc;
 
     /// A run of 1,000 messages in which everything went well: message n took n µs.
@@ -247,6 +247,7 @@ pub(super) mod tests {
             warm_up_ns: 0,
             wait: Wait::Spin,
             backend: Backend::Auto,
+            ring: RingName::Lane,
             cores: Cores::choose(CoreChoice::default(), stage, false, &[0, 1]),
             journal: None,
             process: false,

@@ -37,7 +37,7 @@ use self::measured::Measured;
 use self::schedule::{Arrivals, Plan};
 use self::setup::{CoreChoice, Cores, Setup, Stage};
 use crate::cli::Outcome;
-use crate::config::{Backend, Wait};
+use crate::config::{Backend, RingName, Wait};
 use crate::noise::{self, Noise};
 use crate::play::amount::parse_scaled;
 use crate::{doctor, interrupt, output};
@@ -69,7 +69,7 @@ tools open, and for all of them a plot (latency.svg) and the report (latency.jso
 Examples:
   ringtape latency
   ringtape latency --stage all --rate 10k,100k,1m --out latency/
-  ringtape latency --stage ring --rate 1m --arrivals poisson --seed 7
+  ringtape latency --stage ring --rate 1m --arrivals poisson --seed 7 --ring lane,broadcast
   ringtape latency --stage full --arrivals burst:32 --journal tape/ --wait yield
   ringtape latency --stage net --sender process --core sender=2,ingest=3,handler=3
 
@@ -98,6 +98,15 @@ pub struct Args {
     /// How datagrams are fetched
     #[arg(long, value_enum, default_value_t)]
     backend: Backend,
+    /// What carries records to the handler: one ring, or both one after the other
+    #[arg(
+        long,
+        value_enum,
+        value_name = "RING,...",
+        value_delimiter = ',',
+        default_value = "lane"
+    )]
+    ring: Vec<RingName>,
     /// Which core runs what: sender, ingest, handler, journal; chosen where not named
     #[arg(long, value_name = "ROLE=CORE,...")]
     core: Option<CoreChoice>,
@@ -243,7 +252,10 @@ fn setups(args: &Args) -> Result<Vec<Setup>> {
     let allowed = cpu::allowed();
     let mut setups = Vec::new();
     for &stage in args.stage.stages() {
-        for &messages_per_s in &args.rate {
+        let rings = args.ring.iter();
+        for (&ring, &messages_per_s) in
+            rings.flat_map(|ring| args.rate.iter().map(move |rate| (ring, rate)))
+        {
             let messages = u128::from(messages_per_s) * u128::from(span_ns) / NS_PER_S;
             if messages > MESSAGES_MAX {
                 bail!(
@@ -265,6 +277,7 @@ fn setups(args: &Args) -> Result<Vec<Setup>> {
                 warm_up_ns,
                 wait: args.wait,
                 backend: args.backend,
+                ring,
                 cores,
                 journal: args.journal.clone(),
                 process: args.sender == Home::Process && stage != Stage::Ring,
@@ -338,10 +351,11 @@ fn comments(run: &Measured, host: &[String]) -> Vec<String> {
         run.achieved_per_s(),
     ));
     comments.push(format!(
-        "cores: {}; wait {}; backend {}",
+        "cores: {}; wait {}; backend {}; ring {}",
         setup.cores.told(),
         setup.wait().name(),
         run.backend.as_deref().unwrap_or("none"),
+        setup.ring.name(),
     ));
     comments.push(format!(
         "samples {}, out of range {}, drops {}, verdict {verdict}",

@@ -7,6 +7,7 @@ use super::recorder::Recorder;
 use super::sender::{Begin, Outlet, Sender};
 use super::setup::{Setup, subscription};
 use super::ticks::event;
+use crate::config::RingName;
 use anyhow::{Result, bail};
 use ringtape::bus::{Account, Books, Delivery, Passage, Publisher, Subscriber, Subscription};
 use ringtape::clock::{Clock as _, SystemClock};
@@ -115,7 +116,7 @@ fn open_tape(directory: &Path) -> Result<(Publisher<MarketEvent>, Tape)> {
     let subscriber = publisher.subscribe(Subscription {
         capacity: TAPE_CAPACITY,
         passages: false,
-        ..subscription()
+        ..subscription(RingName::Lane)
     })?;
     let framing = Framing::default();
     let tape = RecordStage::new("journal", subscriber, writer, SystemClock, framing)?;
@@ -137,7 +138,7 @@ pub(super) fn run(setup: &Setup) -> Result<Measured> {
     };
     let subscriber = publisher.subscribe(Subscription {
         passages: false,
-        ..subscription()
+        ..subscription(setup.ring)
     })?;
     let begin = Arc::<Begin>::default();
     let received = Arc::<Counter>::default();

@@ -1,7 +1,7 @@
 //! Owns what one run is told: stage, schedule, cores.
 
 use super::schedule::Plan;
-use crate::config::{Backend, Wait};
+use crate::config::{Backend, RingName, Wait};
 use ringtape::bus::{Contract, Subscription};
 use ringtape::wait::WaitStrategy;
 use std::collections::BTreeSet;
@@ -149,6 +149,8 @@ pub(super) struct Setup {
     pub(super) warm_up_ns: u64,
     pub(super) wait: Wait,
     pub(super) backend: Backend,
+    /// What carries the records to the handler.
+    pub(super) ring: RingName,
     pub(super) cores: Cores,
     /// Where the tape goes.
     pub(super) journal: Option<PathBuf>,
@@ -164,8 +166,12 @@ impl Setup {
         } else {
             ""
         };
+        let ring = match self.ring {
+            RingName::Lane => "",
+            RingName::Broadcast => "+broadcast",
+        };
         let rate = rate_text(self.plan.messages_per_s);
-        format!("{}{tape}-{rate}", self.stage.name())
+        format!("{}{ring}{tape}-{rate}", self.stage.name())
     }
 
     /// Returns whether something else runs on the sender's core, too.
@@ -198,9 +204,10 @@ impl Setup {
 
 /// Returns how handlers are attached: lossy, so that a slow one shows as an overrun and never as a
 /// slower sender.
-pub(super) fn subscription() -> Subscription {
+pub(super) fn subscription(ring: RingName) -> Subscription {
     Subscription {
         contract: Contract::Lossy,
+        ring: ring.into(),
         ..Subscription::default()
     }
 }

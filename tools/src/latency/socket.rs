@@ -219,7 +219,7 @@ fn plan(setup: &Setup, probe: Probe, midnight_ns: u64) -> Result<Planned> {
     };
     let received = Arc::clone(&probe.received);
     let settings = HandlerSettings {
-        subscription: subscription(),
+        subscription: subscription(setup.ring),
         measure: true,
         core: Some(cores.handler),
     };

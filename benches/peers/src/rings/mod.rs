@@ -24,6 +24,7 @@ use crate::contest::{Contest, Goal, Metric, Told};
 use crate::link::{Cores, Link};
 use crate::support::scaled;
 use crate::table::Table;
+use ringtape::bus::Ring;
 
 /// Slots of every ring.
 const SLOTS: usize = 1024;
@@ -33,9 +34,9 @@ const ROUNDS: usize = 31;
 const FLOOR: &str = "bare cache line";
 const RTRB: &str = "rtrb";
 /// Ours, by the ring that they run over.
-const OURS: &[&str] = &["bus, lanes"];
+const OURS: &[&str] = &["bus, lanes", "bus, broadcast"];
 /// What the one-way median of each of ours should be, over bare `rtrb`.
-const OVER_RTRB: &[f64] = &[1.05];
+const OVER_RTRB: &[f64] = &[1.05, 0.8];
 const PEERS: &[&str] = &[
     RTRB,
     "crossbeam ArrayQueue",
@@ -53,7 +54,8 @@ pub fn measure(table: &mut Table, cores: Cores) {
 
 /// Does something with every ring: the place where one is added.
 fn each_ring(mut with: impl WithRing) {
-    with.ring(OURS[0], with_ringtape::Bus::default());
+    with.ring(OURS[0], with_ringtape::Bus::over(Ring::Lane));
+    with.ring(OURS[1], with_ringtape::Bus::over(Ring::Broadcast));
     with.ring(PEERS[0], with_rtrb::Rings);
     with.ring(PEERS[1], with_crossbeam::Queues);
     with.ring(PEERS[2], with_disruptor::Disruptor);

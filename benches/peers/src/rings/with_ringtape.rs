@@ -3,21 +3,21 @@
 use super::SLOTS;
 use crate::link::{self, BATCH};
 use crate::payload::{Check, Words, words};
-use ringtape::bus::{Contract, Delivery, Passage, Publisher, Subscriber, Subscription};
+use ringtape::bus::{Contract, Delivery, Passage, Publisher, Ring, Subscriber, Subscription};
 use std::ops::Range;
 
 /// A bus over one kind of ring.
 #[derive(Clone, Copy)]
 pub struct Bus(Subscription);
 
-impl Default for Bus {
-    /// Lossless, over a lane of its own for each subscriber.
-    fn default() -> Self {
+impl Bus {
+    /// Lossless, over lanes or over the ring that all subscribers share.
+    pub fn over(ring: Ring) -> Self {
         Self(Subscription {
             contract: Contract::Lossless,
+            ring,
             capacity: SLOTS,
             passages: false,
-            ..Subscription::default()
         })
     }
 }
