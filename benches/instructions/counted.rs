@@ -7,6 +7,7 @@ use crate::workloads::decoding::{Decoding, Venue};
 use crate::workloads::feeding::{CmeFeeding, ItchFeeding};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use ringtape::book::OrderBook;
+use ringtape::bus::Ring;
 use ringtape::feed::Iex;
 
 /// Does it, and hands it back to be looked at.
@@ -44,15 +45,19 @@ fn cme_feed(work: CmeFeeding) -> CmeFeeding {
 library_benchmark_group!(name = decode, benchmarks = [itch, iex, itch_feed, cme_feed]);
 
 #[library_benchmark(teardown = Work::finish)]
-#[bench::by_one(work::publishing(1))]
-#[bench::by_32(work::publishing(32))]
+#[bench::by_one(work::publishing(Ring::Lane, 1))]
+#[bench::by_32(work::publishing(Ring::Lane, 32))]
+#[bench::broadcast_by_one(work::publishing(Ring::Broadcast, 1))]
+#[bench::broadcast_by_32(work::publishing(Ring::Broadcast, 32))]
 fn publish(work: Publishing) -> Publishing {
     run(work)
 }
 
 #[library_benchmark(teardown = Work::finish)]
-#[bench::by_one(work::polling(1))]
-#[bench::by_32(work::polling(32))]
+#[bench::by_one(work::polling(Ring::Lane, 1))]
+#[bench::by_32(work::polling(Ring::Lane, 32))]
+#[bench::broadcast_by_one(work::polling(Ring::Broadcast, 1))]
+#[bench::broadcast_by_32(work::polling(Ring::Broadcast, 32))]
 fn poll(work: Polling) -> Polling {
     run(work)
 }

@@ -32,6 +32,7 @@ mod work;
 mod workloads;
 
 use compare::{Counts, Finding, compare};
+use ringtape::bus::Ring;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -81,9 +82,11 @@ fn check() {
     once(work::iex_deep());
     once(work::itch_packets());
     once(work::cme_packets());
-    for batch in [1, 32] {
-        once(work::publishing(batch));
-        once(work::polling(batch));
+    for ring in [Ring::Lane, Ring::Broadcast] {
+        for batch in [1, 32] {
+            once(work::publishing(ring, batch));
+            once(work::polling(ring, batch));
+        }
     }
     once(work::order_book());
     once(work::books());

@@ -9,7 +9,7 @@ use crate::workloads::decoding::{Decoding, TYPES, Venue, blank, check_blank};
 use crate::workloads::feeding::{CmeFeeding, ItchFeeding};
 use crate::workloads::level_flow::{LevelFlow, empty_book};
 use ringtape::book::{BookSide, LevelBook, OrderBook};
-use ringtape::bus::{Delivery, Passage, Publisher, Subscriber, Subscription};
+use ringtape::bus::{Delivery, Passage, Publisher, Ring, Subscriber, Subscription};
 use ringtape::feed::{Iex, Protocol};
 use ringtape::market::MarketEvent;
 use ringtape::record::Content;
@@ -136,9 +136,10 @@ impl Work for Publishing {
     }
 }
 
-pub(crate) fn publishing(batch: u64) -> Publishing {
+pub(crate) fn publishing(ring: Ring, batch: u64) -> Publishing {
     let mut publisher = Publisher::new(64);
     let subscription = Subscription {
+        ring,
         capacity: usize::try_from(RECORDS).expect("fits"),
         passages: false,
         ..Subscription::default()
@@ -191,8 +192,8 @@ impl Work for Polling {
     }
 }
 
-pub(crate) fn polling(batch: u64) -> Polling {
-    let mut publishing = publishing(RECORDS.min(64));
+pub(crate) fn polling(ring: Ring, batch: u64) -> Polling {
+    let mut publishing = publishing(ring, RECORDS.min(64));
     publishing.run();
     Polling::new(publishing.subscriber, batch)
 }

@@ -4,11 +4,12 @@
 //! * `bus/poll/N`: N records that are ready, looked at.
 //! * `bus/publish_poll/N`: one after the other.
 //! * `bus/fan_out/N`: 32 events to N subscribers.
+//! * `bus/broadcast/…`: the same over the ring that subscribers share.
 //!
 //! What two cores cost each other is in `cargo bench --bench bus`.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use ringtape::bus::{Delivery, Passage, Publisher, Subscriber, Subscription};
+use ringtape::bus::{Delivery, Passage, Publisher, Ring, Subscriber, Subscription};
 use ringtape::market::MarketEvent;
 use ringtape::record::Content;
 use std::time::{Duration, Instant};
@@ -18,29 +19,36 @@ const RING: u64 = 1_024;
 const BATCH: u64 = 32;
 
 pub(super) fn benches(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("bus/publish");
+    ends(criterion, "bus", Ring::Lane);
+    ends(criterion, "bus/broadcast", Ring::Broadcast);
+    fan_out(criterion, "bus", Ring::Lane);
+    fan_out(criterion, "bus/broadcast", Ring::Broadcast);
+}
+
+fn ends(criterion: &mut Criterion, place: &str, ring: Ring) {
+    let mut group = criterion.benchmark_group(format!("{place}/publish"));
     for batch in [1, BATCH] {
         group.throughput(Throughput::Elements(batch));
         group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
-            let mut bus = Bus::new(1);
+            let mut bus = Bus::new(ring, 1);
             bencher.iter_custom(|turns| bus.time_publish(turns, batch));
         });
     }
     group.finish();
-    let mut group = criterion.benchmark_group("bus/poll");
+    let mut group = criterion.benchmark_group(format!("{place}/poll"));
     for batch in [1, BATCH] {
         group.throughput(Throughput::Elements(batch));
         group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
-            let mut bus = Bus::new(1);
+            let mut bus = Bus::new(ring, 1);
             bencher.iter_custom(|turns| bus.time_poll(turns, batch));
         });
     }
     group.finish();
-    let mut group = criterion.benchmark_group("bus/publish_poll");
+    let mut group = criterion.benchmark_group(format!("{place}/publish_poll"));
     for batch in [1, BATCH] {
         group.throughput(Throughput::Elements(batch));
         group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
-            let mut bus = Bus::new(1);
+            let mut bus = Bus::new(ring, 1);
             bencher.iter(|| {
                 bus.publish(batch);
                 bus.poll(batch);
@@ -48,11 +56,14 @@ pub(super) fn benches(criterion: &mut Criterion) {
         });
     }
     group.finish();
-    let mut group = criterion.benchmark_group("bus/fan_out");
+}
+
+fn fan_out(criterion: &mut Criterion, place: &str, ring: Ring) {
+    let mut group = criterion.benchmark_group(format!("{place}/fan_out"));
     group.throughput(Throughput::Elements(BATCH));
     for subscribers in [2, 4, 8] {
         group.bench_function(BenchmarkId::from_parameter(subscribers), |bencher| {
-            let mut bus = Bus::new(subscribers);
+            let mut bus = Bus::new(ring, subscribers);
             bencher.iter_custom(|turns| bus.time_publish(turns, BATCH));
         });
     }
@@ -69,9 +80,10 @@ struct Bus {
 }
 
 impl Bus {
-    fn new(subscribers: usize) -> Self {
+    fn new(ring: Ring, subscribers: usize) -> Self {
         let mut publisher = Publisher::new(64);
         let subscription = Subscription {
+            ring,
             capacity: usize::try_from(RING).expect("fits"),
             passages: false,
             ..Subscription::default()
