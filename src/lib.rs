@@ -103,7 +103,7 @@
 //!   segments.
 //! * The broadcast ring is written by its publisher alone, in atomic words: a reader that is lapped
 //!   is told so, and never given a torn record (`tests/broadcast_loom`, a model of every
-//!   interleaving, and `tests/broadcast_stress.rs`).
+//!   interleaving, and `tests/bus_stress.rs`).
 //! * The digest of a handler's run covers all that it was given, so equal digests of a live run and
 //!   a replay are the same input.
 //! * What may have brought numbers that nobody knows of (datagrams that the kernel dropped before

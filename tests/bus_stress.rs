@@ -1,8 +1,9 @@
-//! Lossy and lossless subscribers of one broadcast ring, all at once, on records of which every
-//! word tells which record it belongs to: none is torn, none is lost without being named.
+//! Lossy and lossless subscribers of one bus, all at once, over the ring that they share and over
+//! lanes, on records of which every word tells which record it belongs to: none is torn, none is
+//! lost without being named.
 //!
 //! `RINGTAPE_TRANSFERS` says how many records each of the four is to account for, all together:
-//! `RINGTAPE_TRANSFERS=1000000000 cargo test --release --test broadcast_stress -- --nocapture`.
+//! `RINGTAPE_TRANSFERS=1000000000 cargo test --release --test bus_stress -- --nocapture`.
 
 #![allow(
     clippy::unwrap_used,
@@ -136,14 +137,14 @@ fn publish(mut publisher: Publisher<Telling>, count: u64, published: &AtomicU64)
 }
 
 /// Runs `count` records past readers, and returns what each of them got.
-fn run(count: u64, contracts: &[Contract]) -> Vec<(u64, u64)> {
+fn run(count: u64, ring: Ring, contracts: &[Contract]) -> Vec<(u64, u64)> {
     let mut publisher = Publisher::<Telling>::new(32);
     let subscribers: Vec<_> = contracts
         .iter()
         .map(|&contract| {
             let subscription = Subscription {
                 contract,
-                ring: Ring::Broadcast,
+                ring,
                 capacity: RING,
                 passages: true,
             };
@@ -179,19 +180,29 @@ fn transfers() -> u64 {
     }
 }
 
-#[test]
-fn nothing_is_torn_or_lost_where_lossy_and_lossless_subscribers_share_the_ring() {
+/// Runs as many as are asked for past two readers of each contract.
+fn check_mixed(ring: Ring) {
     use Contract::{Lossless, Lossy};
     let count = transfers() / READERS;
-    let got = run(count, &[Lossless, Lossy, Lossless, Lossy]);
-    println!("{count} records to each of {READERS}; (handled, overrun): {got:?}");
+    let got = run(count, ring, &[Lossless, Lossy, Lossless, Lossy]);
+    println!("{ring:?}: {count} records to each of {READERS}; (handled, overrun): {got:?}");
     assert_eq!((got[0], got[2]), ((count, 0), (count, 0)));
+}
+
+#[test]
+fn nothing_is_torn_or_lost_where_lossy_and_lossless_subscribers_share_the_ring() {
+    check_mixed(Ring::Broadcast);
+}
+
+#[test]
+fn nothing_is_torn_or_lost_over_lanes() {
+    check_mixed(Ring::Lane);
 }
 
 #[test]
 fn nothing_is_torn_where_the_publisher_laps_everybody() {
     let count = transfers() / READERS;
-    let got = run(count, &[Contract::Lossy; 4]);
+    let got = run(count, Ring::Broadcast, &[Contract::Lossy; 4]);
     println!("{count} records to each of {READERS}; (handled, overrun): {got:?}");
     let overrun: u64 = got.iter().map(|(_, overrun)| overrun).sum();
     assert!(overrun > 0, "nobody was lapped: nothing is proved");
