@@ -12,7 +12,7 @@ use ringtape::journal::Journal;
 use ringtape::latency::{Exemplar, WORST_KEPT};
 use ringtape::market::MarketEvent;
 use ringtape::pipeline::Report;
-use ringtape::record::Kind;
+use ringtape::record::{Kind, Sequence};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::fs::{self, File};
@@ -36,6 +36,24 @@ pub(crate) struct Kept {
     version: u32,
     pub(crate) journal_id: String,
     pub(crate) runs: Vec<KeptRun>,
+}
+
+impl Kept {
+    /// Returns whether all is in order that others rely on: numbers of runs rise, and so do ranks,
+    /// and every number can be that of a record.
+    fn makes_sense(&self) -> bool {
+        let runs = &self.runs;
+        let rises = runs.is_sorted_by(|earlier, later| earlier.run < later.run);
+        let numbers = runs.iter().all(|run| (1..u64::MAX).contains(&run.run));
+        let moments = runs.iter().all(|run| {
+            let mut ranked = (1..).zip(&run.worst);
+            !run.worst.is_empty()
+                && ranked.all(|(rank, moment)| {
+                    moment.rank == rank && (1..=Sequence::MAX.get()).contains(&moment.sequence)
+                })
+        });
+        rises && numbers && moments
+    }
 }
 
 /// The slowest records of a run.
@@ -236,6 +254,11 @@ pub(crate) fn read(directory: &Path) -> Result<Option<Kept>> {
          program that wrote it",
         path.display(),
         kept.version
+    );
+    ensure!(
+        kept.makes_sense(),
+        "{} is damaged: move it away: its runs or ranks are not in order",
+        path.display()
     );
     Ok(Some(kept))
 }

@@ -301,12 +301,65 @@ fn what_cannot_be_replayed_is_refused_with_what_could() {
     refused(&["1"], 2, "is of the journal 000");
     write(&|list| list["runs"][0]["worst"][0]["sequence"] = json!(900_000));
     refused(&["1"], 2, "record 900000 was slow, and is not on the tape");
+    type Change = fn(&mut Value);
+    let changes: [Change; 7] = [
+        |list| list["runs"][0]["run"] = json!(0),
+        |list| list["runs"][0]["run"] = json!(u64::MAX),
+        |list| list["runs"] = json!([list["runs"][0], list["runs"][0]]),
+        |list| list["runs"][0]["worst"] = json!([]),
+        |list| list["runs"][0]["worst"][0]["rank"] = json!(2),
+        |list| list["runs"][0]["worst"][0]["sequence"] = json!(0),
+        |list| list["runs"][0]["worst"][0]["sequence"] = json!(1_u64 << 56),
+    ];
+    for change in changes {
+        write(&change);
+        refused(&["1"], 2, "worst.json is damaged");
+    }
     write(&|list| list["version"] = json!(2));
     refused(&["1"], 2, "has version 2");
     fs::write(&list, "{\"version\":").unwrap();
     refused(&["1"], 2, "worst.json is damaged");
     fs::remove_file(&list).unwrap();
     refused(&["1"], 2, "has no worst.json");
+}
+
+#[test]
+fn damage_far_from_a_slow_record_does_not_keep_it_from_being_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("tape");
+    demo(&directory);
+    let dir = directory.to_str().unwrap();
+    // The slow record is to be one in the middle of the tape.
+    let dump = ringtape(["dump", dir, "--from", "2500", "--limit", "1", "--json"]);
+    let record = dump.json();
+    let mut list = kept(&directory);
+    let moment = &mut list["runs"][0]["worst"][0];
+    moment["sequence"] = json!(2_500);
+    moment["wire_ns"] = record["recv_ns"].clone();
+    moment["record"] = record["record"].clone();
+    fs::write(directory.join("worst.json"), list.to_string()).unwrap();
+
+    let segments = fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut tapes = segments.filter(|path| path.extension().is_some_and(|end| end == "tape"));
+    let tape = tapes.next().unwrap();
+    let whole = fs::read(&tape).unwrap();
+    let around = |options: &[&str]| around(&directory, &[&["1", "--json"], options].concat());
+    let expected = around(&["--window", "10"]);
+    assert_eq!(expected.code, Some(0), "{expected:?}");
+    // Among the first records, and among the last.
+    for at in [400, whole.len() - 100] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(&tape, damaged).unwrap();
+        let run = around(&["--window", "10"]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert_eq!(run.json()["digest"], expected.json()["digest"], "{at}");
+        let run = around(&["--window", "5000"]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains("is corrupt at"), "{run:?}");
+    }
 }
 
 #[test]

@@ -86,8 +86,14 @@ pub(super) fn find(args: &Args, journals: &[Journal<MarketEvent>]) -> Result<Opt
     };
     let (run, moment) = choose(args, rank, journal)?;
     let window = usize::try_from(args.window).context("invariant: checked when it was parsed")?;
-    let (records, place) = read_around(journal, &moment, args.window)?;
-    let (burst, is_cut) = burst(&records, place);
+    let Read {
+        records,
+        place,
+        is_damaged,
+    } = read_around(journal, &moment, args.window)?;
+    let (burst, is_long) = burst(&records, place);
+    let is_cut =
+        is_long || is_damaged.0 && burst.start == 0 || is_damaged.1 && burst.end == records.len();
     let wanted = burst.start.min(place.saturating_sub(window))
         ..burst.end.max((place + window + 1).min(records.len()));
     let shown = place.saturating_sub(SHOWN)..(place + SHOWN + 1).min(records.len());
@@ -149,13 +155,18 @@ fn choose(args: &Args, rank: usize, journal: &Journal<MarketEvent>) -> Result<(u
     Ok((*run, moment))
 }
 
-/// Reads the records around the slow one, far enough for the window and for the burst, and returns
-/// its place among them: the very record, or an error.
-fn read_around(
-    journal: &Journal<MarketEvent>,
-    moment: &Moment,
-    window: u64,
-) -> Result<(Vec<Record<MarketEvent>>, usize)> {
+/// What was read of a tape around a slow record.
+struct Read {
+    records: Vec<Record<MarketEvent>>,
+    /// The very record.
+    place: usize,
+    /// Whether the tape is damaged before the first of them, and behind the last.
+    is_damaged: (bool, bool),
+}
+
+/// Reads the records around the slow one, far enough for the window and for the burst: the very
+/// record, or an error. The burst is followed as far as the tape is whole; the window has to be.
+fn read_around(journal: &Journal<MarketEvent>, moment: &Moment, window: u64) -> Result<Read> {
     let number = moment.sequence;
     let first = journal.first().get();
     ensure!(
@@ -163,19 +174,72 @@ fn read_around(
         "record {number} is no longer on the tape, which begins with {first}: name a slow record \
          that is, or another --run; what `ringtape prune` deletes cannot be replayed"
     );
-    let reach = window.max(BURST_RECORDS_MAX);
-    let begin = number.saturating_sub(reach).max(first);
-    let mut reader = journal.reader_at(Sequence::new(number)).with_context(|| {
+    journal.reader_at(Sequence::new(number)).with_context(|| {
         format!("record {number} was slow, and is not on the tape: replay another one")
     })?;
     // It is there: what is needed now is the way up to it, and what follows.
-    if begin < number {
-        reader = journal.reader_at(Sequence::new(begin))?;
+    let reach = window.max(BURST_RECORDS_MAX);
+    let from = |before: u64| {
+        let begin = number.saturating_sub(before).max(first);
+        read_from(journal, number, begin, (window, reach))
+    };
+    let read = match from(reach) {
+        Err(_) if reach > window => read_whole_part(from, window, reach)?,
+        read => read?,
+    };
+    let found = &read.records[read.place];
+    let kind = worst::name(found.kind());
+    ensure!(
+        found.ts_recv_ns() == moment.wire_ns && kind == moment.record,
+        "record {number} of the tape, received at {} ns ({kind}), is not the one that was slow, \
+         received at {} ns ({}): {} is of another tape: put the file back that belongs to this one",
+        found.ts_recv_ns(),
+        moment.wire_ns,
+        moment.record,
+        worst::FILE
+    );
+    Ok(read)
+}
+
+/// Reads `from` as far before the slow record as there is no damage: at least `window` records, and
+/// less than `reach`, at which there is.
+fn read_whole_part(from: impl Fn(u64) -> Result<Read>, window: u64, reach: u64) -> Result<Read> {
+    let mut read = from(window)?;
+    let (mut whole, mut damaged) = (window, reach);
+    while damaged - whole > 1 {
+        let middle = whole + (damaged - whole) / 2;
+        match from(middle) {
+            Ok(more) => (read, whole) = (more, middle),
+            Err(_) => damaged = middle,
+        }
     }
-    let (mut records, mut place) = (Vec::new(), None);
-    'frames: while let Some(frame) = reader.next()? {
+    read.is_damaged.0 = true;
+    Ok(read)
+}
+
+/// Reads from `begin` so many records behind `number` as have to be there, and as many more as
+/// there are without damage.
+fn read_from(
+    journal: &Journal<MarketEvent>,
+    number: u64,
+    begin: u64,
+    (needed, reach): (u64, u64),
+) -> Result<Read> {
+    let mut reader = journal.reader_at(Sequence::new(begin))?;
+    let (mut records, mut place, mut is_damaged) = (Vec::new(), None, false);
+    let mut passed = 0;
+    'frames: loop {
+        let frame = match reader.next() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(_) if passed >= number.saturating_add(needed) => {
+                is_damaged = true;
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        };
         for record in frame.records {
-            let passed = record.sequence().get();
+            passed = record.sequence().get();
             if passed > number.saturating_add(reach) {
                 break 'frames;
             }
@@ -188,18 +252,11 @@ fn read_around(
     let place = place.with_context(|| {
         format!("record {number} is missing on the tape: the recorder had to leave it out")
     })?;
-    let found = &records[place];
-    let kind = worst::name(found.kind());
-    ensure!(
-        found.ts_recv_ns() == moment.wire_ns && kind == moment.record,
-        "record {number} of the tape, received at {} ns ({kind}), is not the one that was slow, \
-         received at {} ns ({}): {} is of another tape: put the file back that belongs to this one",
-        found.ts_recv_ns(),
-        moment.wire_ns,
-        moment.record,
-        worst::FILE
-    );
-    Ok((records, place))
+    Ok(Read {
+        records,
+        place,
+        is_damaged: (false, is_damaged),
+    })
 }
 
 /// Returns the burst that the record at `place` is in, and whether it may go on beyond what was
