@@ -10,8 +10,9 @@ use std::ops::Range;
 
 const SIZE: (u32, u32) = (1_000, 620);
 const FONT: &str = "sans-serif";
-/// Of curves in order, dark enough on white and told apart without red and green (Okabe and Ito).
-const COLOURS: [RGBColor; 7] = [
+/// Of curves in order, dark enough on white and told apart without red and green: those of Okabe
+/// and Ito, then of Tol. Three stages at four rates have one each.
+const COLOURS: [RGBColor; 12] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -19,6 +20,11 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(86, 180, 233),
     RGBColor(230, 159, 0),
     RGBColor(0, 0, 0),
+    RGBColor(136, 34, 85),
+    RGBColor(51, 34, 136),
+    RGBColor(153, 153, 51),
+    RGBColor(68, 170, 153),
+    RGBColor(136, 87, 40),
 ];
 const NOISE: RGBColor = RGBColor(120, 120, 120);
 const GRID: RGBColor = RGBColor(225, 225, 225);
@@ -166,6 +172,23 @@ mod tests {
             assert!(svg.contains(text), "{text}: {svg}");
         }
         assert_eq!(svg.matches("#0072B2").count(), 2, "the line and its legend");
+    }
+
+    #[test]
+    fn the_curves_of_three_stages_at_four_rates_have_a_colour_each() {
+        let curve = |index| Curve {
+            name: format!("run {index}"),
+            is_noise: false,
+            points: vec![(0.0, 1.0), (1.0, 10.0)],
+        };
+        let curves: Vec<Curve> = (0..12).map(curve).collect();
+        let svg = plot("Latency", &curves, &[]).unwrap();
+        for colour in COLOURS {
+            let RGBColor(r, g, b) = colour;
+            let stroke = format!("stroke=\"#{r:02X}{g:02X}{b:02X}\" stroke-width=\"2\"");
+            let lines = svg.matches(&stroke).count();
+            assert_eq!(lines, 2, "the line and its legend: {svg}");
+        }
     }
 
     #[test]
