@@ -207,6 +207,11 @@ fn wrong_use_is_named_before_anything_runs() {
         ),
         (&["--rate", "0"], "not between 1 and 100m"),
         (&["--rate", "1k,x"], "no number"),
+        (&["--rate", "2.5k,1k,2500"], "full-2500 is asked for twice"),
+        (
+            &["--ring", "lane,lane"],
+            "full-100k is asked for twice: name each --rate and each --ring once",
+        ),
         (&["--seconds", "0"], "measures nothing"),
         (&["--seconds", "3601"], "at most 3600 seconds"),
         (
@@ -258,6 +263,71 @@ fn ctrl_c_ends_a_run_with_a_report_of_what_was_measured() {
                 (&true.into(), &false.into())
             );
         }
+    }
+}
+
+#[test]
+fn a_stop_in_the_warm_up_has_no_percentiles_and_one_before_the_runs_nothing_to_tell() {
+    let options = [
+        "latency", "--stage", "ring", "--rate", "1k", "--wait", "yield",
+    ];
+    let times = ["--seconds", "600", "--warm-up", "600"];
+    let mut background = Background::start([&options[..], &times[..]].concat());
+    while !background.line().contains("core ") {}
+    background.signal("INT");
+    let run = background.finish();
+    assert_eq!(run.code, Some(130), "{run:?}");
+    let row = run
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("  ring-1k"));
+    let cells: Vec<&str> = row.unwrap().split_whitespace().collect();
+    assert_eq!(cells, ["ring-1k", "-", "-", "-", "-", "-", "-"]);
+    assert!(run.stdout.ends_with("ring-1k: interrupted\n"), "{run:?}");
+
+    let mut background = Background::start([&options[..], &times[..]].concat());
+    while !background.line().contains("watching") {}
+    background.signal("INT");
+    let run = background.finish();
+    assert_eq!((run.code, run.stdout.as_str()), (Some(130), ""), "{run:?}");
+}
+
+#[test]
+fn the_death_of_a_sender_is_noticed_before_its_schedule_is_over() {
+    let mut background = Background::start([
+        "latency",
+        "--stage",
+        "net",
+        "--rate",
+        "1k",
+        "--seconds",
+        "600",
+        "--wait",
+        "yield",
+        "--sender",
+        "process",
+    ]);
+    while !background.line().contains("line A") {}
+    background.kill_child();
+    let run = background.finish();
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(
+        run.stderr.contains("net-1k: the sender's process has gone"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_place_that_takes_no_file_is_an_error_before_anything_runs() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    // The second is a directory of the kernel's own, in which not even root makes files.
+    for out in [file.to_str().unwrap(), "/sys/kernel"] {
+        let run = latency(&["--stage", "ring", "--out", out]);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains("error: cannot "), "{run:?}");
+        assert!(!run.stderr.contains("watching"), "{run:?}");
     }
 }
 

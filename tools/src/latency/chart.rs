@@ -9,7 +9,8 @@
 
 use super::curve::{Axes, Curve, duration, percent};
 
-const WIDTH: usize = 72;
+/// As much as a terminal of 80 columns has room for, the last label included.
+const WIDTH: usize = 67;
 /// Rows between two powers of ten.
 const ROWS_PER_POWER: usize = 4;
 /// For labels of the vertical axis, the line included.
@@ -123,10 +124,10 @@ mod tests {
         assert_eq!(lines.len(), 4 * ROWS_PER_POWER + 1 + 2 + 3, "{chart}");
         let at = |line: &str, c: char| line.chars().position(|cell| cell == c);
         let first = LEFT + 1;
-        assert_eq!(lines[0], format!("{:>8} ┤{:36}b", "1 ms", ""));
-        assert_eq!(lines[4], format!("{:>8} ┤{:36}b{:34}a", "100 µs", "", ""));
+        assert_eq!(lines[0], format!("{:>8} ┤{:33}b", "1 ms", ""));
+        assert_eq!(lines[4], format!("{:>8} ┤{:33}b{:32}a", "100 µs", "", ""));
         assert_eq!(at(lines[8], 'b'), Some(first));
-        assert_eq!(at(lines[8], 'a'), Some(first + 36));
+        assert_eq!(at(lines[8], 'a'), Some(first + 33));
         // The noise is there, too, and gives way.
         assert_eq!(at(lines[12], 'a'), Some(first));
         assert!(lines[16].starts_with("  100 ns ┤") && lines[16].ends_with('.'));
@@ -134,6 +135,10 @@ mod tests {
         for label in ["0%", "50%", "90%", "99%", "99.9%", "99.99%"] {
             assert!(lines[18].contains(label), "{}", lines[18]);
         }
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= 80),
+            "{chart}"
+        );
         assert_eq!(&lines[19..], ["  a ring-20k", "  b full-20k", "  . noise"]);
     }
 }

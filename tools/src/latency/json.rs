@@ -1,6 +1,6 @@
 //! Owns the report for programs: stable keys, integers, times in nanoseconds.
 
-use super::measured::{Measured, Platform, QUANTILES};
+use super::measured::Measured;
 use super::platform::{CoreSteal, ThreadNoise};
 use super::setup::{Cores, Stage};
 use super::text::values;
@@ -16,6 +16,8 @@ pub(super) struct LatencyJson<'a> {
     /// Machine, program and command.
     host: &'a [String],
     passed: bool,
+    /// Whether not all runs are there, or the last is not whole.
+    interrupted: bool,
     noise_before: Vec<NoiseJson>,
     runs: Vec<RunJson<'a>>,
 }
@@ -121,10 +123,18 @@ fn percentiles(histogram: &Histogram<u64>) -> BTreeMap<String, u64> {
 }
 
 impl<'a> LatencyJson<'a> {
-    pub(super) fn new(runs: &'a [Measured], before: &[Noise], host: &'a [String]) -> Self {
+    /// Makes the report of `runs`; they are not all that were asked for where these were
+    /// `interrupted`.
+    pub(super) fn new(
+        runs: &'a [Measured],
+        before: &[Noise],
+        host: &'a [String],
+        interrupted: bool,
+    ) -> Self {
         Self {
             host,
-            passed: runs.iter().all(Measured::passed),
+            passed: !interrupted && runs.iter().all(Measured::passed),
+            interrupted,
             noise_before: before.iter().map(NoiseJson::from).collect(),
             runs: runs.iter().map(|run| RunJson::new(run, before)).collect(),
         }
@@ -134,11 +144,6 @@ impl<'a> LatencyJson<'a> {
 impl<'a> RunJson<'a> {
     fn new(run: &'a Measured, before: &[Noise]) -> Self {
         let setup = &run.setup;
-        let platform = Platform::of(&setup.cores.all(), before, &run.during);
-        let bound = QUANTILES.iter().filter(|(_, quantile)| {
-            let ns = run.total.value_at_quantile(*quantile);
-            platform.bounds(*quantile, ns)
-        });
         let drops = run.drops.iter();
         Self {
             name: setup.name(),
@@ -168,7 +173,7 @@ impl<'a> RunJson<'a> {
                 out_of_range: run.out_of_range,
                 percentiles: percentiles(&run.total),
             },
-            platform_bound: bound.map(|(name, _)| *name).collect(),
+            platform_bound: run.platform_bound(before),
             hops_ns: run
                 .hops
                 .iter()
@@ -196,7 +201,13 @@ mod tests {
         let runs = [measured(Stage::Ring)];
         let noise = [Noise::of(0, 1_000_000_000, &[200, 30_000_000])];
         let host = ["kernel: x".to_owned()];
-        let json = serde_json::to_value(LatencyJson::new(&runs, &noise, &host)).unwrap();
+        let json = serde_json::to_value(LatencyJson::new(&runs, &noise, &host, false)).unwrap();
+        let stopped = serde_json::to_value(LatencyJson::new(&runs, &noise, &host, true)).unwrap();
+        assert_eq!(stopped["runs"], json["runs"]);
+        assert_eq!(
+            (&stopped["passed"], &stopped["interrupted"]),
+            (&false.into(), &true.into())
+        );
         assert_eq!(json["host"][0], "kernel: x");
         assert_eq!(
             (&json["passed"], &json["runs"][0]["passed"]),

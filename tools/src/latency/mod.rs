@@ -14,6 +14,7 @@
 mod chart;
 mod conduct;
 mod curve;
+mod files;
 mod gaps;
 mod json;
 mod logs;
@@ -41,10 +42,9 @@ use crate::config::{Backend, RingName, Wait};
 use crate::noise::{self, Noise};
 use crate::play::amount::parse_scaled;
 use crate::{doctor, interrupt, output};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use ringtape::cpu;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -191,8 +191,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     }
     let setups = setups(args)?;
     if let Some(directory) = &args.out {
-        fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
+        files::prepare(directory)?;
     }
     let cores: BTreeSet<usize> = setups.iter().flat_map(|setup| setup.cores.all()).collect();
     let watched = args.seconds.min(NOISE_MAX);
@@ -203,18 +202,38 @@ pub fn run(args: &Args) -> Result<Outcome> {
     ));
     let mut before = Vec::new();
     for core in cores {
+        if interrupt::requested() {
+            break;
+        }
         before.push(noise::probe(core, watched)?);
     }
-    let mut runs = Vec::new();
+    let (mut runs, mut broken) = (Vec::new(), None);
     for setup in &setups {
         if interrupt::requested() {
             break;
         }
         output::note(&text::announce(setup));
-        runs.push(match setup.stage {
-            Stage::Ring => ring::run(setup)?,
-            Stage::Net | Stage::Full => socket::run(setup)?,
-        });
+        let run = match setup.stage {
+            Stage::Ring => ring::run(setup),
+            Stage::Net | Stage::Full => socket::run(setup),
+        };
+        match run {
+            Ok(run) => runs.push(run),
+            // What was measured before it is told nevertheless.
+            Err(error) => {
+                broken = Some(error.context(setup.name()));
+                break;
+            }
+        }
+    }
+    if runs.is_empty() {
+        return match broken {
+            Some(error) => Err(error),
+            None => {
+                output::warn(&["stopped before anything was measured".to_owned()]);
+                Ok(Outcome::Interrupted)
+            }
+        };
     }
     // The cores were watched above, so the examination does not do it again.
     let fit = doctor::examine(
@@ -226,8 +245,12 @@ pub fn run(args: &Args) -> Result<Outcome> {
         },
     );
     let host = stamp::lines(&fit.stamp());
-    tell(args, &runs, &before, &host)?;
-    if interrupt::requested() {
+    let all_ran = runs.len() == setups.len() && !runs.iter().any(|run| run.interrupted);
+    tell(args, &runs, &before, &host, !all_ran)?;
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    if !all_ran {
         return Ok(Outcome::Interrupted);
     }
     let passed = runs.iter().all(Measured::passed);
@@ -283,6 +306,10 @@ fn setups(args: &Args) -> Result<Vec<Setup>> {
                 process: args.sender == Home::Process && stage != Stage::Ring,
             };
             let name = setup.name();
+            // In tables, and as names of files and of tapes.
+            if setups.iter().any(|other: &Setup| other.name() == name) {
+                bail!("{name} is asked for twice: name each --rate and each --ring once");
+            }
             setup.journal = setup.journal.map(|directory| directory.join(name));
             setups.push(setup);
         }
@@ -290,83 +317,34 @@ fn setups(args: &Args) -> Result<Vec<Setup>> {
     Ok(setups)
 }
 
-/// Prints the report, and writes the files.
-fn tell(args: &Args, runs: &[Measured], before: &[Noise], host: &[String]) -> Result<()> {
+/// Writes the files and prints the report: either whatever becomes of the other.
+fn tell(
+    args: &Args,
+    runs: &[Measured],
+    before: &[Noise],
+    host: &[String],
+    interrupted: bool,
+) -> Result<()> {
     let curves = curve::curves(runs, before);
-    let json = LatencyJson::new(runs, before, host);
+    let json = LatencyJson::new(runs, before, host, interrupted);
+    let written = args.out.as_ref().map_or(Ok(()), |directory| {
+        files::write_runs(directory, runs, host)?;
+        files::write_noise(directory, before, host)?;
+        let title = format!(
+            "Latency from when a message was due, {} arrivals",
+            args.arrivals
+        );
+        files::write_plot(directory, &title, &curves, host)?;
+        files::write_report(directory, &json)
+    });
     if args.json {
         output::print_json(&json)?;
     } else {
         output::print(&text::text(runs, before, &curves))?;
     }
-    let Some(directory) = &args.out else {
-        return Ok(());
-    };
-    for run in runs {
-        let name = run.setup.name();
-        let comments = comments(run, host);
-        let log = logs::interval_log(run, &comments)?;
-        write(directory, &format!("{name}.hlog"), &log)?;
-        let percentiles = logs::percentiles(&run.total, &comments);
-        write(directory, &format!("{name}.hgrm"), percentiles.as_bytes())?;
+    written?;
+    if let Some(directory) = &args.out {
+        output::note(&format!("wrote {}\n", directory.display()));
     }
-    for noise in before {
-        let mut comments = host.to_vec();
-        comments.push(format!(
-            "core {} before the runs: the machine's own noise",
-            noise.core
-        ));
-        let percentiles = logs::percentiles(&noise.hiccups, &comments);
-        let name = format!("noise-core-{}.hgrm", noise.core);
-        write(directory, &name, percentiles.as_bytes())?;
-    }
-    let title = format!(
-        "Latency from when a message was due, {} arrivals",
-        args.arrivals
-    );
-    let svg = svg::plot(&title, &curves, host)?;
-    write(directory, "latency.svg", svg.as_bytes())?;
-    let mut text = serde_json::to_string_pretty(&json).context("cannot write the report")?;
-    text.push('\n');
-    write(directory, "latency.json", text.as_bytes())?;
-    output::note(&format!("wrote {}\n", directory.display()));
     Ok(())
-}
-
-/// What stands in a file of one run.
-fn comments(run: &Measured, host: &[String]) -> Vec<String> {
-    let setup = &run.setup;
-    let verdict = match run.failures() {
-        _ if run.interrupted => "interrupted".to_owned(),
-        failures if failures.is_empty() => "ok".to_owned(),
-        failures => format!("FAIL: {}", failures.join("; ")),
-    };
-    let mut comments = host.to_vec();
-    comments.push(format!(
-        "run: {}, {} arrivals, seed {}, {} messages a second, {} reached",
-        setup.name(),
-        setup.plan.arrivals,
-        setup.plan.seed,
-        setup.plan.messages_per_s,
-        run.achieved_per_s(),
-    ));
-    comments.push(format!(
-        "cores: {}; wait {}; backend {}; ring {}",
-        setup.cores.told(),
-        setup.wait().name(),
-        run.backend.as_deref().unwrap_or("none"),
-        setup.ring.name(),
-    ));
-    comments.push(format!(
-        "samples {}, out of range {}, drops {}, verdict {verdict}",
-        run.total.len(),
-        run.out_of_range,
-        run.dropped(),
-    ));
-    comments
-}
-
-fn write(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
-    let path = directory.join(name);
-    fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -109,6 +109,7 @@ impl Remote {
             .context("cannot start the sender's process")?;
         let stdout = child.stdout.take();
         let (to, lines) = mpsc::channel();
+        let waiting = thread::current();
         // A thread that does nothing but wait for two lines, so that waiting for them has a limit.
         thread::Builder::new()
             .name("sender's words".to_owned())
@@ -121,6 +122,9 @@ impl Remote {
                         return;
                     }
                 }
+                // Who waits for the end of the schedule need not, if the child has gone.
+                drop(to);
+                waiting.unpark();
             })
             .context("cannot start the thread that listens to the sender")?;
         let remote = Self {

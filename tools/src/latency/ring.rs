@@ -193,9 +193,7 @@ fn take_accounts(measured: &mut Measured, account: &Account, tape: Option<Tape>)
     measured.drops.insert("overruns", account.overrun);
     let mut closes = account.closes();
     if let Some(outcome) = tape.map(RecordStage::into_outcome) {
-        measured
-            .drops
-            .insert("not journaled", outcome.account.missing());
+        measured.take_tape(outcome.account.missing());
         closes &= outcome.account.closes();
     }
     if !closes {

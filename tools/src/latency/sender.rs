@@ -63,8 +63,8 @@ pub(super) struct Sent {
     pub(super) sent: u64,
     /// Messages that the kernel refused to send.
     pub(super) refused: u64,
-    /// How late the last one went out, in nanoseconds.
-    pub(super) last_late_ns: u64,
+    /// When the last one went out, in nanoseconds since the begin.
+    pub(super) last_at_ns: u64,
     /// How late the latest went out, in nanoseconds.
     pub(super) late_ns_max: u64,
     /// How long the sender was watched while it waited, in nanoseconds.
@@ -169,7 +169,7 @@ impl<O: Outlet, C: Clock> Stage for Sender<O, C> {
             } else {
                 self.counts.refused += 1;
             }
-            self.counts.last_late_ns = now_ns - due_ns;
+            self.counts.last_at_ns = now_ns.saturating_sub(self.begin.get());
             self.counts.late_ns_max = self.counts.late_ns_max.max(now_ns - due_ns);
             self.prepare();
             sent += 1;
@@ -277,7 +277,10 @@ mod tests {
         let sent = sender.into_sent();
         assert_eq!((sent.sent, sent.refused), (1_000, 0));
         assert!(sent.late_ns_max.abs_diff(990_200) <= 100, "{sent:?}");
-        assert!(sent.last_late_ns <= 100);
+        assert!(
+            (9_990_000..=9_990_100).contains(&sent.last_at_ns),
+            "{sent:?}"
+        );
     }
 
     #[test]

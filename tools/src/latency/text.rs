@@ -2,7 +2,7 @@
 
 use super::chart::chart;
 use super::curve::Curve;
-use super::measured::{Measured, Platform, QUANTILES};
+use super::measured::{Measured, QUANTILES};
 use crate::noise::Noise;
 use crate::output::{Table, thousands};
 use hdrhistogram::Histogram;
@@ -24,12 +24,17 @@ pub(super) fn text(runs: &[Measured], before: &[Noise], curves: &[Curve]) -> Str
              run:\n    another machine, and not other code, would make it shorter\n",
         );
     }
+    text.push('\n');
+    text.push_str(&counts(runs));
     for run in runs.iter().filter(|run| !run.hops.is_empty()) {
         text.push_str(&hops(run));
     }
-    text.push_str("\nthe machine beside it: how long, in µs, a core is not there when wanted\n\n");
+    text.push_str(
+        "\nthe machine beside it: how long, in µs, a core is not there when wanted,\n\
+         and for how many millionths of the time that it was watched\n\n",
+    );
     text.push_str(&noise(runs, before));
-    text.push_str("\nwhat happened to the threads that were measured\n\n");
+    text.push_str("\nwhat happened to the threads that were measured; switched: away from, against their will\n\n");
     text.push_str(&threads(runs));
     text.push_str("\nlatency by percentile\n\n");
     text.push_str(&chart(curves));
@@ -45,43 +50,50 @@ fn percentiles(runs: &[Measured], before: &[Noise]) -> (String, bool) {
     let mut marked = false;
     let names = QUANTILES.map(|(name, _)| format!("{name} "));
     let [p50, p90, p99, p999, p9999, max] = &names;
-    table.row([
-        "run",
-        "samples",
-        p50,
-        p90,
-        p99,
-        p999,
-        p9999,
-        max,
-        "out of range",
-        "drops",
-        "reached/s",
-    ]);
+    table.row(["run", p50, p90, p99, p999, p9999, max]);
     for run in runs {
-        let platform = Platform::of(&run.setup.cores.all(), before, &run.during);
-        let cells = QUANTILES.map(|(_, quantile)| {
+        let bound = run.platform_bound(before);
+        marked |= !bound.is_empty();
+        let cells = QUANTILES.map(|(name, quantile)| {
             let ns = run.total.value_at_quantile(quantile);
-            let bound = platform.bounds(quantile, ns);
-            marked |= bound;
-            format!("{}{}", us(ns), if bound { MARK } else { ' ' })
+            match run.total.is_empty() {
+                // No sample took no time.
+                true => "- ".to_owned(),
+                false => format!(
+                    "{}{}",
+                    us(ns),
+                    if bound.contains(&name) { MARK } else { ' ' }
+                ),
+            }
         });
         let [p50, p90, p99, p999, p9999, max] = &cells;
+        table.row([&run.setup.name(), p50, p90, p99, p999, p9999, max]);
+    }
+    (table.render(), marked)
+}
+
+fn counts(runs: &[Measured]) -> String {
+    let mut table = Table::default();
+    let head = [
+        "run",
+        "samples",
+        "out of range",
+        "drops",
+        "wanted/s",
+        "reached/s",
+    ];
+    table.row(head);
+    for run in runs {
         table.row([
             &run.setup.name(),
             &thousands(run.total.len()),
-            p50,
-            p90,
-            p99,
-            p999,
-            p9999,
-            max,
             &thousands(run.out_of_range),
             &thousands(run.dropped()),
+            &thousands(run.setup.plan.messages_per_s),
             &thousands(run.achieved_per_s()),
         ]);
     }
-    (table.render(), marked)
+    table.render()
 }
 
 fn hops(run: &Measured) -> String {
@@ -124,9 +136,8 @@ fn noise(runs: &[Measured], before: &[Noise]) -> String {
     let mut table = Table::default();
     let head = [
         "core",
-        "when",
-        "watched ms",
-        "stalled ppm",
+        "before or in",
+        "stalled",
         "p50",
         "p90",
         "p99",
@@ -141,7 +152,6 @@ fn noise(runs: &[Measured], before: &[Noise]) -> String {
         table.row([
             &noise.core.to_string(),
             when,
-            &thousands(noise.watched_ns / 1_000_000),
             &thousands(noise.stalled_ppm()),
             &p50,
             &p90,
@@ -156,7 +166,7 @@ fn noise(runs: &[Measured], before: &[Noise]) -> String {
     }
     for run in runs {
         for noise in &run.during {
-            row(noise, &format!("in {}", run.setup.name()));
+            row(noise, &run.setup.name());
         }
     }
     table.render()
@@ -168,7 +178,7 @@ fn threads(runs: &[Measured]) -> String {
         "run",
         "core",
         "thread",
-        "switched away",
+        "switched",
         "faults",
         "moves",
         "waited µs",
@@ -269,12 +279,24 @@ mod tests {
             .find(|line| line.contains("ring-500 "))
             .unwrap();
         let cells: Vec<&str> = row.split_whitespace().collect();
-        assert_eq!(cells[0..2], ["ring-500", "1,000"]);
-        let marks: Vec<bool> = cells[2..8].iter().map(|cell| cell.ends_with('*')).collect();
+        assert_eq!(cells[0], "ring-500");
+        let marks: Vec<bool> = cells[1..7].iter().map(|cell| cell.ends_with('*')).collect();
         assert_eq!(marks, [false, false, true, true, true, true], "{row}");
         assert!(marked.contains("* within twice"));
         assert!(marked.contains("ring-500: ok: 500 messages a second, none lost\n"));
         assert!(!text(&[]).contains('*'));
+    }
+
+    #[test]
+    fn a_run_without_samples_has_no_percentiles() {
+        let mut run = measured(Stage::Ring);
+        run.total.reset();
+        let noise = [Noise::of(0, 1_000_000_000, &[200, 30_000_000])];
+        let (table, marked) = percentiles(&[run], &noise);
+        let row = table.lines().last().unwrap();
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(cells[1..7], ["-", "-", "-", "-", "-", "-"], "{table}");
+        assert!(!marked);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use super::{Run, command, wait};
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Command};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A command in the background whose standard error is read as it comes.
 pub(crate) struct Background {
@@ -54,6 +57,22 @@ impl Background {
 
     pub(crate) fn signal(&self, name: &str) {
         signal(&self.child, name);
+    }
+
+    /// Kills the process that it starts itself.
+    pub(crate) fn kill_child(&self) {
+        let pid = self.child.id();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            // A process is listed with the thread that started it.
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+            if let Some(child) = children.split_whitespace().next() {
+                let killed = Command::new("kill").args(["-s", "KILL", child]).status();
+                return assert!(killed.unwrap().success());
+            }
+            assert!(Instant::now() < deadline, "it started no process");
+            thread::yield_now();
+        }
     }
 
     /// Waits for its end. What it said before is not read again.
