@@ -34,7 +34,10 @@ pub(super) fn text(runs: &[Measured], before: &[Noise], curves: &[Curve]) -> Str
          and for how many millionths of the time that it was watched\n\n",
     );
     text.push_str(&noise(runs, before));
-    text.push_str("\nwhat happened to the threads that were measured; switched: away from, against their will\n\n");
+    text.push_str(
+        "\nwhat happened to the measured threads: switched away from against their will,\n\
+         waited µs for their core, stolen from it so many ms\n\n",
+    );
     text.push_str(&threads(runs));
     text.push_str("\nlatency by percentile\n\n");
     text.push_str(&chart(curves));
@@ -175,14 +178,7 @@ fn noise(runs: &[Measured], before: &[Noise]) -> String {
 fn threads(runs: &[Measured]) -> String {
     let mut table = Table::default();
     let head = [
-        "run",
-        "core",
-        "thread",
-        "switched",
-        "faults",
-        "moves",
-        "waited µs",
-        "stolen ms",
+        "run", "core", "thread", "switched", "faults", "moves", "waited", "stolen",
     ];
     table.row(head);
     let told = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), thousands);
