@@ -11,7 +11,7 @@ use ringtape::handler::{At, Handler};
 use ringtape::latency::{Histogram, Readings};
 use ringtape::market::MarketEvent;
 use ringtape::net::{Backend, Config, Receiver, Sender, Stamps};
-use ringtape::record::{Content, Gap, Sequence};
+use ringtape::record::{Content, Gap, Sequence, Session};
 use ringtape::stage::{HandleStage, IngestStage, Route, Stage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -286,4 +286,88 @@ fn the_hops_of_a_run_add_up_to_the_whole_to_the_nanosecond() {
             }
         }
     }
+}
+
+/// Warms up until a time.
+#[derive(Default)]
+struct WarmsUp {
+    until_ns: u64,
+    /// Records that came before it, and those after it.
+    counts: [u64; 2],
+    measured_min: Option<Sequence>,
+}
+
+impl WarmsUp {
+    fn count(&mut self, at: At) {
+        let is_measured = at.ts_recv_ns >= self.until_ns;
+        self.counts[usize::from(is_measured)] += 1;
+        if is_measured {
+            self.measured_min.get_or_insert(at.sequence);
+        }
+    }
+}
+
+impl Handler<MarketEvent> for WarmsUp {
+    fn on_event(&mut self, _: &MarketEvent, at: At) {
+        self.count(at);
+    }
+
+    fn on_session(&mut self, _: &Session, at: At) {
+        self.count(at);
+    }
+
+    fn on_gap(&mut self, gap: Gap) {
+        panic!("lost {gap:?}");
+    }
+
+    fn is_measured(&self, ts_recv_ns: u64) -> bool {
+        ts_recv_ns >= self.until_ns
+    }
+}
+
+#[test]
+fn what_a_handler_is_given_while_it_warms_up_is_in_no_figure() {
+    let Some(mut rig) = Rig::start(Backend::Mmsg, &[with(true)]) else {
+        return;
+    };
+    let stream = packets(40);
+    let (warm_up, measured) = stream.split_at(stream.len() / 2);
+    let mut sent = 0;
+    for packet in warm_up {
+        sent += 1;
+        rig.sender.send(packet).unwrap();
+        rig.poll_until(sent);
+    }
+    let handler = WarmsUp {
+        until_ns: rig.clock.now_ns(),
+        ..WarmsUp::default()
+    };
+    let subscriber = rig.subscribers.remove(0);
+    // What was received before is handled so late that it would be the slowest of all.
+    rig.clock.advance(1_000_000_000);
+    let mut handle = HandleStage::new("warms up", subscriber, handler, rig.clock.clone(), true);
+    while handle.poll() > 0 {}
+    for packet in measured {
+        sent += 1;
+        rig.sender.send(packet).unwrap();
+        rig.poll_until(sent);
+        handle.poll();
+    }
+    rig.stage.request_stop();
+    wait_until("everything is handled", || {
+        rig.stage.poll();
+        handle.poll();
+        handle.is_finished()
+    });
+    let outcome = handle.into_outcome();
+    let (handler, latency) = (outcome.handler.unwrap(), outcome.latency.unwrap());
+    let [before, after] = handler.counts;
+    assert!(before >= 10 && after >= 10, "{before} {after}");
+    assert_eq!(latency.wire_to_handler.summary().count, after);
+    for (name, hop) in latency.hops() {
+        assert_eq!(hop.summary().count, after, "{name}");
+    }
+    assert!(latency.wire_to_handler.summary().max < 1_000_000_000);
+    let first = handler.measured_min.unwrap();
+    assert!(latency.worst().iter().all(|way| way.sequence >= first));
 }

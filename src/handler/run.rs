@@ -109,6 +109,15 @@ impl<H> Run<H> {
         self.handler.is_ready()
     }
 
+    /// Asks the handler whether the latency of a record counts that was received then.
+    #[inline]
+    pub(crate) fn is_measured<E: Event>(&self, ts_recv_ns: u64) -> bool
+    where
+        H: Handler<E>,
+    {
+        self.handler.is_measured(ts_recv_ns)
+    }
+
     /// Gives the handler a record, and adds it to the digest.
     #[inline]
     pub(crate) fn record<E: Event>(&mut self, record: &Record<E>, end_of_batch: bool)

@@ -65,7 +65,7 @@ pub struct HandleOutcome<H> {
 
 impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
     /// Makes a stage; with `measure`, every record's latency is recorded at the cost of one clock
-    /// reading each.
+    /// reading each, unless the handler says that it does not count ([`Handler::is_measured`]).
     pub fn new(
         name: impl Into<String>,
         subscriber: Subscriber<E>,
@@ -191,7 +191,9 @@ fn deliver<E: Event, H: Handler<E>, C: Clock>(
             ready_behind,
             end_of_batch,
         } => {
-            if let Some(recorder) = &mut stopwatch.recorder {
+            if let Some(recorder) = &mut stopwatch.recorder
+                && run.is_measured::<E>(record.ts_recv_ns())
+            {
                 let handler_ns = stopwatch.clock.now_ns();
                 let readings = readings(record.ts_recv_ns(), passage, handler_ns);
                 recorder.record(readings, passage.is_some(), || Exemplar {

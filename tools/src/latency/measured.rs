@@ -139,8 +139,7 @@ impl Measured {
         self.backend = Some(report.receiver.backend.name().to_owned());
     }
 
-    /// Adds the hops of a pipeline. Those from the receive stamp on are the library's, with the
-    /// warm-up.
+    /// Adds the hops of a pipeline. Those from the receive stamp on are the library's.
     pub(super) fn take_hops(&mut self, due_to_wire: &latency::Histogram, latency: &Latency) {
         self.hops = vec![("due_to_wire", due_to_wire.summary())];
         self.hops

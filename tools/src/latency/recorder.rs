@@ -67,6 +67,13 @@ impl Recorder {
         self.out_of_range += u64::from(!recorded);
     }
 
+    /// Returns whether the warm-up was over at that time.
+    fn is_after_warm_up(&self, time_ns: u64) -> bool {
+        // Before the begin is known, nothing is over.
+        let begin_ns = self.begin.get();
+        begin_ns > 0 && time_ns >= begin_ns.saturating_add(self.warm_up_ns)
+    }
+
     /// Returns how many messages belonged to the warm-up, and how many were out of range.
     pub(super) fn uncounted(&self) -> (u64, u64) {
         (self.warm_up, self.out_of_range)
@@ -95,7 +102,8 @@ impl Recorder {
 #[derive(Debug)]
 pub(super) struct Probe {
     pub(super) recorder: Recorder,
-    /// From when a message was due to its receive stamp, the warm-up left out.
+    /// From when a message was due to its receive stamp, for those that came after the warm-up, as
+    /// in the hops behind it.
     pub(super) due_to_wire: latency::Histogram,
     /// Messages that came.
     pub(super) received: Arc<Counter>,
@@ -126,7 +134,7 @@ impl Handler<MarketEvent> for Probe {
         }
         let due_ns = event.head.ts_event_ns;
         self.recorder.sample(handler_ns, due_ns);
-        if due_ns.saturating_sub(self.recorder.begin.get()) >= self.recorder.warm_up_ns {
+        if self.recorder.is_after_warm_up(at.ts_recv_ns) {
             self.due_to_wire.record(due_ns, at.ts_recv_ns);
         }
         self.received.add(1);
@@ -135,11 +143,17 @@ impl Handler<MarketEvent> for Probe {
     fn on_gap(&mut self, gap: Gap) {
         self.missing += gap.count();
     }
+
+    /// The time at which it was due is in the record, which comes later.
+    fn is_measured(&self, ts_recv_ns: u64) -> bool {
+        self.recorder.is_after_warm_up(ts_recv_ns)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ringtape::record::Sequence;
 
     const S: u64 = 1_000_000_000;
 
@@ -163,6 +177,26 @@ mod tests {
         assert_eq!((counts, interval_ns), (vec![2, 0, 2], S));
         assert_eq!(total.len(), 4);
         assert!(total.equivalent(total.max(), 3 * S));
+    }
+
+    #[test]
+    fn hops_are_those_of_messages_that_come_after_the_warm_up() {
+        let begin = Arc::<Begin>::default();
+        let mut probe = Probe::new(Recorder::new(Arc::clone(&begin), S, S));
+        let is_measured = |probe: &Probe, ns| Handler::<MarketEvent>::is_measured(probe, ns);
+        assert!(!is_measured(&probe, 7 * S), "not begun");
+        begin.set(5 * S);
+        for (due_ns, ts_recv_ns) in [(5 * S, 5 * S), (6 * S - 9, 6 * S - 1), (6 * S - 9, 6 * S)] {
+            assert_eq!(is_measured(&probe, ts_recv_ns), ts_recv_ns >= 6 * S);
+            let at = At {
+                sequence: Sequence::FIRST,
+                ts_recv_ns,
+                end_of_batch: true,
+            };
+            probe.on_event(&super::super::ticks::event(1, due_ns), at);
+        }
+        assert_eq!(probe.due_to_wire.sum_ns(), 9);
+        assert_eq!(probe.recorder.uncounted(), (3, 0));
     }
 
     #[test]

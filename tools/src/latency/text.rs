@@ -130,7 +130,7 @@ fn hops(run: &Measured) -> String {
     }
     let name = run.setup.name();
     format!(
-        "\nthe hops of {name}, in µs; those behind the wire with the warm-up\n\n{}",
+        "\nthe hops of {name}, in µs, of what came after the warm-up\n\n{}",
         table.render()
     )
 }

@@ -120,8 +120,8 @@ fn choose(args: &Args, rank: usize, journal: &Journal<MarketEvent>) -> Result<(u
     let directory = journal.directory();
     let Some(kept) = worst::read(directory)? else {
         bail!(
-            "{} has no {}, which has the slowest records of a run: `ringtape run` and `ringtape \
-             demo` write it when they record and a subscriber measures latency",
+            "{} has no {}, which has the slowest records of a run: `ringtape run`, `demo` and \
+             `latency` write it when they record and a subscriber measures latency",
             directory.display(),
             worst::FILE
         );

@@ -46,7 +46,7 @@ The strategies `spread` and `compare` keep books: give them all events, from the
 --around-worst K begins with the burst that the K-th slowest record of a run was in (records that
 were received less than 10 µs one after the other), at least --window records before it, and ends
 behind it in the same way; how slow it was live, and what came with it, is in the report.
-`worst.json` beside the segments has the list; `run` and `demo` write it when they record.
+`worst.json` beside the segments has the list; `run`, `demo` and `latency` write it when they record.
 
 The digest is of the records that were given: of the whole journal it is the digest of the live
 handler, of a part of it that of the part. Speed does not change it.
