@@ -142,6 +142,12 @@ fn the_tape_of_a_run_has_all_of_its_messages() {
             (&true.into(), &0.into())
         );
         let directory = tape.join(run["name"].as_str().unwrap());
+        // The start of the session is the first record that the probe gets, and has no hops.
+        if run["stage"] == "full" {
+            let hop = &run["hops_ns"]["published_to_handler"];
+            let records = hop["count"].as_u64().unwrap() + hop["out_of_range"].as_u64().unwrap();
+            assert!((4_000..5_002).contains(&records), "{hop}");
+        }
         let verified = ringtape(["verify", directory.to_str().unwrap(), "--json"]);
         assert_eq!(verified.code, Some(0), "{verified:?}");
         let records = verified.json()["records"].as_u64().unwrap();
@@ -262,6 +268,8 @@ fn ctrl_c_ends_a_run_with_a_report_of_what_was_measured() {
                 (&run["interrupted"], &run["passed"]),
                 (&true.into(), &false.into())
             );
+            // What was on its way when the stop came is not lost.
+            assert_eq!(run["dropped"], 0, "{run}");
         }
     }
 }

@@ -19,6 +19,9 @@ const LEAD: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Longer than what was sent is on its way, on any machine.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// How long what was sent last may be on its way when a run is stopped: less, for who waits for
+/// the report.
+const STOP_MAX: Duration = Duration::from_millis(500);
 /// How much longer than its schedule a sender may take that cannot keep up, at least.
 const LATE_MAX: Duration = Duration::from_secs(5);
 
@@ -47,6 +50,15 @@ impl Pilot for Local {
     fn sent(&mut self) -> Result<Option<u64>> {
         let progress = &self.progress;
         Ok(progress.is_done().then(|| progress.sent.get()))
+    }
+}
+
+/// Waits until all that was `sent` before a run was stopped has been `received`, but not for long:
+/// what is stopped on its way would count as lost.
+pub(super) fn settle(received: &Counter, sent: u64) {
+    let given_up_at = Instant::now() + STOP_MAX;
+    while received.get() < sent && Instant::now() < given_up_at {
+        thread::park_timeout(LOOK_EVERY);
     }
 }
 

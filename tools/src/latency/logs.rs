@@ -43,7 +43,13 @@ pub(super) fn interval_log(measured: &Measured, comments: &[String]) -> Result<V
     let mut writer = builder.begin_log_with(&mut log, &mut serializer)?;
     let mut left_ns = measured.setup.measured_ns();
     let mut since_ns = 0;
-    for interval in &measured.intervals {
+    // Of a run that was stopped, those after the stop never were.
+    let last = measured.intervals.iter().rposition(|i| !i.is_empty());
+    let count = match measured.interrupted {
+        true => last.map_or(0, |last| last + 1),
+        false => measured.intervals.len(),
+    };
+    for interval in &measured.intervals[..count] {
         let length_ns = left_ns.min(measured.interval_ns);
         let (since, length) = (
             Duration::from_nanos(since_ns),
@@ -133,6 +139,21 @@ mod tests {
             assert_eq!(*histogram, measured.intervals[index]);
             assert!((max_ms * NS_PER_MS - histogram.max() as f64).abs() < 1_000.0);
         }
+    }
+
+    #[test]
+    fn a_log_of_a_run_that_was_stopped_ends_there() {
+        let mut measured = measured(Stage::Ring);
+        let lines = |measured: &Measured| {
+            let log = String::from_utf8(interval_log(measured, &[]).unwrap()).unwrap();
+            log.lines().filter(|line| !line.starts_with('#')).count()
+        };
+        measured.intervals[1].reset();
+        assert_eq!(lines(&measured), 2, "nothing came in the second");
+        measured.interrupted = true;
+        assert_eq!(lines(&measured), 1);
+        measured.intervals[0].reset();
+        assert_eq!(lines(&measured), 0);
     }
 
     /// Decodes base64, the other way round than the writer under test.

@@ -47,7 +47,10 @@ impl Tick {
 /// Sends ticks, each in a datagram of its own.
 pub(super) struct Ticks {
     socket: Sender,
+    /// The one that is prepared.
     next: Tick,
+    /// The last number that was sent, or refused by the kernel.
+    last: u64,
 }
 
 impl Ticks {
@@ -57,7 +60,11 @@ impl Ticks {
             number: 0,
             due_ns: 0,
         };
-        Ok(Self { socket, next })
+        Ok(Self {
+            socket,
+            next,
+            last: 0,
+        })
     }
 }
 
@@ -70,12 +77,14 @@ impl Outlet for Ticks {
     }
 
     fn send(&mut self) -> bool {
+        self.last = self.next.number;
         self.socket.send(&self.next.bytes()).is_ok()
     }
 
+    /// What is prepared is not sent any more, and not missing.
     fn end(&mut self) {
         let end = Tick {
-            number: self.next.number + 1,
+            number: self.last + 1,
             due_ns: 0,
         };
         for _ in 0..ENDS {
@@ -97,6 +106,8 @@ pub(super) struct Orders {
     midnight_ns: u64,
     /// Number of the message that is prepared.
     number: u64,
+    /// The last number that was sent, or refused by the kernel.
+    last: u64,
     buffer: [u8; PACKET_BYTES_MAX],
     packet_bytes: usize,
 }
@@ -108,6 +119,7 @@ impl Orders {
             flow: OrderFlow::new(plan.seed, plan.messages()),
             midnight_ns,
             number: 0,
+            last: 0,
             buffer: [0; PACKET_BYTES_MAX],
             packet_bytes: 0,
         })
@@ -131,13 +143,15 @@ impl Outlet for Orders {
     }
 
     fn send(&mut self) -> bool {
+        self.last = self.number;
         let packet = &self.buffer[..self.packet_bytes];
         self.socket.send(packet).is_ok()
     }
 
+    /// As for ticks.
     fn end(&mut self) {
         let mut buffer = [0; moldudp64::HEADER_BYTES];
-        let packet = moldudp64::end_of_session(&mut buffer, SESSION, self.number + 1);
+        let packet = moldudp64::end_of_session(&mut buffer, SESSION, self.last + 1);
         for _ in 0..ENDS {
             // As for ticks.
             _ = self.socket.send(packet);
@@ -147,7 +161,10 @@ impl Outlet for Orders {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schedule::Arrivals;
     use super::*;
+    use std::net::{SocketAddr, UdpSocket};
+    use std::time::Duration;
 
     #[test]
     fn a_tick_is_read_as_it_was_written_and_nothing_else_is_one() {
@@ -159,6 +176,46 @@ mod tests {
         for bytes in 0..64 {
             let read = Tick::read(&[0xa5; 64][..bytes]);
             assert_eq!(read.is_some(), bytes == TICK_BYTES);
+        }
+    }
+
+    #[test]
+    fn the_end_names_the_number_after_the_last_that_was_sent() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let SocketAddr::V4(target) = socket.local_addr().unwrap() else {
+            panic!("bound to IPv4");
+        };
+        let plan = Plan {
+            arrivals: Arrivals::Constant,
+            messages_per_s: 1_000,
+            span_ns: 1_000_000_000,
+            seed: 1,
+        };
+        let outlets: [Box<dyn Outlet>; 2] = [
+            Box::new(Ticks::open(target).unwrap()),
+            Box::new(Orders::open(target, plan, 0).unwrap()),
+        ];
+        for (mut outlet, number_at) in outlets.into_iter().zip([0, SESSION.len()]) {
+            outlet.prepare(1);
+            assert!(outlet.send());
+            // Stopped before it is due.
+            outlet.prepare(2);
+            outlet.end();
+            let mut buffer = [0; 256];
+            let mut datagrams = (0..=ENDS).map(|_| {
+                socket.recv(&mut buffer).unwrap();
+                let number = buffer[number_at..].first_chunk().unwrap();
+                // MoldUDP64 has the first byte first.
+                match number_at {
+                    0 => u64::from_le_bytes(*number),
+                    _ => u64::from_be_bytes(*number),
+                }
+            });
+            assert_eq!(datagrams.next(), Some(1));
+            assert!(datagrams.all(|number| number == 2));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Owns the `net` and `full` stages: a sender, a socket, and a pipeline as users have it.
 
-use super::conduct::{Conducted, Local, conduct};
+use super::conduct::{Conducted, Local, conduct, settle};
 use super::gaps::IdleWatch;
 use super::measured::Measured;
 use super::packets::{Orders, Ticks, midnight_ns};
@@ -126,6 +126,9 @@ pub(super) fn run(setup: &Setup) -> Result<Measured> {
         midnight_ns,
     };
     let (sent, conducted) = send(setup, route, begin, &received)?;
+    if conducted.interrupted {
+        settle(&received, sent.sent);
+    }
     running.stop();
     let mut report = running.join();
     if let Some(directory) = &setup.journal {
