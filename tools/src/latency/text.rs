@@ -20,8 +20,8 @@ pub(super) fn text(runs: &[Measured], before: &[Noise], curves: &[Curve]) -> Str
     text.push_str(&table);
     if marked {
         text.push_str(
-            "  * within twice what the machine itself does to a thread that wants nothing but to \
-             run:\n    another machine, and not other code, would make it shorter\n",
+            "  * within twice what the machine itself does to a thread that wants nothing\n    \
+             but to run: another machine, and not other code, would make it shorter\n",
         );
     }
     text.push('\n');
