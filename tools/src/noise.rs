@@ -6,6 +6,7 @@
 //! counts once for each [`STEP_NS`] that it lasted, with the rest of its length, and the quiet time
 //! between stalls counts with the longest that a reading took there.
 
+use crate::interrupt;
 use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
 use ringtape::clock::{Clock as _, SystemClock};
@@ -71,6 +72,7 @@ impl Noise {
 }
 
 /// Watches `core` for `duration`, on a thread of its own that is pinned to it.
+/// Ends early, and says how long it was, when the command is asked to stop.
 ///
 /// # Errors
 ///
@@ -87,7 +89,7 @@ pub(crate) fn probe(core: usize, duration: Duration) -> Result<Noise> {
         let span_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let end_ns = begin_ns.saturating_add(span_ns);
         let (mut last_ns, mut quiet_ns) = (begin_ns, 0);
-        while last_ns < end_ns && stalls_ns.len() < STALLS_MAX {
+        while last_ns < end_ns && stalls_ns.len() < STALLS_MAX && !interrupt::requested() {
             let now_ns = clock.now_ns();
             // A clock that was set back paused for nobody.
             let pause_ns = now_ns.saturating_sub(last_ns);

@@ -8,7 +8,8 @@ mod support;
 
 use fixture::Files;
 use serde_json::{Value, json};
-use support::{Run, ringtape};
+use support::background::{signal, wait_until_interruptible};
+use support::{Run, command, ringtape};
 
 fn on(files: &Files, args: &[&str]) -> Run {
     let root = files.write();
@@ -178,8 +179,31 @@ fn the_jitter_test_can_be_left_out() {
 }
 
 #[test]
+fn ctrl_c_ends_the_jitter_test_with_a_report_and_exit_code_130() {
+    let args = ["doctor", "--json", "--jitter-ms", "600000"];
+    let child = command(args).spawn().unwrap();
+    wait_until_interruptible(child.id());
+    signal(&child, "INT");
+    let run = support::wait(child);
+    assert_eq!(run.code, Some(130), "{run:?}");
+    let report = run.json();
+    let jitter = check(&report, "jitter");
+    let watched_ns = jitter["numbers"]["watched_ns"].as_u64().unwrap();
+    assert!(watched_ns < 600_000_000_000, "{jitter}");
+}
+
+#[test]
 fn a_root_that_is_no_directory_is_wrong_use() {
     let run = ringtape(["doctor", "--root", "/dev/null"]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("/dev/null is no directory"), "{run:?}");
+}
+
+#[test]
+fn a_root_without_the_files_of_a_host_is_wrong_use() {
+    let root = tempfile::tempdir().unwrap();
+    let run = ringtape(["doctor", "--root", root.path().to_str().unwrap()]);
+    assert_eq!(run.code, Some(2));
+    let reason = "has neither proc nor sys";
+    assert!(run.stderr.contains(reason), "{run:?}");
 }

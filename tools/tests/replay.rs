@@ -11,10 +11,9 @@ use ringtape::record::{Content, Gap, GapCause, Record, Sequence};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
-use support::background::signal;
+use support::background::{signal, wait_until_interruptible};
 use support::tape::{self, RECV_NS};
-use support::{DEADLINE, Run, command, inspect, market_data, orders, ringtape};
+use support::{Run, command, inspect, market_data, orders, ringtape};
 
 const ORDERS: &str = "nasdaq-itch50/2019-12-30.0400.4000msgs.itch50";
 const OPEN: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
@@ -404,24 +403,6 @@ fn the_first_difference_of_two_journals_is_decoded() {
     let missing = diff(&path("a"), &path("nosuch"), &[]);
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(missing.stderr.contains("nosuch"), "{missing:?}");
-}
-
-/// Waits until a process catches SIGINT, before which it would just end.
-fn wait_until_interruptible(pid: u32) {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        assert!(
-            Instant::now() < deadline,
-            "process {pid} never catches SIGINT"
-        );
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-        let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
-        if caught & 1 << (2 - 1) != 0 {
-            return;
-        }
-        std::thread::yield_now();
-    }
 }
 
 #[test]

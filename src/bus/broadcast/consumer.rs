@@ -28,6 +28,9 @@ pub(in crate::bus) struct Consumer<E> {
 struct Ring {
     slots: Arc<Slots>,
     passages: Option<Arc<Passages>>,
+    /// The first number that the subscriber is owed: the only one that can lie inside a hole, where
+    /// no slot tells that it will not come.
+    first: u64,
 }
 
 /// How far the producer may go.
@@ -69,7 +72,11 @@ impl<E: Event> Consumer<E> {
             record.words_mut()[0] = stamp;
         }
         Self {
-            ring: Ring { slots, passages },
+            ring: Ring {
+                slots,
+                passages,
+                first: first.get(),
+            },
             gate: Gate {
                 cursor,
                 publish_at: first.get() + quarter,
@@ -199,7 +206,9 @@ impl Ring {
     /// Returns whether there is anything in the place of `number`, be it that it is missing.
     #[inline]
     fn has(&self, number: Sequence) -> bool {
-        self.slots.look(number.get()) != Look::NotYet
+        let number = number.get();
+        self.slots.look(number) != Look::NotYet
+            || number == self.first && number < self.slots.published()
     }
 
     /// Copies `number`, if it is there, and its passage where it is wanted.
@@ -212,6 +221,7 @@ impl Ring {
     ) -> Found {
         let number = number.get();
         let stamp = match self.slots.look(number) {
+            Look::NotYet if number == self.first => return self.begin(number),
             Look::NotYet => return Found::Nothing,
             Look::Overwritten => return self.overwritten(number),
             Look::There(stamp) => stamp,
@@ -227,6 +237,21 @@ impl Ring {
         }
         *copied_stamp = stamp;
         Found::Record
+    }
+
+    /// Finds out whether the first number was cleared from the batch that it was attached behind.
+    #[cold]
+    fn begin(&self, number: u64) -> Found {
+        let published = self.slots.published();
+        // In this order: what is published and not there never comes.
+        if published <= number || self.slots.look(number) != Look::NotYet {
+            return Found::Nothing;
+        }
+        let ring = self.slots.capacity() as u64;
+        let to = (published.saturating_sub(ring).max(number + 1)..published)
+            .find(|&number| self.slots.look(number) != Look::NotYet)
+            .unwrap_or(published);
+        Found::Missing(Sequence::new(to))
     }
 
     #[cold]

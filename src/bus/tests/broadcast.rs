@@ -58,6 +58,39 @@ fn numbers_that_were_cleared_are_missing_wherever_a_subscriber_is() {
 }
 
 #[test]
+fn who_attaches_behind_records_that_are_cleared_is_given_what_follows() {
+    for contract in [Contract::Lossy, Contract::Lossless] {
+        for in_bulk in [false, true] {
+            let mut publisher = Bus::new(64);
+            let mut prompt = subscribe(&mut publisher, contract, 8);
+            push(&mut publisher, 3);
+            let mut late = subscribe(&mut publisher, contract, 8);
+            push(&mut publisher, 2);
+            publisher.batch().clear();
+            push(&mut publisher, 1);
+            assert_eq!(drain(&mut late, 9), []);
+            assert!(commit(&mut publisher));
+            assert_eq!(drain(&mut prompt, 9), [Overrun(1, 5), Record(6)]);
+            if in_bulk {
+                let Ready::Overrun(gap) = late.ready(9) else {
+                    panic!("{contract:?}: nothing is missing");
+                };
+                assert_eq!((gap.first, gap.last), (4, 5));
+            }
+            drop(publisher);
+            let rest = if in_bulk {
+                vec![Record(6)]
+            } else {
+                vec![Overrun(4, 5), Record(6)]
+            };
+            assert_eq!(drain(&mut late, 9), rest);
+            assert_eq!(drain(&mut late, 9), []);
+            assert!(late.is_closed());
+        }
+    }
+}
+
+#[test]
 fn all_share_the_ring_that_the_first_one_asked_for() {
     let mut publisher = Bus::new(4);
     let _first = subscribe(&mut publisher, Contract::Lossy, 100);

@@ -13,19 +13,12 @@ const LOST: [&str; 3] = ["rx_dropped", "rx_missed_errors", "rx_fifo_errors"];
 fn named<'a>(host: &Host<'a>) -> Result<&'a str, Unseen> {
     let name = host.options.interface.as_deref();
     let name = name.ok_or_else(|| not_applicable("no card was named: --interface"))?;
-    let there = !name.is_empty() && !name.contains(['/', '.']) || vlan(name);
+    // Dots are for VLANs (`eth0.100`) and for who likes them.
+    let there = !matches!(name, "" | "." | "..") && !name.contains('/');
     if there && host.tree.has(&format!("{CARDS}/{name}")) {
         return Ok(name);
     }
     Err(not_applicable(format!("there is no card {name}")))
-}
-
-/// Returns whether it is a name such as `eth0.100`.
-fn vlan(name: &str) -> bool {
-    let parts = name.split_once('.');
-    parts.is_some_and(|(card, id)| {
-        !card.is_empty() && !card.contains('/') && id.parse::<u16>().is_ok()
-    })
 }
 
 pub(super) fn state(host: &Host<'_>) -> Verdict {
@@ -157,13 +150,14 @@ pub(super) fn reverse_path(host: &Host<'_>) -> Verdict {
         Some(_) => (named(host)?, Level::Warn),
         None => ("default", Level::Note),
     };
-    let dotted = name.replace('.', "/");
+    // Between dots, sysctl takes a slash for a dot of the name.
+    let key = name.replace('.', "/");
     let own = host.tree.number(&format!("{FOLDER}/{name}/rp_filter"))?;
     let mode = all.max(own);
     let value = format!("{mode}, as all {all} and {name} {own}");
     Ok(Finding::wanted(mode != 1, level, value)
         .number("rp_filter", mode)
         .fix(format!(
-            "sysctl -w net.ipv4.conf.all.rp_filter=0 net/ipv4/conf/{dotted}/rp_filter=2"
+            "sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{key}.rp_filter=2"
         )))
 }

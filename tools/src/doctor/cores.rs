@@ -146,8 +146,12 @@ fn keep_free(host: &Host<'_>) -> Result<String, Unseen> {
     let free: Vec<usize> = chosen
         .iter()
         .copied()
-        .filter(|core| Some(core) != left)
+        // The kernel ignores a list with a core that is not there.
+        .filter(|core| Some(core) != left && online.contains(core))
         .collect();
+    if free.is_empty() {
+        return Err(not_applicable("no chosen core is online"));
+    }
     Ok(cpu::format_list(&free))
 }
 

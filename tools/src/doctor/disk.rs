@@ -128,6 +128,7 @@ fn mount(host: &Host<'_>) -> Result<Mount, Unseen> {
 
 fn file_system(host: &Host<'_>) -> Verdict {
     let mount = mount(host)?;
+    let elsewhere = "give the journal a directory on ext4 or xfs: [journal] directory";
     let Mount {
         point,
         options,
@@ -135,10 +136,12 @@ fn file_system(host: &Host<'_>) -> Verdict {
         source,
     } = &mount;
     let value = format!("{kind} of {source} at {}, {options}", point.display());
-    let elsewhere = "give the journal a directory on ext4 or xfs: [journal] directory";
     if mount.has("ro") {
         let finding = Finding::new(Level::Fail, value);
         return Ok(finding.fix(format!("mount -o remount,rw {}", point.display())));
+    }
+    if let (true, Err(refused)) = (host.readings.tried, &host.readings.journal_writable) {
+        return Ok(Finding::new(Level::Fail, refused).fix(elsewhere));
     }
     // Every write then waits for the disk.
     for option in ["sync", "dirsync"] {
@@ -205,5 +208,5 @@ fn writeback(host: &Host<'_>) -> Verdict {
         .number("background_bytes", background)
         .number("blocking_bytes", blocking)
         .number("expire_ms", expire_cs.saturating_mul(10))
-        .fix("sysctl -w vm.dirty_background_bytes=268435456 vm.dirty_bytes=4294967296"))
+        .fix("sysctl -w vm.dirty_background_bytes=268435456"))
 }

@@ -76,7 +76,11 @@ pub(super) fn cpuset(host: &Host<'_>) -> Verdict {
     let setting = path
         .replace("cpus.effective", "cpus")
         .replace("effective_cpus", "cpus");
-    let command = format!("echo {} > {setting}", host.list());
+    // With the cores that the group has: its other threads run there. One that is not online it
+    // cannot be given.
+    let mut wanted = host.online().unwrap_or_default();
+    wanted.retain(|core| cores.contains(core) || outside.contains(core));
+    let command = format!("echo {} > {setting}", cpu::format_list(&wanted));
     Ok(
         Finding::wanted(outside.is_empty(), Level::Fail, cpu::format_list(&cores))
             .number("outside", outside.len() as u64)
@@ -149,7 +153,7 @@ pub(super) fn quota(host: &Host<'_>) -> Verdict {
         .number("quota_us", quota_us)
         .number("period_us", period_us)
         .fix(command)
-        .fix("docker: docker update --cpus=0 CONTAINER"))
+        .fix(format!("docker: docker update --cpus={cores} CONTAINER")))
 }
 
 pub(super) fn throttled(host: &Host<'_>) -> Verdict {

@@ -29,7 +29,7 @@ mod text;
 mod tree;
 
 use crate::cli::Outcome;
-use crate::output;
+use crate::{interrupt, output};
 use anyhow::Result;
 use check::{Check, Level};
 use host::Host;
@@ -120,10 +120,16 @@ pub(crate) struct Options {
 ///
 /// # Errors
 ///
-/// When the root is no directory, or the report cannot be written.
+/// When the root is no directory or has neither `/proc` nor `/sys`, or when the report cannot be written.
 pub fn run(args: &Args) -> Result<Outcome> {
     if !args.root.is_dir() {
         anyhow::bail!("{} is no directory", args.root.display());
+    }
+    if !["proc", "sys"]
+        .iter()
+        .any(|name| args.root.join(name).is_dir())
+    {
+        anyhow::bail!("{} has neither proc nor sys", args.root.display());
     }
     let options = Options {
         cores: args.cores.clone(),
@@ -138,6 +144,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
         output::print(&text::render(&examination))?;
     }
     Ok(match examination.count(Level::Fail) {
+        _ if interrupt::requested() => Outcome::Interrupted,
         0 => Outcome::Passed,
         _ => Outcome::Failed,
     })

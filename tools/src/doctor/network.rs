@@ -153,7 +153,7 @@ fn receive_buffer(host: &Host<'_>) -> Verdict {
         .number("rmem_max_bytes", limit)
         .number("granted_bytes", granted)
         .fix(format!("sysctl -w net.core.rmem_max={ASKED}"))
-        .fix("or give the program the right: setcap cap_net_admin+ep ringtape"))
+        .fix("or give the program the right: setcap cap_net_admin+ep $(command -v ringtape)"))
 }
 
 /// Reads a counter of UDP from `/proc/net/snmp`: a line of names, then one of values.

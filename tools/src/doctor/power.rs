@@ -55,8 +55,10 @@ pub(super) fn turbo(host: &Host<'_>) -> Verdict {
 }
 
 pub(super) fn energy(host: &Host<'_>) -> Verdict {
+    let preference =
+        |core: usize| format!("{CPUS}/cpu{core}/cpufreq/energy_performance_preference");
     let read = |core: usize| {
-        let preference = format!("{CPUS}/cpu{core}/cpufreq/energy_performance_preference");
+        let preference = preference(core);
         let bias = format!("{CPUS}/cpu{core}/power/energy_perf_bias");
         match host.tree.text(&preference) {
             Err(Unseen::NotApplicable(_)) => Ok(host.tree.number(&bias)?.to_string()),
@@ -69,9 +71,19 @@ pub(super) fn energy(host: &Host<'_>) -> Verdict {
     let good = found
         .iter()
         .all(|(_, value)| value == "performance" || value == "0");
-    let value = by_value(&found);
-    Ok(Finding::wanted(good, Level::Note, value)
-        .fix(format!("cpupower -c {} set -b 0", host.list())))
+    let finding = Finding::wanted(good, Level::Note, by_value(&found));
+    let bias = format!("cpupower -c {} set -b 0", host.list());
+    // Where the driver has preferences, the bias is not what it goes by.
+    let command = |(core, value): &(usize, String)| {
+        let path = preference(*core);
+        (value != "performance" && host.tree.has(&path))
+            .then(|| format!("echo performance > {path}"))
+    };
+    let mut commands = found.iter().filter_map(command).peekable();
+    Ok(match commands.peek() {
+        None => finding.fix(bias),
+        Some(_) => commands.fold(finding, Finding::fix),
+    })
 }
 
 /// Returns the longest that a core takes to leave an idle state which it may enter, with its name.

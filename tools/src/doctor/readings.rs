@@ -6,6 +6,7 @@ use super::{Options, share};
 use crate::noise::{self, Noise};
 use ringtape::net::{Backend, Config, Line, ReceiveBuffer, Receiver};
 use rtime_clock::adjtime::{self, Timex};
+use rustix::fs::Access;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(crate) struct Readings {
     pub journal_free_bytes: Tried<u64>,
     /// The journal's directory, or the nearest above it that exists, without symbolic links.
     pub journal: Option<PathBuf>,
+    /// Whether this user can make files there.
+    pub journal_writable: Tried<()>,
     /// The noise of each core.
     pub noise: Vec<(usize, Tried<Noise>)>,
     /// Of the time of the noise test, how much was stolen, in millionths.
@@ -56,6 +59,7 @@ impl Readings {
             steering: Err(reason()),
             journal_free_bytes: Err(reason()),
             journal: journal.map(Path::to_owned),
+            journal_writable: Err(reason()),
             noise: Vec::new(),
             stolen_ppm: Err(reason()),
         }
@@ -77,6 +81,7 @@ impl Readings {
             receive_buffer: receiver(Backend::Mmsg).map(|receiver| receiver.receive_buffer(0)),
             steering: steering(),
             journal_free_bytes: free_bytes(journal.as_deref()),
+            journal_writable: journal.as_deref().map_or(Ok(()), writable),
             journal,
             noise,
             stolen_ppm,
@@ -122,6 +127,14 @@ fn free_bytes(journal: Option<&Path>) -> Tried<u64> {
     let space = rustix::fs::statvfs(journal)
         .map_err(|error| format!("statvfs {}: {error}", journal.display()))?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+fn writable(journal: &Path) -> Tried<()> {
+    if !journal.is_dir() {
+        return Err(format!("{} is no directory", journal.display()));
+    }
+    rustix::fs::access(journal, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| format!("this user may not write to {}: {error}", journal.display()))
 }
 
 /// Watches all cores at the same time, as they would be used.

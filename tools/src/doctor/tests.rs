@@ -1,4 +1,5 @@
 mod fixture;
+mod remedies;
 mod wrongs;
 
 use super::readings::Steering;
@@ -26,6 +27,7 @@ fn good() -> Readings {
         }),
         journal_free_bytes: Ok(500 << 30),
         journal: Some("/tape/today".into()),
+        journal_writable: Ok(()),
         noise: [2, 3]
             .map(|core| (core, Ok(Noise::of(core, SECOND_NS, &[60]))))
             .to_vec(),

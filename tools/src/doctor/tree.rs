@@ -3,6 +3,7 @@
 use super::check::{Unseen, not_applicable};
 use flate2::read::GzDecoder;
 use ringtape::cpu;
+use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -40,7 +41,13 @@ impl Tree {
     pub(crate) fn bytes(&self, path: &str) -> Result<Vec<u8>, Unseen> {
         let read = || -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
-            let file = File::open(self.place(path))?;
+            // Without `NONBLOCK` the opening of a FIFO waits for its writer.
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let file = rustix::fs::open(self.place(path), flags, Mode::empty())?;
+            if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) == FileType::Fifo {
+                return Err(io::Error::other("it is a FIFO"));
+            }
+            let file = File::from(file);
             file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
             Ok(bytes)
         };

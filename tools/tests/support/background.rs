@@ -1,6 +1,6 @@
 //! Commands in the background: what they say while they run, signals to them, and their end.
 
-use super::{Run, command, wait};
+use super::{DEADLINE, Run, command, wait};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -88,4 +88,22 @@ pub(crate) fn signal(child: &Child, name: &str) {
     let pid = child.id().to_string();
     let sent = Command::new("kill").args(["-s", name, &pid]).status();
     assert!(sent.unwrap().success());
+}
+
+/// Waits until a process catches SIGINT, before which it would just end.
+pub(crate) fn wait_until_interruptible(pid: u32) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        assert!(
+            Instant::now() < deadline,
+            "process {pid} never catches SIGINT"
+        );
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+        if caught & 1 << (2 - 1) != 0 {
+            return;
+        }
+        std::thread::yield_now();
+    }
 }

@@ -141,7 +141,7 @@ pub(super) const WRONGS: &[(&str, &str, &str, Level, &[&str])] = &[
         "/sys/fs/cgroup/cpuset.cpus.effective",
         "0-1",
         Level::Fail,
-        &["0-1", "echo 2-3 > /sys/fs/cgroup/cpuset.cpus"],
+        &["0-1", "echo 0-3 > /sys/fs/cgroup/cpuset.cpus"],
     ),
     (
         "cpu-quota",
@@ -322,7 +322,7 @@ pub(super) const WRONGS: &[(&str, &str, &str, Level, &[&str])] = &[
         "/proc/sys/net/ipv4/conf/eth0/rp_filter",
         "1",
         Level::Warn,
-        &["1, as all 0 and eth0 1", "net/ipv4/conf/eth0/rp_filter=2"],
+        &["1, as all 0 and eth0 1", "net.ipv4.conf.eth0.rp_filter=2"],
     ),
     (
         "clock-source",
