@@ -60,6 +60,25 @@ pub(crate) enum Group {
     Jitter,
 }
 
+impl Group {
+    /// Makes the words of a check of this group.
+    pub(super) const fn subject(
+        self,
+        id: &'static str,
+        name: &'static str,
+        wanted: &'static str,
+        why: &'static str,
+    ) -> Subject {
+        Subject {
+            id,
+            group: self,
+            name,
+            wanted,
+            why,
+        }
+    }
+}
+
 /// The fixed words of a check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject {

@@ -1,6 +1,6 @@
 //! Owns the checks of the clock: what reading it costs, and whether its times mean anything.
 
-use super::check::{Finding, Group, Level, Subject, Unseen, Verdict, not_applicable};
+use super::check::{Finding, Group, Level, Unseen, Verdict, not_applicable};
 use super::host::{Checked, Host, field};
 
 /// An error beyond which times of this host and of a venue cannot be compared, in microseconds.
@@ -17,24 +17,9 @@ const DAEMONS: [&str; 7] = [
 ];
 const FOLDER: &str = "/sys/devices/system/clocksource/clocksource0";
 
-const fn subject(
-    id: &'static str,
-    name: &'static str,
-    wanted: &'static str,
-    why: &'static str,
-) -> Subject {
-    Subject {
-        id,
-        group: Group::Clock,
-        name,
-        wanted,
-        why,
-    }
-}
-
 pub(crate) const CHECKS: &[Checked] = &[
     (
-        subject(
+        Group::Clock.subject(
             "clock-source",
             "clock source",
             "tsc",
@@ -43,7 +28,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         source,
     ),
     (
-        subject(
+        Group::Clock.subject(
             "tsc",
             "time stamp counter",
             "constant_tsc and nonstop_tsc",
@@ -52,7 +37,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         counter,
     ),
     (
-        subject(
+        Group::Clock.subject(
             "clock-sync",
             "synchronisation",
             "the kernel was told that the clock is right",

@@ -1,30 +1,15 @@
 //! Owns the checks of the chosen cores: whether they are there, theirs alone, awake and steady.
 
-use super::check::{Finding, Group, Level, Subject, Unseen, Verdict, not_applicable};
+use super::check::{Finding, Group, Level, Unseen, Verdict, not_applicable};
 use super::host::{Checked, Host};
 use super::{power, tree};
 use ringtape::cpu;
 
 const CPUS: &str = "/sys/devices/system/cpu";
 
-const fn subject(
-    id: &'static str,
-    name: &'static str,
-    wanted: &'static str,
-    why: &'static str,
-) -> Subject {
-    Subject {
-        id,
-        group: Group::Cores,
-        name,
-        wanted,
-        why,
-    }
-}
-
 pub(crate) const CHECKS: &[Checked] = &[
     (
-        subject(
+        Group::Cores.subject(
             "cores-online",
             "online",
             "all chosen cores",
@@ -33,7 +18,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         online,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "cores-isolated",
             "isolated",
             "all chosen cores, and not all that there are",
@@ -42,7 +27,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         isolated,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "tick",
             "timer tick",
             "off (nohz_full) on all chosen cores",
@@ -51,7 +36,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         tick,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "rcu",
             "RCU callbacks",
             "moved away (rcu_nocbs) from all chosen cores",
@@ -60,7 +45,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         rcu,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "governor",
             "frequency governor",
             "performance",
@@ -69,7 +54,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         power::governor,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "turbo",
             "turbo",
             "off, where the tail matters more than the median",
@@ -78,7 +63,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         power::turbo,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "energy-bias",
             "energy preference",
             "performance (0)",
@@ -87,7 +72,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         power::energy,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "c-states",
             "idle states",
             "none that takes longer than 10 us to leave",
@@ -96,7 +81,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         power::idle_states,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "smt",
             "hyper-threads",
             "the sibling of a chosen core is offline",
@@ -105,7 +90,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         siblings,
     ),
     (
-        subject(
+        Group::Cores.subject(
             "cores-node",
             "memory node",
             "one for all chosen cores",

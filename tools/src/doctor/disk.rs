@@ -1,6 +1,6 @@
 //! Owns the checks of where the journal is written.
 
-use super::check::{Finding, Group, Level, Subject, Unseen, Verdict, not_applicable};
+use super::check::{Finding, Group, Level, Unseen, Verdict, not_applicable};
 use super::host::{Checked, Host};
 use super::memory::meminfo;
 use super::tree::malformed;
@@ -13,24 +13,9 @@ const FREE_BYTES_WARN: u64 = 32 << 30;
 /// Dirty memory that is written back in one go without anybody noticing.
 const DIRTY_BYTES_MAX: u64 = 1 << 30;
 
-const fn subject(
-    id: &'static str,
-    name: &'static str,
-    wanted: &'static str,
-    why: &'static str,
-) -> Subject {
-    Subject {
-        id,
-        group: Group::Disk,
-        name,
-        wanted,
-        why,
-    }
-}
-
 pub(crate) const CHECKS: &[Checked] = &[
     (
-        subject(
+        Group::Disk.subject(
             "journal-fs",
             "file system",
             "ext4 or xfs on a disk of this host, writable",
@@ -39,7 +24,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         file_system,
     ),
     (
-        subject(
+        Group::Disk.subject(
             "journal-space",
             "free space",
             "at least 32 GiB, about a day of order flow",
@@ -48,7 +33,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         space,
     ),
     (
-        subject(
+        Group::Disk.subject(
             "dirty-writeback",
             "dirty memory",
             "written back from at most 1 GiB on",

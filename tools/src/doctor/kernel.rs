@@ -1,27 +1,12 @@
 //! Owns the checks of the kernel: its version, `io_uring`, what it spends on safety and fairness.
 
-use super::check::{Finding, Group, Level, Subject, Verdict, not_applicable};
+use super::check::{Finding, Group, Level, Verdict, not_applicable};
 use super::host::{Checked, Host, field};
 use super::tree::{Tree, malformed};
 
-const fn subject(
-    id: &'static str,
-    name: &'static str,
-    wanted: &'static str,
-    why: &'static str,
-) -> Subject {
-    Subject {
-        id,
-        group: Group::Kernel,
-        name,
-        wanted,
-        why,
-    }
-}
-
 pub(crate) const CHECKS: &[Checked] = &[
     (
-        subject(
+        Group::Kernel.subject(
             "kernel-version",
             "version",
             "6.1 or later",
@@ -30,7 +15,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         version,
     ),
     (
-        subject(
+        Group::Kernel.subject(
             "io-uring",
             "io_uring",
             "a ring with single issuer, deferred work and a ring of buffers",
@@ -39,7 +24,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         io_uring,
     ),
     (
-        subject(
+        Group::Kernel.subject(
             "hypervisor",
             "virtual machine",
             "none",
@@ -48,7 +33,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         virtual_machine,
     ),
     (
-        subject(
+        Group::Kernel.subject(
             "mitigations",
             "mitigations",
             "known, and a decision",
@@ -58,7 +43,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         mitigations,
     ),
     (
-        subject(
+        Group::Kernel.subject(
             "timer-migration",
             "timer migration",
             "0",
@@ -67,7 +52,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         timer_migration,
     ),
     (
-        subject(
+        Group::Kernel.subject(
             "rt-throttling",
             "real-time throttling",
             "-1, where threads are given a real-time priority",
@@ -76,7 +61,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         rt_throttling,
     ),
     (
-        subject(
+        Group::Kernel.subject(
             "autogroup",
             "scheduler autogroup",
             "0",

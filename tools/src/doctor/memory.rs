@@ -1,30 +1,15 @@
 //! Owns the checks of memory: pages that move, that are missing, or that may not be locked.
 
-use super::check::{Finding, Group, Level, Subject, Verdict, not_applicable};
+use super::check::{Finding, Group, Level, Verdict, not_applicable};
 use super::host::{Checked, Host, field};
 use super::tree::malformed;
 
 /// What the receive buffers of the default configuration need, rounded up: 256 of 2,112 bytes.
 const LOCKED_BYTES_MIN: u64 = 1 << 20;
 
-const fn subject(
-    id: &'static str,
-    name: &'static str,
-    wanted: &'static str,
-    why: &'static str,
-) -> Subject {
-    Subject {
-        id,
-        group: Group::Memory,
-        name,
-        wanted,
-        why,
-    }
-}
-
 pub(crate) const CHECKS: &[Checked] = &[
     (
-        subject(
+        Group::Memory.subject(
             "thp",
             "transparent huge pages",
             "madvise or never",
@@ -33,7 +18,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         huge,
     ),
     (
-        subject(
+        Group::Memory.subject(
             "thp-defrag",
             "their defragmentation",
             "madvise, defer+madvise, defer or never",
@@ -42,7 +27,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         defrag,
     ),
     (
-        subject(
+        Group::Memory.subject(
             "huge-pages",
             "reserved huge pages",
             "none, or all in use",
@@ -51,7 +36,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         reserved,
     ),
     (
-        subject(
+        Group::Memory.subject(
             "memlock",
             "locked memory",
             "at least 1,048,576 bytes",
@@ -60,7 +45,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         locked,
     ),
     (
-        subject(
+        Group::Memory.subject(
             "swap",
             "swap",
             "none",
@@ -69,7 +54,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         swap,
     ),
     (
-        subject(
+        Group::Memory.subject(
             "swappiness",
             "swappiness",
             "at most 10, where there is swap",
@@ -78,7 +63,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         swappiness,
     ),
     (
-        subject(
+        Group::Memory.subject(
             "numa-balancing",
             "automatic NUMA balancing",
             "0",

@@ -1,29 +1,14 @@
 //! Owns the checks from the card to the socket: what is dropped, and what would be.
 
 use super::card;
-use super::check::{Finding, Group, Level, Subject, Unseen, Verdict};
+use super::check::{Finding, Group, Level, Unseen, Verdict};
 use super::host::{Checked, Host};
 use super::tree::malformed;
 use ringtape::net::Line;
 
-pub(super) const fn subject(
-    id: &'static str,
-    name: &'static str,
-    wanted: &'static str,
-    why: &'static str,
-) -> Subject {
-    Subject {
-        id,
-        group: Group::Network,
-        name,
-        wanted,
-        why,
-    }
-}
-
 pub(crate) const CHECKS: &[Checked] = &[
     (
-        subject(
+        Group::Network.subject(
             "receive-buffer",
             "receive buffer",
             "4,194,304 bytes, which a line asks for unless told otherwise",
@@ -32,7 +17,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         receive_buffer,
     ),
     (
-        subject(
+        Group::Network.subject(
             "udp-drops",
             "UDP errors so far",
             "0",
@@ -41,7 +26,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         udp_errors,
     ),
     (
-        subject(
+        Group::Network.subject(
             "socket-drops",
             "drops of open sockets",
             "0",
@@ -50,7 +35,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         socket_drops,
     ),
     (
-        subject(
+        Group::Network.subject(
             "softnet-drops",
             "drops of the backlog",
             "0",
@@ -59,7 +44,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         softnet_drops,
     ),
     (
-        subject(
+        Group::Network.subject(
             "softnet-squeezed",
             "backlog squeezed",
             "0",
@@ -68,7 +53,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         softnet_squeezed,
     ),
     (
-        subject(
+        Group::Network.subject(
             "card",
             "card",
             "there, and up",
@@ -77,7 +62,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         card::state,
     ),
     (
-        subject(
+        Group::Network.subject(
             "card-drops",
             "drops of the card",
             "0",
@@ -86,7 +71,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         card::drops,
     ),
     (
-        subject(
+        Group::Network.subject(
             "card-node",
             "memory node of the card",
             "that of the chosen cores",
@@ -95,7 +80,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         card::node,
     ),
     (
-        subject(
+        Group::Network.subject(
             "card-interrupts",
             "interrupts of the card",
             "on cores that are not chosen",
@@ -104,7 +89,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         card::interrupts,
     ),
     (
-        subject(
+        Group::Network.subject(
             "busy-poll",
             "busy poll",
             "busy_read and busy_poll above 0 on a card that interrupts",
@@ -113,7 +98,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         busy_poll,
     ),
     (
-        subject(
+        Group::Network.subject(
             "igmp-memberships",
             "groups of a socket",
             "at least 1 group, and 1 source of it",
@@ -122,7 +107,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         memberships,
     ),
     (
-        subject(
+        Group::Network.subject(
             "rp-filter",
             "reverse path filter",
             "0 or 2",

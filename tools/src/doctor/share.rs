@@ -1,7 +1,7 @@
 //! Owns the checks of who else gets time on the chosen cores: interrupts, control groups, the
 //! hypervisor.
 
-use super::check::{Finding, Group, Level, Subject, Unseen, Verdict, not_applicable};
+use super::check::{Finding, Group, Level, Unseen, Verdict, not_applicable};
 use super::groups;
 use super::host::{Checked, Host, field};
 use super::tree::{Tree, malformed};
@@ -13,24 +13,9 @@ const STOLEN_PPM_WARN: u64 = 1_000;
 /// Interrupts that are named one by one.
 const NAMED_MAX: usize = 4;
 
-const fn subject(
-    id: &'static str,
-    name: &'static str,
-    wanted: &'static str,
-    why: &'static str,
-) -> Subject {
-    Subject {
-        id,
-        group: Group::Sharing,
-        name,
-        wanted,
-        why,
-    }
-}
-
 pub(crate) const CHECKS: &[Checked] = &[
     (
-        subject(
+        Group::Sharing.subject(
             "irq-affinity",
             "interrupts",
             "none may come to a chosen core",
@@ -39,7 +24,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         interrupts,
     ),
     (
-        subject(
+        Group::Sharing.subject(
             "irqbalance",
             "irqbalance",
             "not running, or the chosen cores isolated",
@@ -48,7 +33,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         irqbalance,
     ),
     (
-        subject(
+        Group::Sharing.subject(
             "cpuset",
             "cpuset",
             "has all chosen cores",
@@ -57,7 +42,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         groups::cpuset,
     ),
     (
-        subject(
+        Group::Sharing.subject(
             "cpu-quota",
             "CPU quota",
             "none, or more than the chosen cores can use",
@@ -66,7 +51,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         groups::quota,
     ),
     (
-        subject(
+        Group::Sharing.subject(
             "cpu-throttled",
             "throttled so far",
             "never",
@@ -75,7 +60,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         groups::throttled,
     ),
     (
-        subject(
+        Group::Sharing.subject(
             "steal",
             "stolen time",
             "less than 0.01 %",
@@ -84,7 +69,7 @@ pub(crate) const CHECKS: &[Checked] = &[
         steal,
     ),
     (
-        subject(
+        Group::Sharing.subject(
             "load",
             "load",
             "below 1 in the last minute, before anything is started",
