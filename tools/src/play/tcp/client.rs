@@ -61,8 +61,11 @@ pub(super) struct Client {
     progress_ns: u64,
     /// Until when it is not looked after.
     stalled_until_ns: Option<u64>,
-    /// It was not looked after until just now, and may have left and come back meanwhile.
-    has_resumed: bool,
+    /// How many had come when it was last looked after before a stall.
+    connections_before: u64,
+    /// It was not looked after until just now, and somebody came meanwhile: it may have left and
+    /// be back.
+    may_be_back: bool,
     /// There was nothing to send in its last turn.
     is_drained: bool,
     /// When our side was closed, and what becomes of it when the other is.
@@ -87,7 +90,8 @@ impl Client {
             messages: 0,
             progress_ns: now_ns,
             stalled_until_ns: None,
-            has_resumed: false,
+            connections_before: 0,
+            may_be_back: false,
             is_drained: false,
             closing: None,
         }
@@ -107,7 +111,7 @@ impl Client {
                 return Turn::Stays;
             }
             self.stalled_until_ns = None;
-            self.has_resumed = true;
+            self.may_be_back = counts.connections > self.connections_before;
             self.progress_ns = now_ns;
         }
         let is_there = self.read(server, now_ns, counts);
@@ -115,7 +119,7 @@ impl Client {
             let waits = is_there && now_ns.saturating_sub(since_ns) < CLOSING_NS;
             return if waits { Turn::Stays } else { then };
         }
-        let may_be_back = std::mem::take(&mut self.has_resumed);
+        let may_be_back = std::mem::take(&mut self.may_be_back);
         if !is_there {
             return if may_be_back { Turn::Done } else { Turn::Owed };
         }
@@ -180,6 +184,7 @@ impl Client {
                     if self.outbox.is_empty() {
                         self.faults.stall = None;
                         self.stalled_until_ns = Some(now_ns.saturating_add(for_ns));
+                        self.connections_before = counts.connections;
                         counts.stalls += 1;
                     }
                     return;
