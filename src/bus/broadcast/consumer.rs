@@ -178,20 +178,20 @@ impl<E: Event> Consumer<E> {
         self.gate.advance(expected);
     }
 
-    /// Returns how many numbers are ready from `number` on, as far as known. Where none is known to
-    /// be, the slot tells; the publisher's count, a line that is always written, is read once for
-    /// each batch, and for a lone record never.
+    /// Returns how many numbers are ready from `number` on, as far as known. The next slot tells
+    /// whether any is, and to ask it brings its line while the record before it is handled; the
+    /// publisher's count, a line that is always written, is read once for each batch, and for a
+    /// lone record never.
     #[inline]
     fn ready_from(&mut self, number: Sequence) -> usize {
-        if self.published <= number.get() {
-            if !self.ring.has(number) {
-                return 0;
-            }
-            // Behind the slot: a piece is published when all of it is written.
-            self.published = self.ring.slots.published().max(number.get() + 1);
+        if !self.ring.has(number) {
+            return 0;
         }
+        if self.published <= number.get() {
+            self.published = self.ring.slots.published();
+        }
+        let known = self.published.saturating_sub(number.get()).max(1);
         let capacity = self.ring.slots.capacity();
-        let known = self.published - number.get();
         usize::try_from(known).map_or(capacity, |known| known.min(capacity))
     }
 
