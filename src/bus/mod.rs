@@ -27,9 +27,10 @@
 //! | lossless: waits | for room in this lane | for the slowest lossless one, and with it all who share the ring |
 //! | the account | both sides count, and are compared | numbers against what the subscriber counted |
 //!
-//! A record that is waited for takes 0.8 of the time over the broadcast ring; in long runs, where a
-//! batch is shown at once by either, copying and looking twice costs it up to a quarter of a lane's
-//! throughput, to one subscriber and to several.
+//! A record that is waited for takes about 0.7 of the time that it takes through a lane. In long
+//! runs, where either shows a batch at once, copying and looking twice cost the broadcast ring a
+//! tenth to a third of the lanes' throughput, to one subscriber and to several, and with passages
+//! more than half.
 //!
 //! `cargo bench --bench bus` compares both with bare `rtrb` and with a bare cache line, in one run.
 

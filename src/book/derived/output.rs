@@ -91,8 +91,8 @@ impl Output for BusOutput {
         sequence
     }
 
-    /// No clock is read here, so the passage of what is handed over has its receive time everywhere: a
-    /// subscriber that measures finds the whole way in its last hop.
+    /// No clock is read here, so the passage of what is handed over has its receive time everywhere:
+    /// a subscriber that measures finds the whole way in its last hop.
     fn commit(&mut self) -> bool {
         let passage = Passage {
             seen_ns: self.ts_recv_ns,

@@ -51,7 +51,7 @@ impl Producer {
                     "a broadcast subscription of {} records to a ring of {capacity}",
                     subscription.capacity
                 ),
-                "all share the ring that the first subscription asked for: attach the largest first",
+                "all share the ring that the first subscription made: attach the largest first",
             ));
         }
         let books = Arc::new(Books::of_broadcast(Arc::clone(&self.slots)));

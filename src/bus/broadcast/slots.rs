@@ -159,9 +159,9 @@ impl<const BODY: usize> Slots<BODY> {
     /// newest, so that it is not overwritten again at once.
     #[cold]
     pub(super) fn resume(&self, number: u64) -> u64 {
-        // Its acquire is what the second look of `copy` did without: whoever found a stamp of a piece
-        // finds the end of the piece before it published. Pieces are a quarter of the ring at most,
-        // so that is at least three quarters of the ring ahead of `number`.
+        // Acquires what the second look of `copy` did not: whoever found a stamp of a piece finds
+        // the end of the piece before it published. Pieces are a quarter of the ring at most, so
+        // that is at least three quarters of the ring ahead of `number`.
         let overwritten = self.look(number);
         debug_assert_eq!(
             overwritten,

@@ -150,9 +150,10 @@ proptest! {
         let mut pairs: Vec<_> = lanes
             .iter()
             .map(|&(lossy, capacity)| Pair {
-                subscriber: Some(
-                    publisher.subscribe(subscription(Ring::Lane, contract(lossy), capacity)).unwrap()
-                ),
+                subscriber: {
+                    let asked = subscription(Ring::Lane, contract(lossy), capacity);
+                    Some(publisher.subscribe(asked).unwrap())
+                },
                 model: Model {
                     contract: contract(lossy),
                     capacity,
