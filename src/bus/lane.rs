@@ -72,7 +72,7 @@ impl<E: Event> Producer<E> {
         &mut self,
         records: &[Record<E>],
         next: Sequence,
-        passage: Passage,
+        passage: &Passage,
     ) -> bool {
         let waiting = usize::try_from(next.get() - self.done.get()).unwrap_or(usize::MAX);
         // Fewer are there when the batch was cleared during a backlog: those are lost.
@@ -95,7 +95,7 @@ impl<E: Event> Producer<E> {
             // Before the records, whose release store then covers the mark as well.
             let mark = PassageMark {
                 last: last.sequence(),
-                passage,
+                passage: *passage,
             };
             assert!(
                 passages.push(mark).is_ok(),

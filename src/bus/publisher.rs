@@ -141,7 +141,7 @@ impl<E: Event> Publisher<E> {
         let mut filled = false;
         if let Some(ring) = &mut self.broadcast {
             let done = ring.done();
-            all_done &= ring.hand_over(records, next, passage);
+            all_done &= ring.hand_over(records, next, &passage);
             filled |= ring.done() != done;
         }
         for lane in &mut self.lanes {
@@ -150,7 +150,7 @@ impl<E: Event> Publisher<E> {
                 passage.published_ns = now_ns();
                 filled = false;
             }
-            all_done &= lane.hand_over(records, next, passage);
+            all_done &= lane.hand_over(records, next, &passage);
             filled |= lane.done() != done;
         }
         if all_done {

@@ -214,12 +214,13 @@ impl Mmsg {
                 datagram_bytes,
                 ancillary,
             };
-            flow = tally.hand_over(&arrival, seen_ns, visit);
+            flow = tally.hand_over(arrival, seen_ns, visit);
         }
         (self.batch.next - before, flow)
     }
 
     /// Reads the control messages of a datagram and makes their room ready for the next.
+    #[inline(always)]
     fn take_ancillary(&mut self, i: usize) -> Option<Ancillary> {
         if self.stamps == Stamps::Batch {
             return None;

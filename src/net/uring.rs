@@ -364,7 +364,7 @@ impl Requests {
                     if arrival.datagram_bytes == 0 {
                         ended_for = Rearm::Empty;
                     }
-                    outcome = Outcome::Datagram(tally.hand_over(&arrival, seen_ns, visit));
+                    outcome = Outcome::Datagram(tally.hand_over(arrival, seen_ns, visit));
                 }
                 None => tally.counters().invalid_completions.add(1),
             },
@@ -385,6 +385,7 @@ impl Requests {
     }
 
     /// Reads what the kernel wrote, or says that it does not hold together.
+    #[inline(always)]
     fn arrival(&self, line: usize, id: Option<u16>, bytes: usize) -> Option<Arrival<'_>> {
         // The kernel keeps the buffer when it has nothing to put into it.
         let empty: &[u8] = &[];

@@ -41,7 +41,7 @@ const PASSAGE_WORDS: usize = 3;
 
 const _: () = assert!(slots::NUMBERS == Sequence::MAX.get());
 
-fn passage_words(passage: Passage) -> [u64; PASSAGE_WORDS] {
+fn passage_words(passage: &Passage) -> [u64; PASSAGE_WORDS] {
     [passage.seen_ns, passage.decoded_ns, passage.published_ns]
 }
 

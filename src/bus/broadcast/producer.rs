@@ -94,7 +94,7 @@ impl Producer {
         &mut self,
         records: &[Record<E>],
         next: Sequence,
-        passage: Passage,
+        passage: &Passage,
     ) -> bool {
         let waiting = usize::try_from(next.get() - self.next).unwrap_or(usize::MAX);
         let rest = &records[records.len().saturating_sub(waiting)..];
