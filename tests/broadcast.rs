@@ -5,7 +5,7 @@
 
 mod support;
 
-use ringtape::bus::{Contract, Ring, Subscription};
+use ringtape::bus::{Contract, Publisher, Ring, Subscription};
 use ringtape::error::Error;
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
@@ -137,4 +137,48 @@ fn offline_nobody_who_shares_a_ring_loses_anything() {
     }
     assert!(offline.has_ended());
     check(&offline.finish(), &stream, &folder);
+}
+
+/// What a subscriber of another bus asks for is no business of the pipeline's own ring.
+#[test]
+fn the_ring_of_another_bus_leaves_that_of_the_pipeline_as_it_is() {
+    let core = Some(ringtape::cpu::allowed()[0]);
+    let mut pipeline = Pipeline::new(Settings {
+        wait: WaitStrategy::Park,
+        // In turn on one core, so that what does not fit is lost each time.
+        ingest_core: core,
+        ..Settings::default()
+    });
+    pipeline
+        .feed(feed(["A"], 60_000_000_000), lines(["A"]))
+        .unwrap();
+    let shared = |capacity| HandlerSettings {
+        subscription: Subscription {
+            ring: Ring::Broadcast,
+            capacity,
+            ..Subscription::default()
+        },
+        core,
+        ..HandlerSettings::default()
+    };
+    let mut other = Publisher::<MarketEvent>::new(8);
+    pipeline
+        .subscribe_to(&mut other, "other", shared(1_024), Ignore)
+        .unwrap();
+    pipeline.subscribe("own", shared(2), Ignore);
+    drop(other);
+
+    let running = pipeline.start().unwrap();
+    let sender = &senders(&running)[0];
+    let stream = packets(100);
+    for packet in &stream {
+        sender.send(packet).unwrap();
+    }
+    wait_received(&running, stream.len() as u64);
+    running.stop();
+    let report = running.join();
+    assert!(report.closes(), "{report:#?}");
+    // Packets bring up to four at once.
+    let own = report.subscribers[1].account;
+    assert!(own.overrun >= 20 && own.handled > 0, "{own:?}");
 }

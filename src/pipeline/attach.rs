@@ -197,9 +197,10 @@ pub(super) fn attach<E: Event>(
 }
 
 /// Returns the capacity of the ring that is shared: what the largest subscription to it asks for,
-/// in whatever order they come.
+/// in whatever order they come. Other buses have rings of their own.
 fn shared_capacity<E: Event>(subscribers: &[Planned<E>]) -> usize {
-    let subscriptions = subscribers.iter().map(|it| it.settings.subscription);
+    let own = subscribers.iter().filter(|it| it.books.is_none());
+    let subscriptions = own.map(|it| it.settings.subscription);
     let shared = subscriptions.filter(|it| it.ring == Ring::Broadcast);
     shared.map(|it| it.capacity).max().unwrap_or(0)
 }
