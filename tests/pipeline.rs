@@ -17,6 +17,7 @@ use ringtape::stage::Framing;
 use ringtape::wait::WaitStrategy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use support::{
     Folder, anywhere, direct_digest, end_of_session, feed, lines, packets, senders, skip,
     wait_received, wait_until,
@@ -583,4 +584,38 @@ fn the_tape_of_each_run_holds_what_its_handlers_were_given_and_the_next_goes_on_
             assert_eq!(journal.counters.written.get() + 1, next.get());
         }
     }
+}
+
+#[test]
+fn a_tape_whose_ring_holds_less_than_a_frame_is_written_before_the_ring_is_full() {
+    let core = Some(ringtape::cpu::allowed()[0]);
+    let folder = Folder::new();
+    let mut pipeline = Pipeline::new(Settings {
+        // In turn on one core, so that the tape is never behind.
+        ingest_core: core,
+        ..settings(Backend::Mmsg)
+    });
+    pipeline
+        .feed(feed(["A"], PATIENT_NS), lines(["A"]))
+        .unwrap();
+    let tape = JournalSettings::new(folder.path().join("tape"));
+    pipeline.journal(JournalSettings {
+        capacity: 64,
+        framing: Framing {
+            flush: Duration::from_secs(3_600),
+            ..tape.framing
+        },
+        core,
+        ..tape
+    });
+    let running = pipeline.start().unwrap();
+    let sender = &senders(&running)[0];
+    for (sent, packet) in (1..).zip(&packets(500)) {
+        sender.send(packet).unwrap();
+        wait_received(&running, sent);
+    }
+    running.stop();
+    let journal = running.join().journal.unwrap();
+    assert!(journal.account.published > 500);
+    assert_eq!(journal.account.missing(), 0, "{:?}", journal.account);
 }

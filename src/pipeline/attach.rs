@@ -9,7 +9,7 @@ use crate::feed::Feed;
 use crate::handler::Handler;
 use crate::journal::Writer;
 use crate::record::{Event, Sequence};
-use crate::stage::{HandleOutcome, HandleStage, RecordOutcome, RecordStage, Stage};
+use crate::stage::{Framing, HandleOutcome, HandleStage, RecordOutcome, RecordStage, Stage};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -212,7 +212,16 @@ fn record_stage<E: Event>(
     publisher: &mut Publisher<E>,
 ) -> Result<RecordStage<E, SystemClock>> {
     let subscriber = publisher.subscribe(journal.subscription())?;
-    RecordStage::new(name, subscriber, writer, SystemClock, journal.framing)
+    // Else a ring that holds less than a frame would be full until the flush time is over. A
+    // publisher that waits does so for half of it.
+    let framing = Framing {
+        frame_records: journal
+            .framing
+            .frame_records
+            .min(journal.capacity.div_ceil(2)),
+        ..journal.framing
+    };
+    RecordStage::new(name, subscriber, writer, SystemClock, framing)
 }
 
 /// Takes apart the stage of a handler of type `H`.

@@ -81,7 +81,7 @@ pub struct JournalSettings {
     pub contract: Contract,
     /// Records that its ring holds; each takes 64 bytes.
     pub capacity: usize,
-    /// When a frame is written.
+    /// When a frame is written; at the latest when it has half the records that the ring holds.
     pub framing: Framing,
     /// Its core; chosen if `None`. A sync policy makes everything on this core wait for the disk.
     pub core: Option<usize>,
