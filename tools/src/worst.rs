@@ -6,7 +6,7 @@
 //! [`RUNS_MAX`]. The file is replaced as a whole, so that who reads it never sees half of it, and
 //! the journal knows nothing of it: without the file the tape is as good as before.
 
-use crate::output;
+use crate::{config, output};
 use anyhow::{Context as _, Result, bail, ensure};
 use ringtape::journal::Journal;
 use ringtape::latency::{Exemplar, WORST_KEPT};
@@ -40,8 +40,10 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Returns whether all is in order that others rely on: numbers of runs rise, and so do ranks,
-    /// and every number can be that of a record.
+    /// every number can be that of a record, and what is printed has nothing that a terminal obeys.
     fn makes_sense(&self) -> bool {
+        let id = &self.journal_id;
+        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let runs = &self.runs;
         let rises = runs.is_sorted_by(|earlier, later| earlier.run < later.run);
         let numbers = runs.iter().all(|run| (1..u64::MAX).contains(&run.run));
@@ -49,10 +51,13 @@ impl Kept {
             let mut ranked = (1..).zip(&run.worst);
             !run.worst.is_empty()
                 && ranked.all(|(rank, moment)| {
-                    moment.rank == rank && (1..=Sequence::MAX.get()).contains(&moment.sequence)
+                    moment.rank == rank
+                        && (1..=Sequence::MAX.get()).contains(&moment.sequence)
+                        && config::is_name(&moment.subscriber)
+                        && config::is_name(&moment.record)
                 })
         });
-        rises && numbers && moments
+        is_id && rises && numbers && moments
     }
 }
 
@@ -235,6 +240,8 @@ pub(crate) fn kept(directory: &Path, report: &Report, json: bool) -> Result<()> 
 pub(crate) fn read(directory: &Path) -> Result<Option<Kept>> {
     let path = directory.join(FILE);
     let bytes = match fs::metadata(&path) {
+        // Opening a pipe would wait for who writes to it.
+        Ok(metadata) if !metadata.is_file() => bail!("{} is no file: move it away", path.display()),
         Ok(metadata) if metadata.len() > FILE_BYTES_MAX => {
             bail!("{} is too long to be ours: move it away", path.display())
         }
@@ -257,7 +264,7 @@ pub(crate) fn read(directory: &Path) -> Result<Option<Kept>> {
     );
     ensure!(
         kept.makes_sense(),
-        "{} is damaged: move it away: its runs or ranks are not in order",
+        "{} is damaged: move it away: its runs or ranks are not in order, or its names are none",
         path.display()
     );
     Ok(Some(kept))

@@ -302,7 +302,7 @@ fn what_cannot_be_replayed_is_refused_with_what_could() {
     write(&|list| list["runs"][0]["worst"][0]["sequence"] = json!(900_000));
     refused(&["1"], 2, "record 900000 was slow, and is not on the tape");
     type Change = fn(&mut Value);
-    let changes: [Change; 7] = [
+    let changes: [Change; 10] = [
         |list| list["runs"][0]["run"] = json!(0),
         |list| list["runs"][0]["run"] = json!(u64::MAX),
         |list| list["runs"] = json!([list["runs"][0], list["runs"][0]]),
@@ -310,10 +310,15 @@ fn what_cannot_be_replayed_is_refused_with_what_could() {
         |list| list["runs"][0]["worst"][0]["rank"] = json!(2),
         |list| list["runs"][0]["worst"][0]["sequence"] = json!(0),
         |list| list["runs"][0]["worst"][0]["sequence"] = json!(1_u64 << 56),
+        // What a terminal obeys.
+        |list| list["runs"][0]["worst"][0]["subscriber"] = json!("\u{1b}[31mflow"),
+        |list| list["runs"][0]["worst"][0]["record"] = json!("\u{1b}[31mevent"),
+        |list| list["journal_id"] = json!("\u{1b}[31m"),
     ];
     for change in changes {
         write(&change);
         refused(&["1"], 2, "worst.json is damaged");
+        assert!(!around(&directory, &["1"]).stderr.contains('\u{1b}'));
     }
     write(&|list| list["version"] = json!(2));
     refused(&["1"], 2, "has version 2");
@@ -321,6 +326,16 @@ fn what_cannot_be_replayed_is_refused_with_what_could() {
     refused(&["1"], 2, "worst.json is damaged");
     fs::remove_file(&list).unwrap();
     refused(&["1"], 2, "has no worst.json");
+    // One that is read like a file waits for ever.
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &list,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    refused(&["1"], 2, "worst.json is no file");
 }
 
 #[test]
