@@ -339,6 +339,27 @@ fn a_place_that_takes_no_file_is_an_error_before_anything_runs() {
     }
 }
 
+#[test]
+fn files_of_an_earlier_sweep_are_neither_replaced_nor_left_among_those_of_another() {
+    for name in [
+        "ring-1m.hlog",
+        "noise-core-9.hgrm",
+        "latency.svg",
+        "latency.json",
+    ] {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join(name);
+        fs::write(&file, "earlier").unwrap();
+        fs::write(folder.path().join("notes.txt"), "no matter").unwrap();
+        let run = latency(&["--stage", "ring", "--out", folder.path().to_str().unwrap()]);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let why = format!("has {name:?} of an earlier sweep");
+        assert!(run.stderr.contains(&why), "{run:?}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "earlier");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}
+
 /// Measures, and returns where the files are and the report.
 fn with_files(folder: &TempDir) -> (PathBuf, Value) {
     let out = folder.path().join("deep").join("out");

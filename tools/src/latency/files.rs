@@ -5,19 +5,39 @@ use super::json::LatencyJson;
 use super::measured::Measured;
 use super::{logs, svg};
 use crate::noise::Noise;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
 /// Makes the directory for files, and tries whether it takes one: to learn that after an hour of
-/// runs is too late.
+/// runs is too late. One that has files of another sweep is refused: those that this sweep does not
+/// replace would pass for its own, and those that it does would be lost.
 pub(super) fn prepare(directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
+    let cannot_list = || format!("cannot list {}", directory.display());
+    for entry in fs::read_dir(directory).with_context(cannot_list)? {
+        let name = entry.with_context(cannot_list)?.file_name();
+        ensure!(
+            !is_ours(Path::new(&name)),
+            "{} has {name:?} of an earlier sweep: name another directory, or move its files away",
+            directory.display()
+        );
+    }
     let trial = "latency.json.unfinished";
     write(directory, trial, b"\n")?;
     let path = directory.join(trial);
     fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))
+}
+
+/// Tells whether a file of a sweep can have that name.
+fn is_ours(name: &Path) -> bool {
+    let is_log = |end: &OsStr| end == "hlog" || end == "hgrm";
+    name.extension().is_some_and(is_log)
+        || ["latency.svg", "latency.json"]
+            .map(Path::new)
+            .contains(&name)
 }
 
 /// Writes the logs and percentiles of each run.

@@ -64,7 +64,8 @@ to run. A percentile within twice the machine's own is marked: it says more of t
 the code.
 
 With --out, for each run an HdrHistogram log (.hlog) and percentiles (.hgrm), which HdrHistogram's
-tools open, and for all of them a plot (latency.svg) and the report (latency.json).
+tools open, and for all of them a plot (latency.svg) and the report (latency.json). A directory that
+has such files of an earlier sweep is refused.
 
 Examples:
   ringtape latency
