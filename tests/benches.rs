@@ -19,12 +19,23 @@ fn arguments(text: &str) -> Arguments {
 }
 
 #[test]
+fn who_asks_for_a_test_or_for_help_gets_no_measurement() {
+    for text in ["--test --bench", "--bench --test", "ping --test --bench"] {
+        assert!(!arguments(text).bench, "{text}");
+    }
+    for text in ["--help --bench", "-h --bench", "--version", "-V"] {
+        assert!(!arguments(text).want("ping"), "{text}");
+    }
+}
+
+#[test]
 fn values_of_criterions_arguments_are_no_filters() {
     for text in [
         "--bench",
         "--bench --sample-size 10",
         "--noplot --bench --warm-up-time=1 --measurement-time 2",
         "--color never --bench",
+        "--significance-level 0.1 --bench",
     ] {
         let read = arguments(text);
         assert!(read.bench, "{text}");

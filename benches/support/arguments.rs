@@ -2,7 +2,7 @@
 //! that are meant for criterion reach the others, too, and must not be taken for filters.
 
 /// Arguments of criterion that are followed by a value.
-const VALUED: [&str; 20] = [
+const VALUED: [&str; 21] = [
     "-b",
     "-c",
     "-s",
@@ -22,19 +22,24 @@ const VALUED: [&str; 20] = [
     "--profile-time",
     "--sample-size",
     "--save-baseline",
+    "--significance-level",
     "--warm-up-time",
 ];
 
-/// Those that ask for something which only criterion has: baselines, profiles, a list of names.
-const CRITERIONS: [&str; 8] = [
+/// Those that ask for something which only criterion has: baselines, profiles, names, help.
+const CRITERIONS: [&str; 12] = [
+    "-V",
     "-b",
+    "-h",
     "-s",
     "--baseline",
     "--baseline-lenient",
+    "--help",
     "--list",
     "--load-baseline",
     "--profile-time",
     "--save-baseline",
+    "--version",
 ];
 
 /// What a bench was asked for.
@@ -53,7 +58,7 @@ pub struct Arguments {
 impl Arguments {
     /// Reads arguments, the program's name not among them.
     pub fn read(arguments: impl IntoIterator<Item = String>) -> Self {
-        let mut read = Self::default();
+        let (mut read, mut test) = (Self::default(), false);
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let (name, value) = match argument.split_once('=') {
@@ -61,6 +66,7 @@ impl Arguments {
                 _ => (argument.as_str(), false),
             };
             read.bench |= name == "--bench";
+            test |= name == "--test";
             read.exact |= name == "--exact";
             read.criterions |= CRITERIONS.contains(&name);
             if VALUED.contains(&name) && !value {
@@ -69,6 +75,8 @@ impl Arguments {
                 read.filters.push(argument);
             }
         }
+        // Cargo says `--bench` in any case; who adds `--test` wants everything checked only.
+        read.bench &= !test;
         read
     }
 
