@@ -98,18 +98,26 @@ impl<E: Event> Consumer<E> {
     ) -> usize {
         let mut deliveries = 0;
         // Not more than a ring at once, however fast the publisher is.
-        for _ in 0..limit.min(self.ring.slots.capacity()) {
-            let mut found = self.find(place.expected);
-            if let Found::Missing(to) = found {
-                let goes_on = place.lose(to, &mut each);
-                self.gate.advance(to);
-                deliveries += 1;
-                if !goes_on {
+        let mut left = limit.min(self.ring.slots.capacity());
+        let mut is_behind_loss = false;
+        while left > 0 {
+            match self.find(place.expected) {
+                Found::Record => {}
+                // Once: who is overtaken again and again gets a turn for it each time.
+                Found::Missing(to) if !is_behind_loss => {
+                    is_behind_loss = true;
+                    let goes_on = place.lose(to, &mut each);
+                    self.gate.advance(to);
+                    deliveries += 1;
+                    if goes_on {
+                        continue;
+                    }
                     return deliveries;
                 }
-                found = self.find(to);
+                Found::Missing(_) | Found::Nothing => break,
             }
-            let Found::Record = found else { break };
+            is_behind_loss = false;
+            left -= 1;
             let next = place.expected.next();
             let ready_behind = self.ready_from(next);
             let goes_on = each(Delivery::Record {
@@ -212,7 +220,7 @@ impl Ring {
     }
 
     /// Copies `number`, if it is there, and its passage where it is wanted.
-    #[inline]
+    #[inline(always)]
     fn find<E>(
         &self,
         number: Sequence,
