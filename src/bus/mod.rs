@@ -29,8 +29,8 @@
 //!
 //! A record that is waited for takes about 0.7 of the time that it takes through a lane. In long
 //! runs, where either shows a batch at once, copying and looking twice cost the broadcast ring a
-//! tenth to a third of the lanes' throughput, to one subscriber and to several, and with passages
-//! more than half.
+//! tenth or two of the lanes' throughput to one or two subscribers, two fifths to four and more, and
+//! with passages about half.
 //!
 //! `cargo bench --bench bus` compares both with bare `rtrb` and with a bare cache line, in one run.
 
