@@ -203,38 +203,29 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
 
     /// Takes in at most one batch of datagrams, each with a commit of its own.
     fn receive(&mut self) -> usize {
-        let Self {
-            receiver,
-            routes,
-            feeds,
-            publisher,
-            clock,
-            passage,
-            wait,
-            counters,
-            ..
-        } = self;
-        let Some(publisher) = publisher else { return 0 };
-        let mut intake = Intake {
-            routes,
-            feeds,
-            publisher,
-            clock,
-            passage,
-            wait,
-            counters,
+        let Some(publisher) = &mut self.publisher else {
+            return 0;
         };
-        // In parts: see `take`.
-        receiver.receive(&*clock, |datagram: Datagram<'_>| {
-            let Datagram {
-                line,
-                bytes,
-                datagram_bytes,
-                ts_recv_ns,
-                seen_ns,
-            } = datagram;
-            intake.take(line, bytes, datagram_bytes, ts_recv_ns, seen_ns)
-        })
+        let mut intake = Intake {
+            routes: &self.routes,
+            feeds: &mut self.feeds,
+            publisher,
+            clock: &self.clock,
+            passage: &mut self.passage,
+            wait: &mut self.wait,
+            counters: &self.counters,
+        };
+        self.receiver
+            .receive(&self.clock, |datagram: Datagram<'_>| {
+                // In parts: see `take`.
+                intake.take(
+                    datagram.line,
+                    datagram.bytes,
+                    datagram.datagram_bytes,
+                    datagram.ts_recv_ns,
+                    datagram.seen_ns,
+                )
+            })
     }
 
     /// Sends what the feeds have to ask for. After a batch and not after each datagram: what the

@@ -103,7 +103,8 @@ impl<E: Event> Consumer<E> {
         while left > 0 {
             match self.find(place.expected) {
                 Found::Record => {}
-                // Once: who is overtaken again and again gets a turn for it each time.
+                // A second loss in a row waits for the next poll, so that a publisher who laps this
+                // subscriber again and again cannot keep it here.
                 Found::Missing(to) if !is_behind_loss => {
                     is_behind_loss = true;
                     let goes_on = place.lose(to, &mut each);
