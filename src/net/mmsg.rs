@@ -220,6 +220,7 @@ impl Mmsg {
     }
 
     /// Reads the control messages of a datagram and makes their room ready for the next.
+    // Inlined for the reason for which `Tally::hand_over` is.
     #[inline(always)]
     fn take_ancillary(&mut self, i: usize) -> Option<Ancillary> {
         if self.stamps == Stamps::Batch {

@@ -385,6 +385,7 @@ impl Requests {
     }
 
     /// Reads what the kernel wrote, or says that it does not hold together.
+    // Inlined for the reason for which `Tally::hand_over` is.
     #[inline(always)]
     fn arrival(&self, line: usize, id: Option<u16>, bytes: usize) -> Option<Arrival<'_>> {
         // The kernel keeps the buffer when it has nothing to put into it.
