@@ -147,6 +147,10 @@
 extern crate self as ringtape;
 
 pub mod error;
+#[allow(
+    unsafe_code,
+    reason = "advice to the kernel names memory by its address"
+)]
 mod memory;
 pub mod record;
 pub mod wait;

@@ -23,6 +23,7 @@ const UNSAFE: &[&str] = &[
     "benches/support/bare_recvmmsg.rs",
     "benches/support/mapped.rs",
     "src/journal/map.rs",
+    "src/memory.rs",
     "src/net/interface.rs",
     "src/net/mmsg.rs",
     "src/net/socket.rs",

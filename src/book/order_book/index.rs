@@ -11,6 +11,7 @@
 //! A full line passes what comes on to the next one and counts it, so that a key that is not there
 //! is known after the first line that passed nothing on, and nothing has to move when one goes.
 
+use crate::memory;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
@@ -83,8 +84,9 @@ impl Index {
     /// Makes room for the places 1 to `room`, writing to all of it.
     pub(super) fn new(room: u32) -> Self {
         let random = RandomState::new();
+        let lines = room as usize / LANES_FILLED as usize + 1;
         Self {
-            lines: vec![Line::EMPTY; room as usize / LANES_FILLED as usize + 1],
+            lines: memory::filled(Line::EMPTY, lines).into(),
             at_mask: (room + 2).next_power_of_two() - 1,
             seeds: [0, 1].map(|seed: u64| random.hash_one(seed) | 1),
         }

@@ -1,5 +1,7 @@
 //! Owns places of one size that are taken, given back and taken again.
 
+use crate::memory;
+
 /// What lives in a [`Slab`]: it lends the list of free places one of its fields.
 pub(super) trait Place: Copy {
     /// A place that nobody has, with the next of its kind.
@@ -88,6 +90,7 @@ impl<T: Place> Slab<T> {
         };
         self.places
             .reserve_exact(room as usize + 1 - self.places.len());
+        memory::prefer_huge_pages(self.places.spare_capacity_mut());
         if self.places.is_empty() {
             self.places.push(T::free(NIL));
         }

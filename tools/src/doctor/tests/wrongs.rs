@@ -196,6 +196,13 @@ pub(super) const WRONGS: &[(&str, &str, &str, Level, &[&str])] = &[
         &["echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"],
     ),
     (
+        "thp",
+        "/sys/kernel/mm/transparent_hugepage/enabled",
+        "always madvise [never]",
+        Level::Warn,
+        &["echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"],
+    ),
+    (
         "thp-defrag",
         "/sys/kernel/mm/transparent_hugepage/defrag",
         "[always] defer madvise never",
