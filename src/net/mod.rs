@@ -12,7 +12,7 @@
 //!      ▲ what is not fetched waits here: a visitor that pauses loses nothing ◄────────┘
 //! ```
 //!
-//! Both backends keep one contract, held by the same tests (`tests/net_conformance.rs`):
+//! Both backends keep one contract, held by the same tests (`tests/net_conformance`):
 //!
 //! * A datagram longer than [`Config::datagram_bytes_max`] is cut, and says so with its real
 //!   length. An empty datagram is a datagram.
