@@ -35,6 +35,7 @@ fn values_of_criterions_arguments_are_no_filters() {
         "--bench --sample-size 10",
         "--noplot --bench --warm-up-time=1 --measurement-time 2",
         "--color never --bench",
+        "-cnever --bench",
         "--significance-level 0.1 --bench",
     ] {
         let read = arguments(text);
@@ -51,6 +52,7 @@ fn whoever_saves_or_compares_baselines_wants_no_ratio() {
         "--save-baseline before --bench",
         "--save-baseline=before --bench",
         "-s before --bench",
+        "-sbefore --bench",
         "--baseline before --bench",
         "--load-baseline a --baseline b --bench",
         "--profile-time 5 --bench",

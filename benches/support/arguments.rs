@@ -63,7 +63,13 @@ impl Arguments {
         while let Some(argument) = arguments.next() {
             let (name, value) = match argument.split_once('=') {
                 Some((name, _)) if name.starts_with('-') => (name, true),
-                _ => (argument.as_str(), false),
+                _ => match argument.split_at_checked(2) {
+                    // `-s before` can be written `-sbefore`.
+                    Some((short, rest)) if VALUED.contains(&short) && !rest.is_empty() => {
+                        (short, true)
+                    }
+                    _ => (argument.as_str(), false),
+                },
             };
             read.bench |= name == "--bench";
             test |= name == "--test";
