@@ -482,14 +482,14 @@ fn an_operators_mistake_is_an_error_that_names_it_before_anything_runs() {
     let tape = JournalSettings::new(folder.path().join("tape"));
     pipeline.journal(tape.clone());
     let error = start_error(pipeline);
-    assert!(error.contains("a ring of 0 records"), "{error}");
+    assert!(error.contains("keep: a ring of 0 records"), "{error}");
     for (settings, mistake) in [
         (
             JournalSettings {
                 capacity: 0,
                 ..tape.clone()
             },
-            "a ring of 0 records",
+            "the journal: a ring of 0 records",
         ),
         (
             JournalSettings {

@@ -114,13 +114,13 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Sees that it can be attached.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Sees that it can be attached, by whom an error names.
+    pub(crate) fn check(&self, name: &str) -> Result<()> {
         if (1..=CAPACITY_MAX).contains(&self.capacity) {
             return Ok(());
         }
         Err(Error::config(
-            format!("a ring of {} records", self.capacity),
+            format!("{name}: a ring of {} records", self.capacity),
             format!("choose between 1 and {CAPACITY_MAX}; 16384 is usual"),
         ))
     }

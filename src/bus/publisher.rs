@@ -66,7 +66,7 @@ impl<E: Event> Publisher<E> {
     /// [`Error::Config`](crate::error::Error::Config) for a capacity of zero or of more than 2²⁴
     /// records, and for one that the broadcast ring, being there already, does not have.
     pub fn subscribe(&mut self, subscription: Subscription) -> Result<Subscriber<E>> {
-        subscription.check()?;
+        subscription.check("a subscription")?;
         let first = self.batch.next_sequence();
         let (source, books) = match subscription.ring {
             Ring::Lane => {

@@ -91,7 +91,7 @@ impl OtherJournal {
         publisher: &mut Publisher<D>,
         settings: JournalSettings,
     ) -> Result<Self> {
-        settings.subscription().check()?;
+        settings.subscription().check("the journal")?;
         settings.framing.check()?;
         let directory = settings.tape.directory.display().to_string();
         let writer = Writer::open(settings.tape.clone(), SystemClock.now_ns())?;
@@ -151,12 +151,12 @@ pub(super) fn attach<E: Event>(
 ) -> Result<Attached<E>> {
     // Opening a tape cuts what a crash tore off and says how much, so it is opened last.
     for planned in &subscribers {
-        planned.settings.subscription.check()?;
+        planned.settings.subscription.check(&planned.name)?;
     }
     let (first, writer) = match journal {
         None => (Sequence::FIRST, None),
         Some(journal) => {
-            journal.subscription().check()?;
+            journal.subscription().check("the journal")?;
             journal.framing.check()?;
             let writer = Writer::open(journal.tape.clone(), SystemClock.now_ns())?;
             (writer.next_sequence(), Some(writer))
