@@ -47,6 +47,8 @@ pub(super) const SECOND_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct Decoder {
     feed: u8,
+    /// The feed where it lies in an event's second word.
+    feed_bits: u64,
     midnight_ns: u64,
     directory: Box<[Symbol; 1 << 16]>,
     instruments: u64,
@@ -64,6 +66,7 @@ impl Decoder {
             .expect("invariant: as long as it was made");
         Self {
             feed,
+            feed_bits: u64::from(feed) << 32,
             midnight_ns,
             directory,
             instruments: 0,
@@ -110,7 +113,7 @@ impl Decoder {
             return Ok(Decoded::Empty);
         };
         let layout = &LAYOUTS[usize::from(message_type)];
-        if layout.bytes == 0 {
+        if !layout.is_row() {
             let Message {
                 number,
                 bytes,
@@ -127,20 +130,20 @@ impl Decoder {
     #[inline(always)]
     fn order(&mut self, layout: &Layout, message: Message<'_>, out: Out<'_>) -> Done {
         let words = layout.load(message.bytes).ok_or(MalformedMessage)?;
-        let shortest: &wire::Delete = read(message.bytes)?;
-        let header = &shortest.header;
-        let known = u64::from_ne_bytes(self.directory[usize::from(header.locate.get())].0);
+        let header = &words.shortest.header;
+        let locate = header.locate.get();
+        let known = u64::from_ne_bytes(self.directory[usize::from(locate)].0);
         if (words.stock ^ known) & layout.stock_mask != 0 {
             let stock = Symbol(words.stock.to_ne_bytes());
             self.derive(header, stock, message.number_low(), message.ts_recv_ns, out);
         }
         self.events += 1;
         out.push_event_with(message.ts_recv_ns, || {
-            let [ts_event_ns, head] = self.head_words(header);
+            let [ts_event_ns, head] = self.head_words(header, locate);
             let event = OrderEvent {
                 ts_event_ns,
                 head,
-                order_id: shortest.order_id.get(),
+                order_id: words.shortest.order_id.get(),
                 third: 0,
                 fourth: 0,
                 fifth_and_message: u64::from(message.number_low()) << 32,
@@ -513,7 +516,7 @@ impl Decoder {
 
     #[inline]
     fn head(&self, header: &wire::Header, kind: EventKind, side: Side) -> Head {
-        let [ts_event_ns, rest] = self.head_words(header);
+        let [ts_event_ns, rest] = self.head_words(header, header.locate.get());
         transmute!([ts_event_ns, rest | order::head(kind, side, Flags::LAST)])
     }
 
@@ -521,13 +524,13 @@ impl Decoder {
     /// stores of their parts cost more than putting them together. `cargo bench --bench decode`
     /// compares.
     #[inline]
-    fn head_words(&self, header: &wire::Header) -> [u64; 2] {
+    fn head_words(&self, header: &wire::Header, locate: u16) -> [u64; 2] {
         // The time's 48 bits in one load, with the tracking number before them.
         let [_, _, _, tracking_and_time @ ..]: &[u8; size_of::<wire::Header>()] =
             transmute_ref!(header);
         let since_midnight_ns = u64::from_be_bytes(*tracking_and_time) & SINCE_MIDNIGHT_MASK;
         let ts_event_ns = self.midnight_ns.wrapping_add(since_midnight_ns);
-        let rest = u64::from(header.locate.get()) | u64::from(self.feed) << 32;
+        let rest = u64::from(locate) | self.feed_bits;
         [ts_event_ns, rest]
     }
 

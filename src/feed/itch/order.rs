@@ -11,7 +11,7 @@
 use super::wire;
 use crate::market::{AddOrder, Cancel, Delete, EventKind, Execute, Flags, NO_PRICE, Replace, Side};
 use std::mem::offset_of;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_ref};
 
 /// What one of these types becomes, as it lies in a `MarketEvent`. What a type has no field for is
 /// zero.
@@ -29,32 +29,34 @@ pub(super) struct OrderEvent {
     pub(super) fifth_and_message: u64,
 }
 
-/// What is loaded from one message beside what [`wire::Delete`], the shortest, has as well.
-pub(super) struct Words {
+/// What is loaded from one message: what [`wire::Delete`], the shortest, has as well, and the rest.
+pub(super) struct Words<'a> {
+    pub(super) shortest: &'a wire::Delete,
     pub(super) stock: u64,
     third: u64,
     fourth: u64,
 }
 
-/// Where one type keeps its fields, and what becomes of them.
+/// Where one type keeps its fields, and what becomes of them. What is multiplied, added and masked
+/// with is as wide as its register, so that it is used where it lies.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Layout {
     /// Fewest bytes of the message; 0 for a type that has no row.
-    pub(super) bytes: u8,
+    bytes: u8,
     /// Kind and flags, where they lie in an event's head.
     pub(super) head: u64,
     /// All ones where the message names its stock.
     pub(super) stock_mask: u64,
-    /// Where eight bytes are loaded from.
-    stock_at: u8,
-    third_at: u8,
+    /// Whether the third word is the message's last eight bytes, and not those before them.
+    third_is_last: bool,
+    /// Where the fourth word is loaded from.
     fourth_at: u8,
     /// Which bits of them are the field.
     third_mask: u64,
     fourth_mask: u64,
-    third_scale: u32,
-    fourth_scale: u32,
+    third_scale: u64,
+    fourth_scale: u64,
     third_plus: u64,
     /// The fifth field lies in the low half of the third word or in the high half of the fourth.
     fifth_of_third: u32,
@@ -69,7 +71,7 @@ const ALL: u32 = u32::MAX;
 const HALF: u64 = ALL as u64;
 const WHOLE: u64 = u64::MAX;
 /// From the wire's prices (× 10⁴) to ours (× 10⁹).
-const PRICE: u32 = 100_000;
+const PRICE: u64 = 100_000;
 
 /// The rows, by message type.
 pub(super) const LAYOUTS: &[Layout; 256] = &{
@@ -79,8 +81,7 @@ pub(super) const LAYOUTS: &[Layout; 256] = &{
         head: head(EventKind::ADD_ORDER, Side::NONE, Flags::LAST),
         stock_mask: WHOLE,
         side_of_fourth: 0xff,
-        stock_at: at(offset_of!(wire::AddOrder, stock)),
-        third_at: ends_at(offset_of!(wire::AddOrder, price_e4) + 4),
+        third_is_last: is_last::<wire::AddOrder>(offset_of!(wire::AddOrder, price_e4) + 4),
         third_mask: HALF,
         third_scale: PRICE,
         // The side is the byte before the quantity.
@@ -96,7 +97,7 @@ pub(super) const LAYOUTS: &[Layout; 256] = &{
     layouts[wire::Replace::TYPE as usize] = Layout {
         bytes: bytes::<wire::Replace>(),
         head: head(EventKind::REPLACE, Side::NONE, Flags::LAST),
-        third_at: at(offset_of!(wire::Replace, new_order_id)),
+        third_is_last: is_last::<wire::Replace>(offset_of!(wire::Replace, new_order_id) + 8),
         third_mask: WHOLE,
         // The quantity is the four bytes before the price.
         fourth_at: ends_at(offset_of!(wire::Replace, price_e4) + 4),
@@ -108,9 +109,9 @@ pub(super) const LAYOUTS: &[Layout; 256] = &{
     layouts[wire::Executed::TYPE as usize] = Layout {
         bytes: bytes::<wire::Executed>(),
         head: head(EventKind::EXECUTE, Side::NONE, Flags::LAST),
-        third_at: ends_at(offset_of!(wire::Executed, shares) + 4),
+        third_is_last: is_last::<wire::Executed>(offset_of!(wire::Executed, shares) + 4),
         third_plus: NO_PRICE.cast_unsigned(),
-        fourth_at: at(offset_of!(wire::Executed, match_id)),
+        fourth_at: ends_at(offset_of!(wire::Executed, match_id) + 8),
         fourth_mask: WHOLE,
         fifth_of_third: ALL,
         ..OTHER
@@ -118,7 +119,7 @@ pub(super) const LAYOUTS: &[Layout; 256] = &{
     layouts[wire::Cancel::TYPE as usize] = Layout {
         bytes: bytes::<wire::Cancel>(),
         head: head(EventKind::CANCEL, Side::NONE, Flags::LAST),
-        third_at: ends_at(offset_of!(wire::Cancel, shares) + 4),
+        third_is_last: is_last::<wire::Cancel>(offset_of!(wire::Cancel, shares) + 4),
         third_mask: HALF,
         ..OTHER
     };
@@ -129,8 +130,7 @@ const OTHER: Layout = Layout {
     bytes: 0,
     head: 0,
     stock_mask: 0,
-    stock_at: 0,
-    third_at: 0,
+    third_is_last: false,
     fourth_at: 0,
     third_mask: 0,
     fourth_mask: 0,
@@ -143,20 +143,35 @@ const OTHER: Layout = Layout {
 };
 
 impl Layout {
-    /// Loads what [`event`](Self::event) needs, or nothing where the message is too short.
+    /// Whether the type has a row.
     #[inline(always)]
-    pub(super) fn load(&self, bytes: &[u8]) -> Option<Words> {
+    pub(super) fn is_row(&self) -> bool {
+        // Asked so and not as "has no bytes", it tells the compiler that what all types begin with
+        // needs no check of its own.
+        usize::from(self.bytes) >= size_of::<wire::Delete>()
+    }
+
+    /// Loads what [`complete`](Self::complete) needs, or nothing where the message is too short.
+    #[inline(always)]
+    pub(super) fn load<'a>(&self, bytes: &'a [u8]) -> Option<Words<'a>> {
         let bytes = bytes.get(..usize::from(self.bytes))?;
+        let (shortest, _) = wire::Delete::ref_from_prefix(bytes).ok()?;
+        // What is counted from the end needs no check either.
+        let last: &[[u8; 8]; 2] = transmute_ref!(bytes.last_chunk::<16>()?);
+        let stock: &[u8; 8] = bytes.last_chunk::<STOCK_FROM_END>()?.first_chunk()?;
+        let fourth_at = usize::from(self.fourth_at);
+        let fourth = bytes.get(fourth_at..fourth_at + 8)?.try_into().ok()?;
         Some(Words {
-            stock: u64::from_ne_bytes(word(bytes, self.stock_at)?),
-            third: u64::from_be_bytes(word(bytes, self.third_at)?),
-            fourth: u64::from_be_bytes(word(bytes, self.fourth_at)?),
+            shortest,
+            stock: u64::from_ne_bytes(*stock),
+            third: u64::from_be_bytes(last[usize::from(self.third_is_last)]),
+            fourth: u64::from_be_bytes(fourth),
         })
     }
 
     /// Adds to `event` what this type alone has.
     #[inline(always)]
-    pub(super) fn complete(&self, words: &Words, event: OrderEvent) -> OrderEvent {
+    pub(super) fn complete(&self, words: &Words<'_>, event: OrderEvent) -> OrderEvent {
         let Words { third, fourth, .. } = words;
         let high = fourth >> 32;
         let fifth_of_third = third & u64::from(self.fifth_of_third);
@@ -164,8 +179,8 @@ impl Layout {
         let side = high & u64::from(self.side_of_fourth);
         OrderEvent {
             head: event.head | self.head | side << SIDE_SHIFT,
-            third: (third & self.third_mask) * u64::from(self.third_scale) + self.third_plus,
-            fourth: (fourth & self.fourth_mask) * u64::from(self.fourth_scale),
+            third: (third & self.third_mask) * self.third_scale + self.third_plus,
+            fourth: (fourth & self.fourth_mask) * self.fourth_scale,
             fifth_and_message: event.fifth_and_message | fifth_of_third | fifth_of_fourth,
             ..event
         }
@@ -179,12 +194,6 @@ const SIDE_SHIFT: u32 = 48;
 /// feed.
 pub(super) const fn head(kind: EventKind, side: Side, flags: Flags) -> u64 {
     (kind.0 as u64) << 40 | (side.0 as u64) << SIDE_SHIFT | (flags.0 as u64) << 56
-}
-
-#[inline(always)]
-fn word(bytes: &[u8], at: u8) -> Option<[u8; 8]> {
-    let at = usize::from(at);
-    bytes.get(at..at + 8)?.try_into().ok()
 }
 
 #[allow(
@@ -204,9 +213,17 @@ const fn bytes<T>() -> u8 {
     at(size_of::<T>())
 }
 
+/// Returns whether a field that ends at `end` is in a message's last eight bytes. Otherwise it ends
+/// where they begin.
+const fn is_last<T>(end: usize) -> bool {
+    assert!(end == size_of::<T>() || end + 8 == size_of::<T>());
+    end == size_of::<T>()
+}
+
+/// Bytes from the stock's first to the message's end.
+const STOCK_FROM_END: usize = size_of::<wire::AddOrder>() - offset_of!(wire::AddOrder, stock);
+
 const _: () = {
-    // A row is one cache line.
-    assert!(size_of::<Layout>() == 64);
     assert!(size_of::<OrderEvent>() == size_of::<AddOrder>());
     assert!(offset_of!(OrderEvent, order_id) == offset_of!(AddOrder, order_id));
     assert!(offset_of!(OrderEvent, order_id) == offset_of!(Delete, order_id));
