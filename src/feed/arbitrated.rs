@@ -262,26 +262,28 @@ impl<P: Protocol> Feed<P::Event> for ArbitratedFeed<P> {
             );
         }
         let first = packet.first;
-        let mut to = times.outlet(&mut self.protocol, out);
+        // An outlet of its own for each kind: one that a call out of line is given lies in memory,
+        // and messages are decoded in line.
         match packet.kind {
             PacketKind::Messages => {
                 let (count, messages) = (packet.count, packet.messages);
-                self.arbiter.take(
-                    Run {
-                        line,
-                        first,
-                        count,
-                        messages,
-                    },
-                    &mut to,
-                );
+                let run = Run {
+                    line,
+                    first,
+                    count,
+                    messages,
+                };
+                let mut to = times.outlet(&mut self.protocol, out);
+                self.arbiter.take(run, &mut to);
             }
             PacketKind::Heartbeat => {
                 self.counters.heartbeats.add(1);
+                let mut to = times.outlet(&mut self.protocol, out);
                 self.arbiter.take_heartbeat(line, first, &mut to);
             }
             PacketKind::EndOfSession => {
                 self.counters.ends_of_session.add(1);
+                let mut to = times.outlet(&mut self.protocol, out);
                 self.arbiter.take_end_of_session(line, first, &mut to);
             }
         }

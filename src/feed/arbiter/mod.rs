@@ -104,6 +104,19 @@ pub struct Outlet<'a, D: Decode> {
     pub seen_ns: u64,
 }
 
+impl<D: Decode> Outlet<'_, D> {
+    /// Lends the outlet to a call out of line, so that the lender's own may stay in registers.
+    #[inline(always)]
+    fn lend(&mut self) -> Outlet<'_, D> {
+        Outlet {
+            decoder: self.decoder,
+            out: self.out,
+            ts_recv_ns: self.ts_recv_ns,
+            seen_ns: self.seen_ns,
+        }
+    }
+}
+
 /// Consecutively numbered messages from one packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<M> {
@@ -347,7 +360,7 @@ impl Arbiter {
             run.first = self.take_level(run.line, &mut run.messages, end, to);
         }
         if run.first < end {
-            self.take_uneven(run, end, to);
+            self.take_uneven(run, end, &mut to.lend());
         }
         self.settle(to);
     }
@@ -505,7 +518,16 @@ impl Arbiter {
     }
 
     /// What each call ends with.
+    #[inline(always)]
     fn settle(&mut self, to: &mut Outlet<'_, impl Decode>) {
+        if self.end.is_some() || self.hold_ns == 0 {
+            self.settle_unusual(&mut to.lend());
+        }
+        self.publish_expected();
+    }
+
+    #[inline(never)]
+    fn settle_unusual(&mut self, to: &mut Outlet<'_, impl Decode>) {
         if self.hold_ns == 0 && self.next < self.known_end && self.phase == Phase::Running {
             self.give_up_to(self.known_end, GapCause::Absent, to);
         }
@@ -514,7 +536,6 @@ impl Arbiter {
             self.end = Some(self.known_end);
         }
         self.finish(to);
-        self.publish_expected();
     }
 
     /// Ends the session when nothing below its end is open.
