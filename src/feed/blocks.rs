@@ -60,7 +60,9 @@ pub(super) fn walk<O: ByteOrder>(
 /// The messages of a packet, in order. `O` is the order of a length's bytes.
 #[derive(Clone, Debug)]
 pub struct Messages<'a, O> {
-    left: u16,
+    /// A whole word, as wide as the registers that it is stored from and loaded into: a narrow one
+    /// is loaded wide, and a load that is wider than the store before it waits for that.
+    left: usize,
     blocks: &'a [u8],
     order: PhantomData<O>,
 }
@@ -69,7 +71,7 @@ impl<'a, O> Messages<'a, O> {
     /// Reads the first `whole` of the messages in `blocks`, as [`walk`] counted them.
     pub(super) const fn new(whole: u16, blocks: &'a [u8]) -> Self {
         Self {
-            left: whole,
+            left: whole as usize,
             blocks,
             order: PhantomData,
         }
@@ -88,7 +90,7 @@ impl<'a, O: ByteOrder> Iterator for Messages<'a, O> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (usize::from(self.left), Some(usize::from(self.left)))
+        (self.left, Some(self.left))
     }
 }
 
