@@ -51,35 +51,12 @@ pub struct IngestStage<E: Event, C> {
     publisher: Option<Publisher<E>>,
     clock: C,
     counters: Arc<IngestCounters>,
-    wait: Wait,
-    /// When the batch that the backlog belongs to was seen, and when it was decoded.
-    passage: Passage,
+    backlog: Backlog,
     /// Polls since time was last passed on to the feeds.
     polls_busy: u32,
     /// How many feeds have been closed.
     closed_feeds: usize,
     state: State,
-}
-
-/// Waiting for a lossless subscriber: from the commit that was refused to the one that was not.
-#[derive(Debug, Default)]
-struct Wait {
-    since_ns: Option<u64>,
-}
-
-impl Wait {
-    fn begin(&mut self, now_ns: u64, counters: &IngestCounters) {
-        if self.since_ns.is_none() {
-            self.since_ns = Some(now_ns);
-            counters.waits.add(1);
-        }
-    }
-
-    fn end(&mut self, now_ns: u64, counters: &IngestCounters) {
-        if let Some(since_ns) = self.since_ns.take() {
-            counters.waited_ns.add(now_ns.saturating_sub(since_ns));
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +99,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             assert!(*line < lines, "no line {line} of feed {feed}");
         }
         let streams = Streams::open(&[], 1).expect("invariant: no line has nothing wrong");
+        let counters = Arc::<IngestCounters>::default();
         Self {
             name: name.into(),
             receiver,
@@ -131,9 +109,8 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             feeds,
             publisher: Some(publisher),
             clock,
-            counters: Arc::default(),
-            wait: Wait::default(),
-            passage: Passage::default(),
+            backlog: Backlog::new(&counters),
+            counters,
             polls_busy: 0,
             closed_feeds: 0,
             state: State::Running,
@@ -185,20 +162,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         let Some(publisher) = &mut self.publisher else {
             return true;
         };
-        if !publisher.has_backlog() {
-            return true;
-        }
-        let now_ns = self.clock.now_ns();
-        // The wait for room belongs to the hop from decoding to the ring.
-        let passage = Passage {
-            published_ns: now_ns,
-            ..self.passage
-        };
-        let flushed = publisher.commit_timed(passage, || self.clock.now_ns());
-        if flushed {
-            self.wait.end(now_ns, &self.counters);
-        }
-        flushed
+        !publisher.has_backlog() || self.backlog.flush(publisher, &self.clock)
     }
 
     /// Takes in at most one batch of datagrams, each with a commit of its own.
@@ -211,9 +175,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             feeds: &mut self.feeds,
             publisher,
             clock: &self.clock,
-            passage: &mut self.passage,
-            wait: &mut self.wait,
-            counters: &self.counters,
+            backlog: &mut self.backlog,
         };
         self.receiver
             .receive(&self.clock, |datagram: Datagram<'_>| {
@@ -261,9 +223,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
             feeds,
             publisher,
             clock,
-            passage,
-            wait,
-            counters,
+            backlog,
             ..
         } = self;
         let Some(publisher) = publisher else { return 0 };
@@ -292,7 +252,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
                     feed.on_link(line, LinkChange::Closed, seen_ns, publisher.batch());
                 }
             }
-            publish(publisher, clock, seen_ns, passage, wait, counters)
+            backlog.publish(publisher, clock, seen_ns)
         })
     }
 
@@ -354,14 +314,7 @@ impl<E: Event, C: Clock> IngestStage<E, C> {
         call(self.feeds[feed].as_mut(), publisher.batch());
         if publisher.has_backlog() {
             // A refusal leaves a backlog, which `flush` deals with before anything else happens.
-            _ = publish(
-                publisher,
-                &self.clock,
-                now_ns,
-                &mut self.passage,
-                &mut self.wait,
-                &self.counters,
-            );
+            _ = self.backlog.publish(publisher, &self.clock, now_ns);
         }
         true
     }
@@ -387,7 +340,7 @@ impl<E: Event, C: Clock> Stage for IngestStage<E, C> {
                 let received = self.receive() + self.receive_streams();
                 if received > 0 {
                     self.set_links();
-                    self.send_requests(self.passage.seen_ns);
+                    self.send_requests(self.backlog.passage.seen_ns);
                 }
                 self.polls_busy += 1;
                 let quiet = self.receiver.is_quiet() && self.streams.is_quiet();
@@ -433,9 +386,7 @@ struct Intake<'a, E: Event, C> {
     feeds: &'a mut [Box<dyn Feed<E>>],
     publisher: &'a mut Publisher<E>,
     clock: &'a C,
-    passage: &'a mut Passage,
-    wait: &'a mut Wait,
-    counters: &'a IngestCounters,
+    backlog: &'a mut Backlog,
 }
 
 impl<E: Event, C: Clock> Intake<'_, E, C> {
@@ -462,50 +413,78 @@ impl<E: Event, C: Clock> Intake<'_, E, C> {
             seen_ns,
         };
         self.feeds[feed].on_datagram(arrival, self.publisher.batch());
-        publish(
-            self.publisher,
-            self.clock,
-            seen_ns,
-            self.passage,
-            self.wait,
-            self.counters,
-        )
+        self.backlog.publish(self.publisher, self.clock, seen_ns)
     }
 }
 
-/// Hands over what a feed has written, if anything, of a batch that was seen at `seen_ns`, and notes
-/// when. Says to pause when there is no room for more.
-#[inline(always)]
-fn publish<E: Event, C: Clock>(
-    publisher: &mut Publisher<E>,
-    clock: &C,
-    seen_ns: u64,
-    passage: &mut Passage,
-    wait: &mut Wait,
-    counters: &IngestCounters,
-) -> Flow {
-    passage.seen_ns = seen_ns;
-    if publisher.batch().records().is_empty() {
-        return Flow::Continue;
+/// What waits for room on the bus, from the commit that was refused to the one that was not.
+struct Backlog {
+    /// When the latest batch was seen; and when what waits of it was decoded.
+    passage: Passage,
+    since_ns: Option<u64>,
+    counters: Arc<IngestCounters>,
+}
+
+impl Backlog {
+    fn new(counters: &Arc<IngestCounters>) -> Self {
+        Self {
+            passage: Passage::default(),
+            since_ns: None,
+            counters: Arc::clone(counters),
+        }
     }
-    let decoded_ns = if publisher.wants_passages() {
-        clock.now_ns()
-    } else {
-        seen_ns
-    };
-    let now = Passage {
-        seen_ns,
-        decoded_ns,
-        // Also when the first subscriber is served: nothing lies between that another reading could
-        // tell. Those behind it get readings of their own.
-        published_ns: decoded_ns,
-    };
-    if publisher.commit_timed(now, || clock.now_ns()) {
-        return Flow::Continue;
+
+    /// Hands over what a feed has written, if anything, of a batch that was seen at `seen_ns`, and
+    /// notes when. Says to pause when there is no room for more.
+    #[inline(always)]
+    fn publish<E: Event>(
+        &mut self,
+        publisher: &mut Publisher<E>,
+        clock: &impl Clock,
+        seen_ns: u64,
+    ) -> Flow {
+        self.passage.seen_ns = seen_ns;
+        if publisher.batch().records().is_empty() {
+            return Flow::Continue;
+        }
+        let decoded_ns = if publisher.wants_passages() {
+            clock.now_ns()
+        } else {
+            seen_ns
+        };
+        let now = Passage {
+            seen_ns,
+            decoded_ns,
+            // Also when the first subscriber is served: nothing lies between that another reading
+            // could tell. Those behind it get readings of their own.
+            published_ns: decoded_ns,
+        };
+        if publisher.commit_timed(now, || clock.now_ns()) {
+            return Flow::Continue;
+        }
+        self.passage = now;
+        if self.since_ns.is_none() {
+            self.since_ns = Some(clock.now_ns());
+            self.counters.waits.add(1);
+        }
+        Flow::Pause
     }
-    *passage = now;
-    wait.begin(clock.now_ns(), counters);
-    Flow::Pause
+
+    /// Hands over what waits for room. Returns whether there was room for all of it.
+    fn flush<E: Event>(&mut self, publisher: &mut Publisher<E>, clock: &impl Clock) -> bool {
+        let now_ns = clock.now_ns();
+        // The wait for room belongs to the hop from decoding to the ring.
+        let passage = Passage {
+            published_ns: now_ns,
+            ..self.passage
+        };
+        let flushed = publisher.commit_timed(passage, || clock.now_ns());
+        if flushed && let Some(since_ns) = self.since_ns.take() {
+            let waited_ns = now_ns.saturating_sub(since_ns);
+            self.counters.waited_ns.add(waited_ns);
+        }
+        flushed
+    }
 }
 
 impl<E: Event, C> fmt::Debug for IngestStage<E, C> {
