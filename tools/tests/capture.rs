@@ -483,10 +483,7 @@ fn mistakes_in_lines_are_named() {
             vec!["--line", "A=127.0.0.1:0", "--until", "end-of-session"],
             "configuration file",
         ),
-        (
-            vec!["--line", "A=127.0.0.1:0", "--snap", "0"],
-            "datagram_bytes_max",
-        ),
+        (vec!["--line", "A=127.0.0.1:0", "--snap", "0"], "--snap"),
         (vec![], "--line"),
     ] {
         let run = ringtape(["capture", "--to", to].into_iter().chain(args.clone()));

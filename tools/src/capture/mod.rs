@@ -16,6 +16,7 @@ use crate::watch::Until;
 use crate::{interrupt, output};
 use anyhow::{Result, bail};
 use clap::ArgGroup;
+use clap::builder::RangedU64ValueParser;
 use ringtape::clock::{Clock as _, SystemClock};
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Flow, Receiver, Stamps};
@@ -72,7 +73,7 @@ pub struct Args {
     force: bool,
 
     /// Bytes that are kept of each payload; longer ones are cut and marked as cut
-    #[arg(long, value_name = "BYTES", default_value_t = 65_507)]
+    #[arg(long, value_name = "BYTES", default_value_t = 65_507, value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_507))]
     snap: usize,
 
     /// When to end; overrides the file
