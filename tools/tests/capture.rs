@@ -469,6 +469,38 @@ fn a_feed_on_tcp_is_left_out_of_a_capture_and_said_to_be() {
 }
 
 #[test]
+fn the_limit_for_the_size_of_files_leaves_whole_datagrams_as_a_full_disk_does() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("limited.pcapng");
+    let to = file.to_str().unwrap();
+    let args = [
+        "capture",
+        "--line",
+        "A=127.0.0.1:0",
+        "--to",
+        to,
+        "--datagrams",
+        "20",
+    ];
+    let capture = Background::of(support::limited(8, args)).until("to");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..20 {
+        socket.send_to(&[7; 1_000], &capture.addresses[0]).unwrap();
+    }
+    let run = capture.finish();
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("File too large"), "{run:?}");
+    let written = fs::read(&file).unwrap();
+    let packets = blocks(&written)
+        .iter()
+        .filter(|(block, _)| *block == 6)
+        .count();
+    assert!((1..20).contains(&packets), "{packets}");
+    let safe = format!("its first {packets} datagrams");
+    assert!(run.stderr.contains(&safe), "{safe}: {run:?}");
+}
+
+#[test]
 fn mistakes_in_lines_are_named() {
     let folder = TempDir::new().unwrap();
     let to = folder.path().join("x.pcapng");

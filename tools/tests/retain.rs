@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{Run, ringtape, tape};
+use support::{Run, finish, limited, ringtape, tape};
 
 /// A journal of five segments, the last of which is never touched.
 fn journal(folder: &Path) -> PathBuf {
@@ -67,6 +67,23 @@ fn segments_that_were_deleted_before_one_that_cannot_be_are_reported() {
     let run = ringtape(args);
     check_stopped(&run, &third);
     assert!(run.stdout.contains("0 segments deleted"), "{run:?}");
+}
+
+#[test]
+fn the_limit_for_the_size_of_files_leaves_the_segment_and_no_unfinished_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = journal(folder.path());
+    let segments = tape::segments(&directory);
+    let run = finish(limited(1, ["archive", directory.to_str().unwrap()]));
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("File too large"), "{run:?}");
+    assert_eq!(tape::segments(&directory), segments);
+    let left = fs::read_dir(&directory).unwrap();
+    let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    let archives = names
+        .iter()
+        .filter(|name| name.to_string_lossy().contains("zst"));
+    assert_eq!(archives.count(), 0, "{names:?}");
 }
 
 #[test]

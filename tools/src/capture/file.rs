@@ -2,6 +2,8 @@
 
 use super::blocks::{self, ENHANCED_PACKET, Origin, Packet, Statistics};
 use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -13,12 +15,26 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 pub(super) trait Target: Write {
     /// Cuts the file to its first `bytes`.
     fn cut(&mut self, bytes: u64);
+
+    /// Returns how many of `wanted` bytes may be written behind the first `bytes`.
+    fn room(&self, bytes: u64, wanted: usize) -> usize;
 }
 
 impl Target for File {
     fn cut(&mut self, bytes: u64) {
         // Where it cannot be done (a device), readers take what is torn for a tail that was cut.
         _ = self.set_len(bytes);
+    }
+
+    fn room(&self, bytes: u64, wanted: usize) -> usize {
+        // Asked each time: writing beyond the limit would end the process with a signal. Only what
+        // has a length is limited; of the rest it is 0.
+        let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+        let room = usize::try_from(limit.saturating_sub(bytes)).unwrap_or(usize::MAX);
+        if room < wanted && self.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return room;
+        }
+        wanted
     }
 }
 
@@ -106,7 +122,13 @@ impl<T: Target> CaptureFile<T> {
     pub(super) fn flush(&mut self) -> Result<()> {
         let (mut done, mut failure) = (0, None);
         while done < self.buffer.len() && failure.is_none() {
-            match self.file.write(&self.buffer[done..]) {
+            let left = &self.buffer[done..];
+            let room = self.file.room(self.written_bytes + done as u64, left.len());
+            if room == 0 {
+                failure = Some(Errno::FBIG.into());
+                break;
+            }
+            match self.file.write(&left[..room]) {
                 Ok(0) => failure = Some(ErrorKind::WriteZero.into()),
                 Ok(written) => done += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -180,6 +202,10 @@ mod tests {
     impl Target for Disk {
         fn cut(&mut self, bytes: u64) {
             self.bytes.truncate(usize::try_from(bytes).unwrap());
+        }
+
+        fn room(&self, _: u64, wanted: usize) -> usize {
+            wanted
         }
     }
 
