@@ -4,6 +4,8 @@
 //! from the oldest on, so that what stays has no hole, whatever interrupts it; and who archives and
 //! who deletes wait for each other.
 
+#[cfg(feature = "archive")]
+use super::bytes;
 use super::directory::{self, RetentionLock, SegmentEntry};
 use super::source;
 use crate::error::{Error, Result};
@@ -182,7 +184,7 @@ pub fn archive(segment: &FinishedSegment, level: i32) -> Result<Option<ArchivedS
     let directory = plain.path.parent().unwrap_or(Path::new("."));
     let failed = |os| Error::os(format!("archive {}", plain.path.display()), os);
     let _lock = RetentionLock::wait(directory)?;
-    let mut source = match File::open(&plain.path) {
+    let mut source = match bytes::open_file(&plain.path) {
         Err(os) if is_gone(&os) => return Ok(None),
         opened => opened.map_err(failed)?,
     };

@@ -12,6 +12,7 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use support::tape::{self, SEGMENT_RECORDS};
 use support::{Run, command, inspect, ringtape, unprivileged, wait};
 
@@ -407,5 +408,24 @@ fn a_full_standard_output_is_an_error() {
             run.stderr.contains("cannot write to standard output"),
             "{run:?}"
         );
+    }
+}
+
+#[test]
+fn a_fifo_in_place_of_a_segment_is_named_and_holds_nobody_up() {
+    for place in [0, 1, 2] {
+        let folder = tempfile::tempdir().unwrap();
+        tape::write(folder.path(), &[tape::SEGMENT_RECORDS - 1; 3]);
+        let segment = tape::segments(folder.path()).remove(place);
+        fs::remove_file(&segment).unwrap();
+        let made = Command::new("mkfifo").arg(&segment).status();
+        assert!(made.unwrap().success());
+        let directory = folder.path().to_str().unwrap();
+        for command in ["verify", "dump", "inspect", "archive"] {
+            let run = ringtape([command, directory]);
+            assert_eq!(run.code, Some(2), "{command}, {place}: {run:?}");
+            let named = format!("{}: it is no regular file", segment.display());
+            assert!(run.stderr.contains(&named), "{command}, {place}: {run:?}");
+        }
     }
 }
