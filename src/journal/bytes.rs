@@ -1,14 +1,12 @@
 //! Owns the bytes of a segment that is read: mapped, or decompressed from its archive.
 
-use super::directory::SegmentEntry;
+use super::directory::{SegmentEntry, open_regular};
 use super::map::Map;
 use crate::error::Error;
 use crate::record::RECORD_BYTES;
-use rustix::fs::OFlags;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt};
 #[cfg(feature = "archive")]
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -30,7 +28,7 @@ impl Bytes {
         mapped_bytes: impl FnOnce(&[u8], u64) -> u64,
     ) -> Result<(Self, [u8; 256], usize), Error> {
         let failed = |os| Error::os(format!("read {}", entry.path.display()), os);
-        let file = open_file(&entry.path).map_err(failed)?;
+        let file = open_regular(&entry.path, File::options().read(true)).map_err(failed)?;
         let mut start = [0; 256];
         if entry.archived {
             return Self::open_archived(entry, file, start);
@@ -205,7 +203,7 @@ fn open_archive(
 pub(super) fn read_start(entry: &SegmentEntry) -> Result<([u8; 256], usize), Error> {
     let failed = |os| Error::os(format!("read {}", entry.path.display()), os);
     let mut start = [0; 256];
-    let file = open_file(&entry.path).map_err(failed)?;
+    let file = open_regular(&entry.path, File::options().read(true)).map_err(failed)?;
     #[cfg(feature = "archive")]
     if entry.archived {
         let (_, have) = open_archive(entry, file, &mut start)?;
@@ -213,24 +211,6 @@ pub(super) fn read_start(entry: &SegmentEntry) -> Result<([u8; 256], usize), Err
     }
     let have = read_up_to(&file, &mut start, 0).map_err(failed)?;
     Ok((start, have))
-}
-
-/// Opens a segment's file. What is no regular file is refused: opening or reading it may take for
-/// ever (a FIFO, a device).
-pub(super) fn open_file(path: &Path) -> io::Result<File> {
-    // Means nothing for a regular file.
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is no regular file: move it away",
-        )),
-    }
 }
 
 fn read_up_to(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -2,9 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::record::Sequence;
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -266,12 +268,29 @@ impl RetentionLock {
 }
 
 fn open_lock(path: &Path) -> Result<File> {
-    let options = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path);
-    options.map_err(|os| Error::os(format!("open {}", path.display()), os))
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    open_regular(path, &mut options).map_err(|os| Error::os(format!("open {}", path.display()), os))
+}
+
+/// Opens a file of a journal. What is no regular file is refused: opening or reading it may take for
+/// ever (a FIFO, a device).
+pub(super) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let refused = || {
+        io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is no regular file: move it away",
+        )
+    };
+    // Means nothing for a regular file.
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    match options.custom_flags(nonblocking).open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        // A FIFO that nobody reads.
+        Err(os) if os.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Err(refused()),
+        Ok(_) => Err(refused()),
+        Err(os) => Err(os),
+    }
 }
 
 /// Tries for a moment to get a lock that another holds. A process that is being started holds the

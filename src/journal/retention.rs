@@ -4,8 +4,6 @@
 //! from the oldest on, so that what stays has no hole, whatever interrupts it; and who archives and
 //! who deletes wait for each other.
 
-#[cfg(feature = "archive")]
-use super::bytes;
 use super::directory::{self, RetentionLock, SegmentEntry};
 use super::source;
 use crate::error::{Error, Result};
@@ -184,11 +182,16 @@ pub fn archive(segment: &FinishedSegment, level: i32) -> Result<Option<ArchivedS
     let directory = plain.path.parent().unwrap_or(Path::new("."));
     let failed = |os| Error::os(format!("archive {}", plain.path.display()), os);
     let _lock = RetentionLock::wait(directory)?;
-    let mut source = match bytes::open_file(&plain.path) {
+    let mut source = match directory::open_regular(&plain.path, File::options().read(true)) {
         Err(os) if is_gone(&os) => return Ok(None),
         opened => opened.map_err(failed)?,
     };
-    let target = File::create(&unfinished).map_err(failed)?;
+    // Made anew, so that nothing else is written to that has this name.
+    match fs::remove_file(&unfinished) {
+        Err(os) if !is_gone(&os) => return Err(failed(os)),
+        Ok(()) | Err(_) => {}
+    }
+    let target = File::create_new(&unfinished).map_err(failed)?;
     let limited = Limited {
         file: &target,
         written: 0,
