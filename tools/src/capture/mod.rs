@@ -55,7 +55,8 @@ Examples:
 
 Exit codes: 0 every datagram that arrived is in the file; 1 the kernel dropped some, or a receive
 failed; 2 wrong use, or the machine does not let it, or the file cannot be written: then it ends
-with its last whole datagram. Ctrl-C is how most captures end, and is no failure.")]
+with its last whole datagram; or it was removed. Ctrl-C is how most captures end, and is no
+failure.")]
 pub struct Args {
     /// Configuration file whose feeds' lines are captured
     config: Option<PathBuf>,
