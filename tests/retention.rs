@@ -143,6 +143,76 @@ fn a_reader_goes_on_when_what_lies_ahead_is_archived() {
 }
 
 #[test]
+fn verifying_goes_on_when_what_lies_ahead_is_archived() {
+    let folder = Folder::new();
+    let tape = tape(&folder);
+    let before = verify::<MarketEvent>(&tape, |_, _| {}).unwrap();
+    let during = verify::<MarketEvent>(&tape, |segments, _| {
+        if segments == 1 {
+            archive_all(&tape);
+        }
+    });
+    assert_eq!(during.unwrap(), before);
+}
+
+#[test]
+fn a_segment_that_is_deleted_before_it_is_read_is_named_with_what_to_do() {
+    let expect = |error: Error, finished: &[FinishedSegment]| {
+        let Error::Journal { path, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(*path, finished[1].entry.path);
+        let text = error.to_string();
+        assert!(text.contains("was deleted while"), "{text}");
+        assert!(text.contains("read the journal again"), "{text}");
+    };
+    let folder = Folder::new();
+    let first = tape(&folder);
+    let finished = finished_segments(&first).unwrap();
+    let verified = verify::<MarketEvent>(&first, |segments, _| {
+        if segments == 1 {
+            delete(&first, &finished[..3]).unwrap();
+        }
+    });
+    expect(verified.unwrap_err(), &finished);
+
+    let folder = Folder::new();
+    let second = tape(&folder);
+    let finished = finished_segments(&second).unwrap();
+    let mut reader = Journal::<MarketEvent>::open(&second).unwrap().reader();
+    assert!(reader.next().unwrap().is_some());
+    delete(&second, &finished[..3]).unwrap();
+    let failed = loop {
+        match reader.next() {
+            Ok(frame) => assert!(frame.is_some(), "it ends where records are missing"),
+            Err(error) => break error,
+        }
+    };
+    expect(failed, &finished);
+}
+
+#[test]
+fn a_journal_opens_while_its_segments_are_archived_and_deleted() {
+    for round in 0..8 {
+        let folder = Folder::new();
+        let tape = tape(&folder);
+        let finished = finished_segments(&tape).unwrap();
+        std::thread::scope(|scope| {
+            let retained = scope.spawn(|| {
+                for segment in &finished {
+                    archive(segment, 1).unwrap();
+                    delete(&tape, std::slice::from_ref(segment)).unwrap();
+                }
+            });
+            while !retained.is_finished() {
+                let opened = Journal::<MarketEvent>::open(&tape);
+                opened.unwrap_or_else(|error| panic!("round {round}: {error}"));
+            }
+        });
+    }
+}
+
+#[test]
 fn a_writer_goes_on_behind_an_archived_segment() {
     let folder = Folder::new();
     let tape = tape(&folder);

@@ -1,6 +1,6 @@
 //! Owns the bytes of a segment that is read: mapped, or decompressed from its archive.
 
-use super::directory::SegmentEntry;
+use super::directory::{SegmentEntry, open_regular};
 use super::map::Map;
 use crate::error::Error;
 use crate::record::RECORD_BYTES;
@@ -28,7 +28,7 @@ impl Bytes {
         mapped_bytes: impl FnOnce(&[u8], u64) -> u64,
     ) -> Result<(Self, [u8; 256], usize), Error> {
         let failed = |os| Error::os(format!("read {}", entry.path.display()), os);
-        let file = File::open(&entry.path).map_err(failed)?;
+        let file = open_regular(&entry.path, File::options().read(true)).map_err(failed)?;
         let mut start = [0; 256];
         if entry.archived {
             return Self::open_archived(entry, file, start);
@@ -203,7 +203,7 @@ fn open_archive(
 pub(super) fn read_start(entry: &SegmentEntry) -> Result<([u8; 256], usize), Error> {
     let failed = |os| Error::os(format!("read {}", entry.path.display()), os);
     let mut start = [0; 256];
-    let file = File::open(&entry.path).map_err(failed)?;
+    let file = open_regular(&entry.path, File::options().read(true)).map_err(failed)?;
     #[cfg(feature = "archive")]
     if entry.archived {
         let (_, have) = open_archive(entry, file, &mut start)?;

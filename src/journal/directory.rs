@@ -2,9 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::record::Sequence;
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -95,12 +97,51 @@ pub(super) struct Listing {
     pub(super) others: usize,
 }
 
+/// How often a directory is listed until two listings agree on what is missing.
+const LISTINGS: usize = 16;
+
 /// Lists a journal's directory.
 ///
 /// # Errors
 ///
 /// When it cannot be read, and for a file that is named almost like a segment.
 pub(super) fn list(directory: &Path) -> Result<Listing> {
+    settle(|| list_once(directory))
+}
+
+/// Lists until it is known what is missing. A listing is not taken at one instant: of a segment that
+/// is archived meanwhile it may have neither the one name nor the other. The next one has it, so
+/// what two of them lack one after the other is not there.
+fn settle(mut list: impl FnMut() -> Result<Listing>) -> Result<Listing> {
+    let mut listing = list()?;
+    for _ in 1..LISTINGS {
+        let missing = missing(&listing.segments);
+        if missing.is_empty() {
+            break;
+        }
+        listing = list()?;
+        if missing == self::missing(&listing.segments) {
+            break;
+        }
+    }
+    Ok(listing)
+}
+
+/// Returns the first and the last number of each run of segments that are missing, those before the
+/// first one included.
+fn missing(segments: &[SegmentEntry]) -> Vec<(u64, u64)> {
+    let mut next = 1;
+    let mut missing = Vec::new();
+    for segment in segments {
+        if segment.index > next {
+            missing.push((next, segment.index - 1));
+        }
+        next = segment.index + 1;
+    }
+    missing
+}
+
+fn list_once(directory: &Path) -> Result<Listing> {
     let failed = |os| Error::os(format!("read the journal {}", directory.display()), os);
     let mut segments = Vec::new();
     let mut others = 0;
@@ -227,12 +268,29 @@ impl RetentionLock {
 }
 
 fn open_lock(path: &Path) -> Result<File> {
-    let options = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path);
-    options.map_err(|os| Error::os(format!("open {}", path.display()), os))
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    open_regular(path, &mut options).map_err(|os| Error::os(format!("open {}", path.display()), os))
+}
+
+/// Opens a file of a journal. What is no regular file is refused: opening or reading it may take for
+/// ever (a FIFO, a device).
+pub(super) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let refused = || {
+        io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is no regular file: move it away",
+        )
+    };
+    // Means nothing for a regular file.
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    match options.custom_flags(nonblocking).open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        // A FIFO that nobody reads.
+        Err(os) if os.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Err(refused()),
+        Ok(_) => Err(refused()),
+        Err(os) => Err(os),
+    }
 }
 
 /// Tries for a moment to get a lock that another holds. A process that is being started holds the
@@ -273,6 +331,41 @@ mod tests {
         };
         assert!(held(0).is_ok() && held(3).is_ok());
         assert!(matches!(held(u32::MAX), Err(TryLockError::WouldBlock)));
+    }
+
+    #[test]
+    fn what_one_listing_misses_and_the_next_has_is_there() {
+        let check = |listings: &[&[u64]], expected: &[u64]| {
+            let mut left = listings.iter();
+            let settled = settle(|| {
+                let indexes = left.next().expect("as many listings as are needed");
+                let entry = |&index| SegmentEntry::plain(Path::new("d"), index, Sequence::FIRST);
+                Ok(Listing {
+                    segments: indexes.iter().map(entry).collect(),
+                    others: 0,
+                })
+            });
+            let found: Vec<u64> = settled.unwrap().segments.iter().map(|s| s.index).collect();
+            assert_eq!(found, expected, "{listings:?}");
+            assert!(left.next().is_none(), "more were made: {listings:?}");
+        };
+        // Nothing is missing, or nothing is there.
+        check(&[&[1, 2, 3]], &[1, 2, 3]);
+        check(&[&[]], &[]);
+        // Archived meanwhile: in the middle, and the oldest, without which none would be missed.
+        check(&[&[1, 2, 4], &[1, 2, 3, 4]], &[1, 2, 3, 4]);
+        check(&[&[2, 3, 4], &[1, 2, 3, 4]], &[1, 2, 3, 4]);
+        check(&[&[1, 3, 4], &[1, 2, 4], &[1, 2, 3, 4]], &[1, 2, 3, 4]);
+        // Deleted meanwhile, and long ago.
+        check(&[&[1, 3, 4], &[3, 4], &[3, 4]], &[3, 4]);
+        check(&[&[7, 8], &[7, 8]], &[7, 8]);
+        // Lost.
+        check(&[&[1, 2, 4], &[1, 2, 4]], &[1, 2, 4]);
+        check(&[&[1, 4, 6], &[1, 4, 5, 6], &[1, 4, 5, 6]], &[1, 4, 5, 6]);
+        // Deleted without end.
+        let ends: Vec<u64> = (2..2 + LISTINGS as u64).collect();
+        let each: Vec<&[u64]> = ends.iter().map(std::slice::from_ref).collect();
+        check(&each, &ends[LISTINGS - 1..]);
     }
 
     #[test]

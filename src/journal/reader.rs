@@ -5,10 +5,9 @@ mod records;
 
 use super::directory::{self, SegmentEntry};
 use super::format::{FrameHeader, Identity, NoFrame, number_after};
-use super::source::{Found, NotOpened, OTHER_RECORDS, Source, misplaced};
+use super::source::{Found, NotOpened, OTHER_RECORDS, Source, gone, misplaced};
 use crate::error::{Error, Result};
 use crate::record::{Event, Record, Sequence};
-use std::io;
 use std::path::PathBuf;
 
 pub use opened::Journal;
@@ -338,7 +337,7 @@ impl<E: Event> Reader<E> {
         Ok(())
     }
 
-    /// Looks for the segment at the position under another name: it may have been archived since
+    /// Looks for the segment at the position under another name: it may have been unpacked since
     /// the directory was listed. Returns whether there is one.
     fn find_again(&mut self) -> Result<bool> {
         let entry = &mut self.segments[self.position];
@@ -350,10 +349,7 @@ impl<E: Event> Reader<E> {
     /// Opens the segment at the position. Returns whether there was anything in it.
     fn open(&mut self) -> Result<bool> {
         let mut opened = Source::open(&self.segments[self.position]);
-        if let Err(NotOpened::Error(Error::Os { os, .. })) = &opened
-            && os.kind() == io::ErrorKind::NotFound
-            && self.find_again()?
-        {
+        if matches!(opened, Err(NotOpened::Gone)) && self.find_again()? {
             opened = Source::open(&self.segments[self.position]);
         }
         let entry = &self.segments[self.position];
@@ -379,6 +375,7 @@ impl<E: Event> Reader<E> {
                 Ok(false)
             }
             Err(NotOpened::Unfinished { .. }) => Err(without_header(entry)),
+            Err(NotOpened::Gone) => Err(gone(entry)),
             Err(NotOpened::Error(error)) => Err(error),
         }
     }

@@ -86,6 +86,7 @@ fn take_over<E: Event>(
     let mut source = match Source::<E>::open(last) {
         Ok(source) => source,
         Err(NotOpened::Error(error)) => return Err(error),
+        Err(NotOpened::Gone) => return Err(source::gone(last)),
         Err(NotOpened::Unfinished { bytes }) => {
             recovery.torn_bytes = bytes;
             let Some(previous) = before.last() else {
@@ -158,6 +159,7 @@ fn resume<E: Event>(source: Source<E>, good: &Good) -> Result<SegmentFile> {
 pub(super) fn open_with_header<E: Event>(entry: &SegmentEntry) -> Result<Source<E>> {
     Source::open(entry).map_err(|refused| match refused {
         NotOpened::Error(error) => error,
+        NotOpened::Gone => source::gone(entry),
         NotOpened::Unfinished { .. } => source::unfinished(entry),
     })
 }

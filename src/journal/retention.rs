@@ -182,12 +182,21 @@ pub fn archive(segment: &FinishedSegment, level: i32) -> Result<Option<ArchivedS
     let directory = plain.path.parent().unwrap_or(Path::new("."));
     let failed = |os| Error::os(format!("archive {}", plain.path.display()), os);
     let _lock = RetentionLock::wait(directory)?;
-    let mut source = match File::open(&plain.path) {
+    let mut source = match directory::open_regular(&plain.path, File::options().read(true)) {
         Err(os) if is_gone(&os) => return Ok(None),
         opened => opened.map_err(failed)?,
     };
-    let target = File::create(&unfinished).map_err(failed)?;
-    let summary = crate::archive::compress(&mut source, &target, FRAME_BYTES, level)
+    // Made anew, so that nothing else is written to that has this name.
+    match fs::remove_file(&unfinished) {
+        Err(os) if !is_gone(&os) => return Err(failed(os)),
+        Ok(()) | Err(_) => {}
+    }
+    let target = File::create_new(&unfinished).map_err(failed)?;
+    let limited = Limited {
+        file: &target,
+        written: 0,
+    };
+    let summary = crate::archive::compress(&mut source, limited, FRAME_BYTES, level)
         .and_then(|summary| target.sync_all().map(|()| summary))
         .and_then(|summary| compare(&plain.path, &unfinished).map(|()| summary))
         .inspect_err(|_| _ = fs::remove_file(&unfinished))
@@ -201,6 +210,33 @@ pub fn archive(segment: &FinishedSegment, level: i32) -> Result<Option<ArchivedS
         plain_bytes: summary.plain_bytes,
         archived_bytes: summary.archived_bytes,
     }))
+}
+
+/// A new file that is not written beyond the limit for the size of files, which would end the
+/// process with a signal.
+#[cfg(feature = "archive")]
+struct Limited<'a> {
+    file: &'a fs::File,
+    written: u64,
+}
+
+#[cfg(feature = "archive")]
+impl io::Write for Limited<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        use rustix::process::{Resource, getrlimit};
+
+        let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+        if self.written + bytes.len() as u64 > limit {
+            return Err(rustix::io::Errno::FBIG.into());
+        }
+        let written = self.file.write(bytes)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Sees that an archive gives back each byte of a file.

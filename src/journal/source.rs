@@ -45,13 +45,18 @@ pub(super) struct Source<E> {
 pub(super) enum NotOpened {
     /// It had just been made when its writer ended: nothing was ever in it.
     Unfinished { bytes: u64 },
+    /// It was deleted since it was listed, and not because it was archived.
+    Gone,
     /// It cannot be read as a segment.
     Error(Error),
 }
 
 impl From<Error> for NotOpened {
     fn from(error: Error) -> Self {
-        Self::Error(error)
+        match error {
+            Error::Os { os, .. } if os.kind() == io::ErrorKind::NotFound => Self::Gone,
+            error => Self::Error(error),
+        }
     }
 }
 
@@ -67,8 +72,17 @@ pub(super) enum Found {
 }
 
 impl<E: Event> Source<E> {
-    /// Opens a segment and checks its header.
+    /// Opens a segment and checks its header; as an archive, where it was archived since it was
+    /// listed.
     pub(super) fn open(entry: &SegmentEntry) -> std::result::Result<Self, NotOpened> {
+        match Self::open_file(entry) {
+            // An archive has its name before the plain file is deleted.
+            Err(NotOpened::Gone) if !entry.archived => Self::open_file(&entry.to_archived()),
+            opened => opened,
+        }
+    }
+
+    fn open_file(entry: &SegmentEntry) -> std::result::Result<Self, NotOpened> {
         let (content, start, have) = Bytes::open(entry, mapped_bytes)?;
         let header = match SegmentHeader::parse(&start[..have]) {
             Ok(header) => header,
@@ -297,6 +311,15 @@ pub(super) fn created_ns(entry: &SegmentEntry) -> Result<Option<u64>> {
         Ok(header) => Ok(Some(header.created_ns)),
         Err(NoHeader::Unfinished) => Ok(None),
         Err(why) => Err(refuse(entry, why)),
+    }
+}
+
+/// How a segment is told that was deleted since it was listed.
+pub(super) fn gone(entry: &SegmentEntry) -> Error {
+    Error::Journal {
+        path: entry.path.clone(),
+        problem: "was deleted while the journal was read".to_owned(),
+        remedy: "read the journal again, from what is left of it",
     }
 }
 

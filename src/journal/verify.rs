@@ -2,7 +2,7 @@
 
 use super::directory::{self, SegmentEntry};
 use super::format::{FrameHeader, SEGMENT_HEADER_BYTES, number_after};
-use super::source::{BEHIND_MARK, Found, NO_HEADER, NotOpened, OTHER_RECORDS, Source};
+use super::source::{self, BEHIND_MARK, Found, NO_HEADER, NotOpened, OTHER_RECORDS, Source};
 use crate::error::{Error, Result};
 use crate::record::{Content, Event, Sequence};
 use std::path::{Path, PathBuf};
@@ -145,6 +145,7 @@ impl Walk {
                 findings.damaged(&entry.path, offset, reason);
                 return Ok(());
             }
+            Err(NotOpened::Gone) => return Err(source::gone(entry)),
             Err(NotOpened::Error(error)) => return Err(error),
         };
         let identity = self

@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write as _};
 
 /// Prints a report as one JSON object.
@@ -31,6 +33,7 @@ pub fn print(text: &str) -> Result<()> {
 /// As [`print()`].
 pub fn print_more(text: &str) -> Result<bool> {
     let mut out = io::stdout().lock();
+    let text = disarmed(text);
     still_read(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
@@ -79,20 +82,39 @@ fn still_read(printed: io::Result<()>) -> Result<bool> {
 pub fn warn(warnings: &[String]) {
     for warning in warnings {
         // There is nobody left to tell when standard error is gone.
-        _ = writeln!(io::stderr(), "warning: {warning}");
+        _ = writeln!(io::stderr(), "warning: {}", disarmed(warning));
     }
 }
 
 /// Prints text for people on standard error, beside a result on standard output.
 pub fn note(text: &str) {
     // As in `warn`.
-    _ = io::stderr().write_all(text.as_bytes());
+    _ = io::stderr().write_all(disarmed(text).as_bytes());
 }
 
 /// Prints an error and its causes on standard error.
 pub fn fail(error: &anyhow::Error) {
     // As in `warn`.
-    _ = writeln!(io::stderr(), "error: {error:#}");
+    _ = writeln!(io::stderr(), "error: {}", disarmed(&format!("{error:#}")));
+}
+
+/// Writes what a terminal would obey as JSON escapes it (`\u001b`): names of files are in the text,
+/// and may hold anything.
+pub(crate) fn disarmed(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut disarmed = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_obeyed(c) {
+            // Writing to a String cannot fail.
+            _ = write!(disarmed, "\\u{:04x}", u32::from(c));
+        } else {
+            disarmed.push(c);
+        }
+    }
+    Cow::Owned(disarmed)
 }
 
 /// Writes a count with separators between the thousands.
@@ -150,6 +172,18 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_as_json_does() {
+        assert_eq!(
+            disarmed("a \x1b[31m\u{9b}1m\r\x7f b"),
+            "a \\u001b[31m\\u009b1m\\u000d\\u007f b"
+        );
+        assert!(matches!(disarmed("µs\t×\n"), Cow::Borrowed(_)));
+        let json = serde_json::to_string("\u{9b}\x1b\"").unwrap();
+        let read: String = serde_json::from_str(&disarmed(&json)).unwrap();
+        assert_eq!(read, "\u{9b}\x1b\"");
+    }
 
     #[test]
     fn thousands_are_separated() {

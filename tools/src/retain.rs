@@ -9,6 +9,7 @@ use ringtape::clock::{Clock as _, SystemClock};
 use ringtape::journal::{self, FinishedSegment, Retention};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::slice;
 use std::time::Duration;
 
 /// Compress finished segments of a journal; every command reads them as before
@@ -24,7 +25,8 @@ Examples:
   ringtape archive tape/ --keep-segments 4
   ringtape archive tape/ --keep-age 1d --dry-run
 
-Exit codes: 0 done; 2 wrong use, or a segment could not be archived: it stays as it was.")]
+Exit codes: 0 done; 1 the journal is damaged; 2 wrong use, or a segment could not be archived: it
+stays as it was, and those before it are archived; 130 stopped by Ctrl-C, after the report.")]
 pub struct ArchiveArgs {
     #[command(flatten)]
     rules: Rules,
@@ -44,7 +46,8 @@ Examples:
   ringtape prune tape/ --keep-age 7d --dry-run
   ringtape prune tape/ --keep-segments 24 --json
 
-Exit codes: 0 done; 2 wrong use, or a segment could not be deleted.")]
+Exit codes: 0 done; 1 the journal is damaged; 2 wrong use, or a segment could not be deleted: those
+before it are gone; 130 stopped by Ctrl-C, after the report.")]
 pub struct PruneArgs {
     #[command(flatten)]
     rules: Rules,
@@ -109,20 +112,14 @@ pub fn archive(args: &ArchiveArgs) -> Result<Outcome> {
     let progress = Progress::over(Some(sum(&plain)), false, rules.json);
     let mut report = rules.report();
     let mut done = 0;
-    for segment in &plain {
-        if interrupt::requested() {
-            break;
-        }
-        if rules.dry_run {
-            report.add(segment, segment.bytes);
-        } else if let Some(archived) = journal::archive(segment, args.level)? {
-            report.add(segment, archived.archived_bytes);
-        }
+    let archived = report.each(rules, &plain, |segment| {
+        let archived = journal::archive(segment, args.level)?;
         done += segment.bytes;
         progress.set(done);
-    }
+        Ok(archived.map(|archived| archived.archived_bytes))
+    });
     progress.finish();
-    report.print(rules, "archived", "would be archived")
+    report.print(rules, archived, "archived", "would be archived")
 }
 
 /// Runs `prune`.
@@ -137,13 +134,11 @@ pub fn prune(args: &PruneArgs) -> Result<Outcome> {
     }
     let beyond = rules.beyond()?;
     let mut report = rules.report();
-    for segment in &beyond {
-        report.add(segment, if rules.dry_run { segment.bytes } else { 0 });
-    }
-    if !rules.dry_run {
-        journal::delete(&rules.dir, &beyond)?;
-    }
-    report.print(rules, "deleted", "would be deleted")
+    let deleted = report.each(rules, &beyond, |segment| {
+        journal::delete(&rules.dir, slice::from_ref(segment))?;
+        Ok(Some(0))
+    });
+    report.print(rules, deleted, "deleted", "would be deleted")
 }
 
 impl Rules {
@@ -182,7 +177,32 @@ impl Report {
         });
     }
 
-    fn print(&self, rules: &Rules, done: &str, would: &str) -> Result<Outcome> {
+    /// Does with each segment what is to be done, unless that is only to be told, up to Ctrl-C or
+    /// the first that fails. `act` returns the bytes that are left, or `None` where there was
+    /// nothing to do.
+    fn each(
+        &mut self,
+        rules: &Rules,
+        segments: &[FinishedSegment],
+        mut act: impl FnMut(&FinishedSegment) -> Result<Option<u64>>,
+    ) -> Result<()> {
+        for segment in segments {
+            if interrupt::requested() {
+                break;
+            }
+            let bytes_after = match rules.dry_run {
+                true => Some(segment.bytes),
+                false => act(segment)?,
+            };
+            if let Some(bytes_after) = bytes_after {
+                self.add(segment, bytes_after);
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints what was done, also where the rest failed.
+    fn print(&self, rules: &Rules, result: Result<()>, done: &str, would: &str) -> Result<Outcome> {
         if rules.json {
             output::print_json(self)?;
         } else {
@@ -195,14 +215,18 @@ impl Report {
                 );
             }
             text += &format!(
-                "{} segments {}: {} bytes, {} after\n",
+                "{} segments {}: {} bytes",
                 self.segments.len(),
                 if self.dry_run { would } else { done },
                 thousands(self.bytes_before),
-                thousands(self.bytes_after)
             );
+            if !self.dry_run {
+                text += &format!(", {} after", thousands(self.bytes_after));
+            }
+            text.push('\n');
             output::print(&text)?;
         }
+        result?;
         Ok(if interrupt::requested() {
             Outcome::Interrupted
         } else {

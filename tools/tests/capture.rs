@@ -469,6 +469,84 @@ fn a_feed_on_tcp_is_left_out_of_a_capture_and_said_to_be() {
 }
 
 #[test]
+fn a_file_that_is_removed_meanwhile_is_told_with_where_it_still_is() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("removed.pcapng");
+    let to = file.to_str().unwrap();
+    let args = [
+        "capture",
+        "--line",
+        "A=127.0.0.1:0",
+        "--to",
+        to,
+        "--datagrams",
+        "2",
+    ];
+    let capture = Background::listening(args, "to");
+    fs::remove_file(&file).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..2 {
+        socket.send_to(&[7; 100], &capture.addresses[0]).unwrap();
+    }
+    let run = capture.finish();
+    assert_eq!(run.code, Some(2), "{run:?}");
+    for said in ["warning: ", "/proc/", "was removed", "its 2 datagrams"] {
+        assert!(run.stderr.contains(said), "{said}: {run:?}");
+    }
+    assert_eq!(run.stdout, "", "nothing says that they are in the file");
+}
+
+#[test]
+fn a_file_that_another_capture_writes_is_not_replaced() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("busy.pcapng");
+    let to = file.to_str().unwrap();
+    let args = ["capture", "--line", "A=127.0.0.1:0", "--to", to];
+    let first = Background::listening(args, "to");
+    let begun = fs::read(&file).unwrap();
+    let forced = [&args[..], &["--force", "--for", "0"]].concat();
+    let run = ringtape(&forced);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("another capture"), "{run:?}");
+    assert_eq!(fs::read(&file).unwrap(), begun);
+    first.signal("INT");
+    assert_eq!(first.finish().code, Some(0));
+    assert_eq!(ringtape(&forced).code, Some(0));
+}
+
+#[test]
+fn the_limit_for_the_size_of_files_leaves_whole_datagrams_as_a_full_disk_does() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("limited.pcapng");
+    let to = file.to_str().unwrap();
+    let args = [
+        "capture",
+        "--line",
+        "A=127.0.0.1:0",
+        "--to",
+        to,
+        "--datagrams",
+        "20",
+    ];
+    let capture = Background::of(support::limited(8, args)).until("to");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..20 {
+        socket.send_to(&[7; 1_000], &capture.addresses[0]).unwrap();
+    }
+    let run = capture.finish();
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("File too large"), "{run:?}");
+    let written = fs::read(&file).unwrap();
+    let packets = blocks(&written)
+        .iter()
+        .filter(|(block, _)| *block == 6)
+        .count();
+    assert!((1..20).contains(&packets), "{packets}");
+    let safe = format!("its first {packets} datagrams");
+    assert!(run.stderr.contains(&safe), "{safe}: {run:?}");
+}
+
+#[test]
 fn mistakes_in_lines_are_named() {
     let folder = TempDir::new().unwrap();
     let to = folder.path().join("x.pcapng");
@@ -483,10 +561,7 @@ fn mistakes_in_lines_are_named() {
             vec!["--line", "A=127.0.0.1:0", "--until", "end-of-session"],
             "configuration file",
         ),
-        (
-            vec!["--line", "A=127.0.0.1:0", "--snap", "0"],
-            "datagram_bytes_max",
-        ),
+        (vec!["--line", "A=127.0.0.1:0", "--snap", "0"], "--snap"),
         (vec![], "--line"),
     ] {
         let run = ringtape(["capture", "--to", to].into_iter().chain(args.clone()));

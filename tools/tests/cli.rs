@@ -9,6 +9,7 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use support::tape;
 use support::{Run, binary_file, command, message, ringtape, system_event, unprivileged, wait};
 
 const COMMANDS: [&str; 11] = [
@@ -54,6 +55,37 @@ fn help_shows_an_example_of_each_command() {
             assert!(help.stdout.contains("Exit codes:"), "{name}");
         }
     }
+}
+
+#[test]
+fn names_of_files_that_a_terminal_obeys_are_shown_escaped() {
+    const NAME: &str = "red\u{1b}[31m\u{9b}1m";
+    const SHOWN: &str = "red\\u001b[31m\\u009b1m";
+    let folder = tempfile::tempdir().unwrap();
+    let (named, misnamed) = (folder.path().join(NAME), folder.path().join("misnamed"));
+    tape::write(&named, &[5]);
+    fs::create_dir(&misnamed).unwrap();
+    fs::write(misnamed.join(format!("{NAME}.tape")), "").unwrap();
+    let missing = folder.path().join(format!("not {NAME}"));
+    for (args, code) in [
+        (vec![OsStr::new("verify"), named.as_os_str()], 0),
+        (vec![OsStr::new("top"), named.as_os_str()], 0),
+        (vec![OsStr::new("verify"), misnamed.as_os_str()], 2),
+        (vec![OsStr::new("inspect"), missing.as_os_str()], 2),
+    ] {
+        let run = ringtape(args);
+        assert_eq!(run.code, Some(code), "{run:?}");
+        let text = format!("{}{}", run.stdout, run.stderr);
+        assert!(text.contains(SHOWN), "{run:?}");
+        assert!(!text.contains(['\u{1b}', '\u{9b}']), "{run:?}");
+    }
+    let run = ringtape([
+        OsStr::new("verify"),
+        named.as_os_str(),
+        OsStr::new("--json"),
+    ]);
+    assert!(!run.stdout.contains(['\u{1b}', '\u{9b}']), "{run:?}");
+    assert_eq!(run.json()["journal"].as_str(), named.to_str());
 }
 
 #[test]

@@ -10,11 +10,12 @@ use ringtape::market::MarketEvent;
 use ringtape::record::{Batch, Content, Digest, Record, Session, SessionMark};
 use ringtape_cli::source::{Item, Source};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use support::background::signal;
 use support::{
     Run, binary_file, command, ethernet, inspect, market_data, message, packet, ringtape,
@@ -505,20 +506,13 @@ fn a_full_disk_is_an_error_and_what_was_written_before_is_whole() {
     let messages = (0..20_000).map(|ts_ns| message(b'D', 19, ts_ns));
     fs::write(&file, binary_file(messages)).unwrap();
     let directory = folder.path().join("tape");
-    let mut limited = Command::new("sh");
-    // In units of 512 or 1024 bytes, as the shell likes: one frame fits in any case, and not all.
-    limited
-        .args([
-            "-c",
-            "ulimit -f 1024; exec \"$@\"",
-            "sh",
-            env!("CARGO_BIN_EXE_ringtape"),
-        ])
-        .args(command(["convert"]).get_args())
-        .args([&file, &directory])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let run = support::finish(limited);
+    // One frame fits in any case, and not all.
+    let args = [
+        OsStr::new("convert"),
+        file.as_os_str(),
+        directory.as_os_str(),
+    ];
+    let run = support::finish(support::limited(1_024, args));
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(
         run.stderr.contains("cannot write to the journal"),

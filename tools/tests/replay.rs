@@ -482,17 +482,37 @@ fn strategies_that_watch_books_are_given_the_feeds_that_are_named() {
         compared(["--feed", "4", "--feed", "6"]),
         "1 and 1 instruments, bids above the other's offer: 1, for 1000000 µs in all"
     );
+    let run = ringtape([
+        "replay",
+        one.to_str().unwrap(),
+        "--strategy",
+        "compare",
+        "--feed",
+        "4",
+        "--feed",
+        "7",
+        "--json",
+    ]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let report = run.json();
     assert_eq!(
-        compared(["--feed", "4", "--feed", "7"]),
+        report["strategy"],
         "1 and 0 instruments, bids above the other's offer: 0, for 0 µs in all"
     );
+    let warnings = report["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 1, "{run:?}");
+    let warning = warnings[0].as_str().unwrap();
+    assert!(warning.contains("no instrument of feed 7"), "{warning}");
+    assert!(run.stderr.contains(warning), "{run:?}");
     let spread = replayed(&one, &["--strategy", "spread", "--feed", "4"]);
+    assert_eq!(spread["warnings"].as_array().unwrap().len(), 0);
     assert_eq!(
         spread["strategy"],
         "1 instruments, spreads wider than 4 × the usual: 0"
     );
     for wrong in [
         &["--strategy", "spread", "--feed", "4", "--feed", "6"][..],
+        &["--strategy", "compare", "--feed", "4", "--feed", "4"],
         &["--feed", "4"],
     ] {
         let run = ringtape([&["replay", one.to_str().unwrap()], wrong].concat());

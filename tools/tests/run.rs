@@ -7,10 +7,13 @@ mod support;
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 use support::background::Background;
-use support::{ORDER_FLOW, Run, market_data, network, ringtape};
+use support::{
+    ORDER_FLOW, Run, Writer, ethernet, market_data, network, packet, ringtape, system_event,
+};
 use tempfile::TempDir;
 
 const MULTICAST: &str = "nasdaq-moldudp64/2023-08-22.open.100packets.pcap";
@@ -380,6 +383,34 @@ fn an_interrupted_run_still_reports() {
         assert_eq!(report["ledger"][0]["expected"], 0);
         assert_eq!(run.code, Some(0), "nothing was lost");
     }
+}
+
+#[test]
+fn a_run_that_was_to_start_behind_all_that_came_says_so() {
+    let folder = TempDir::new().unwrap();
+    let (path, capture) = (
+        folder.path().join("feed.toml"),
+        folder.path().join("c.pcap"),
+    );
+    let line = ["233.54.12.111:26477"];
+    std::fs::write(&path, config("2023-08-22", "start = 1000", &line, None)).unwrap();
+    let messages = [system_event(1), system_event(2)];
+    let packet = packet(b"FRIDAY    ", 7, &messages);
+    let frames = [(1_692_711_000_000_000_000, ethernet(26_477, &packet))];
+    std::fs::write(&capture, Writer::PCAP.write(1, &frames)).unwrap();
+    let run = ringtape([
+        OsStr::new("run"),
+        path.as_os_str(),
+        OsStr::new("--from"),
+        capture.as_os_str(),
+    ]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let last = run.stdout.trim_end().lines().last().unwrap();
+    assert!(
+        last.contains("2 messages") && last.contains("before"),
+        "{last}"
+    );
+    assert!(!last.contains("Nothing arrived"), "{last}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use support::tape::{self, SEGMENT_RECORDS};
 use support::{Run, command, inspect, ringtape, unprivileged, wait};
 
@@ -408,4 +409,56 @@ fn a_full_standard_output_is_an_error() {
             "{run:?}"
         );
     }
+}
+
+fn make_fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}
+
+#[test]
+fn a_fifo_in_place_of_a_segment_is_named_and_holds_nobody_up() {
+    for place in [0, 1, 2] {
+        let folder = tempfile::tempdir().unwrap();
+        tape::write(folder.path(), &[tape::SEGMENT_RECORDS - 1; 3]);
+        let segment = tape::segments(folder.path()).remove(place);
+        fs::remove_file(&segment).unwrap();
+        make_fifo(&segment);
+        let directory = folder.path().to_str().unwrap();
+        for command in ["verify", "dump", "inspect", "archive"] {
+            let run = ringtape([command, directory]);
+            assert_eq!(run.code, Some(2), "{command}, {place}: {run:?}");
+            let named = format!("{}: it is no regular file", segment.display());
+            assert!(run.stderr.contains(&named), "{command}, {place}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fifo_in_place_of_a_lock_or_an_unfinished_archive_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    tape::write(folder.path(), &[tape::SEGMENT_RECORDS - 1; 3]);
+    let directory = folder.path().to_str().unwrap();
+    let lock = folder.path().join("retention.lock");
+    make_fifo(&lock);
+    let run = ringtape(["archive", directory]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let named = format!("{}: it is no regular file", lock.display());
+    assert!(run.stderr.contains(&named), "{run:?}");
+    fs::remove_file(lock).unwrap();
+
+    let first = tape::segments(folder.path()).remove(0);
+    let elsewhere = folder.path().join("elsewhere");
+    fs::write(&elsewhere, "kept").unwrap();
+    make_fifo(&first.with_extension("tape.zst.unfinished"));
+    let second = tape::segments(folder.path()).remove(1);
+    std::os::unix::fs::symlink(&elsewhere, second.with_extension("tape.zst.unfinished")).unwrap();
+    let run = ringtape(["archive", directory]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(fs::read_to_string(elsewhere).unwrap(), "kept");
+    assert_eq!(
+        tape::segments(folder.path()).len(),
+        1,
+        "the others are archived"
+    );
 }

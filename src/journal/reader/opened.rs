@@ -41,6 +41,9 @@ pub struct Journal<E> {
     event: PhantomData<fn() -> E>,
 }
 
+/// How often a directory is listed when its first segment is deleted before it is opened.
+const OPENINGS: usize = 8;
+
 impl<E: Event> Journal<E> {
     /// Lists a directory and reads the header of its first segment. Takes no lock: a journal can
     /// be read while it is written.
@@ -51,15 +54,31 @@ impl<E: Event> Journal<E> {
     /// format; [`Error::SegmentsMissing`]; [`Error::Corrupt`] for a damaged header.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self> {
         let directory = directory.into();
-        let segments = directory::list_existing(&directory)?;
-        source::check_complete::<E>(&directory, &segments)?;
+        for _ in 1..OPENINGS {
+            if let Some(journal) = Self::open_listed(&directory)? {
+                return Ok(journal);
+            }
+        }
+        Self::open_listed(&directory)?.ok_or_else(|| Error::Journal {
+            path: directory,
+            problem: "loses its oldest segments faster than they can be opened".to_owned(),
+            remedy: "open it when nobody deletes from it",
+        })
+    }
+
+    /// Opens a journal; `None` where its first segment was deleted since it was listed.
+    fn open_listed(directory: &Path) -> Result<Option<Self>> {
+        let segments = directory::list_existing(directory)?;
+        source::check_complete::<E>(directory, &segments)?;
+        let directory = directory.to_owned();
         match Source::<E>::open(&segments[0]) {
-            Ok(source) => Ok(Self {
+            Ok(source) => Ok(Some(Self {
                 identity: source.header.identity,
                 directory,
                 segments,
                 event: PhantomData,
-            }),
+            })),
+            Err(NotOpened::Gone) => Ok(None),
             Err(NotOpened::Error(error)) => Err(error),
             Err(NotOpened::Unfinished { .. }) if segments.len() > 1 => {
                 Err(without_header(&segments[0]))

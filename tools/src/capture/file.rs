@@ -1,10 +1,16 @@
 //! Owns the capture file: what is buffered, what is safe on disk, and what happens when it fills.
 
 use super::blocks::{self, ENHANCED_PACKET, Origin, Packet, Statistics};
+use crate::output;
 use anyhow::{Context as _, Result, anyhow, bail};
-use std::fs::{File, OpenOptions};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::process;
 
 /// Bytes that are gathered before they are written.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -13,12 +19,34 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 pub(super) trait Target: Write {
     /// Cuts the file to its first `bytes`.
     fn cut(&mut self, bytes: u64);
+
+    /// Returns how many of `wanted` bytes may be written behind the first `bytes`.
+    fn room(&self, bytes: u64, wanted: usize) -> usize;
+
+    /// Returns where the file can still be found where it has no name any more.
+    fn removed(&self) -> Option<String>;
 }
 
 impl Target for File {
     fn cut(&mut self, bytes: u64) {
         // Where it cannot be done (a device), readers take what is torn for a tail that was cut.
         _ = self.set_len(bytes);
+    }
+
+    fn room(&self, bytes: u64, wanted: usize) -> usize {
+        // Asked each time: writing beyond the limit would end the process with a signal. Only what
+        // has a length is limited; of the rest it is 0.
+        let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+        let room = usize::try_from(limit.saturating_sub(bytes)).unwrap_or(usize::MAX);
+        if room < wanted && self.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return room;
+        }
+        wanted
+    }
+
+    fn removed(&self) -> Option<String> {
+        let is_removed = self.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+        is_removed.then(|| format!("/proc/{}/fd/{}", process::id(), self.as_raw_fd()))
     }
 }
 
@@ -31,20 +59,28 @@ pub(super) struct CaptureFile<T> {
     /// What was written as whole blocks, and how many datagrams are in it.
     written_bytes: u64,
     written_datagrams: u64,
+    /// Whether it was told that the file was removed.
+    is_removed: bool,
 }
 
 impl CaptureFile<File> {
-    /// Makes the file. One that exists is replaced only with `force`.
+    /// Makes the file. One that exists is replaced only with `force`, and not while another process
+    /// captures to it.
     pub(super) fn create(path: &Path, force: bool) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true);
         if force {
-            options.create(true).truncate(true);
+            options.create(true).truncate(false);
         } else {
             options.create_new(true);
         }
         match options.open(path) {
-            Ok(file) => Ok(Self::new(path, file)),
+            Ok(file) => {
+                if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                    take_over(path, &file)?;
+                }
+                Ok(Self::new(path, file))
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
                 "{} exists: choose another name, or replace it with --force",
                 path.display()
@@ -56,6 +92,14 @@ impl CaptureFile<File> {
     /// Writes what is buffered and makes it durable; returns the size of the file in bytes.
     pub(super) fn close(mut self) -> Result<u64> {
         self.flush()?;
+        if self.is_removed {
+            bail!(
+                "{} was removed while it was written: its {} datagrams, {} bytes, are gone with it",
+                self.path.display(),
+                self.written_datagrams,
+                self.written_bytes
+            );
+        }
         match self.file.sync_all() {
             // What cannot be made durable, such as a pipe, says so with this.
             Err(error) if error.kind() == ErrorKind::InvalidInput => {}
@@ -75,6 +119,7 @@ impl<T: Target> CaptureFile<T> {
             buffer: Vec::with_capacity(2 * BUFFER_BYTES),
             written_bytes: 0,
             written_datagrams: 0,
+            is_removed: false,
         }
     }
 
@@ -106,7 +151,13 @@ impl<T: Target> CaptureFile<T> {
     pub(super) fn flush(&mut self) -> Result<()> {
         let (mut done, mut failure) = (0, None);
         while done < self.buffer.len() && failure.is_none() {
-            match self.file.write(&self.buffer[done..]) {
+            let left = &self.buffer[done..];
+            let room = self.file.room(self.written_bytes + done as u64, left.len());
+            if room == 0 {
+                failure = Some(Errno::FBIG.into());
+                break;
+            }
+            match self.file.write(&left[..room]) {
                 Ok(0) => failure = Some(ErrorKind::WriteZero.into()),
                 Ok(written) => done += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -117,6 +168,15 @@ impl<T: Target> CaptureFile<T> {
         self.written_bytes += bytes as u64;
         self.written_datagrams += datagrams;
         self.buffer.clear();
+        if !self.is_removed
+            && let Some(place) = self.file.removed()
+        {
+            self.is_removed = true;
+            output::warn(&[format!(
+                "{} was removed while it is written: as long as this capture runs, {place} has it",
+                self.path.display()
+            )]);
+        }
         let Some(failure) = failure else {
             return Ok(());
         };
@@ -129,6 +189,20 @@ impl<T: Target> CaptureFile<T> {
             self.written_bytes
         )))
     }
+}
+
+/// Empties a file that nobody else captures to.
+fn take_over(path: &Path, file: &File) -> Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => bail!(
+            "{} is being written by another capture: stop that one, or choose another name",
+            path.display()
+        ),
+        // There are file systems without locks.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    file.set_len(0)
+        .with_context(|| format!("cannot replace {}", path.display()))
 }
 
 /// Returns how many of the first `written` bytes are whole blocks, and how many datagrams they
@@ -180,6 +254,14 @@ mod tests {
     impl Target for Disk {
         fn cut(&mut self, bytes: u64) {
             self.bytes.truncate(usize::try_from(bytes).unwrap());
+        }
+
+        fn room(&self, _: u64, wanted: usize) -> usize {
+            wanted
+        }
+
+        fn removed(&self) -> Option<String> {
+            None
         }
     }
 

@@ -16,6 +16,7 @@ use crate::watch::Until;
 use crate::{interrupt, output};
 use anyhow::{Result, bail};
 use clap::ArgGroup;
+use clap::builder::RangedU64ValueParser;
 use ringtape::clock::{Clock as _, SystemClock};
 use ringtape::market::MarketEvent;
 use ringtape::net::{self, Flow, Receiver, Stamps};
@@ -54,7 +55,8 @@ Examples:
 
 Exit codes: 0 every datagram that arrived is in the file; 1 the kernel dropped some, or a receive
 failed; 2 wrong use, or the machine does not let it, or the file cannot be written: then it ends
-with its last whole datagram. Ctrl-C is how most captures end, and is no failure.")]
+with its last whole datagram; or it was removed. Ctrl-C is how most captures end, and is no
+failure.")]
 pub struct Args {
     /// Configuration file whose feeds' lines are captured
     config: Option<PathBuf>,
@@ -72,7 +74,7 @@ pub struct Args {
     force: bool,
 
     /// Bytes that are kept of each payload; longer ones are cut and marked as cut
-    #[arg(long, value_name = "BYTES", default_value_t = 65_507)]
+    #[arg(long, value_name = "BYTES", default_value_t = 65_507, value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_507))]
     snap: usize,
 
     /// When to end; overrides the file

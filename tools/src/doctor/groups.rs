@@ -72,7 +72,14 @@ pub(super) fn cpuset(host: &Host<'_>) -> Verdict {
     };
     let path = group.nearest(host.tree, file)?;
     let cores = host.tree.cores(&path)?;
-    let outside = host.outside(&cores)?;
+    let mut outside = host.outside(&cores)?;
+    // One that is not there can be put into no group; that it is not is told under `online`.
+    if let Ok(online) = host.online() {
+        if !host.cores()?.iter().any(|core| online.contains(core)) {
+            return Err(not_applicable("no chosen core is online"));
+        }
+        outside.retain(|core| online.contains(core));
+    }
     let setting = path
         .replace("cpus.effective", "cpus")
         .replace("effective_cpus", "cpus");

@@ -14,7 +14,7 @@ use crate::instrument::parse_symbol;
 use crate::place::Place;
 use crate::play::parse_speed;
 use crate::progress::Progress;
-use crate::strategies::{Audit, Compare, Flow, Spread, Verdict};
+use crate::strategies::{Audit, Compare, Flow, Spread, Verdict, Watch};
 use crate::{interrupt, output, tape};
 use anyhow::{Result, anyhow, ensure};
 use ringtape::error::Error;
@@ -149,6 +149,8 @@ impl Verdict for Nobody {
     }
 }
 
+impl Watch for Nobody {}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -158,13 +160,16 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let wanted = Wanted::find(args)?;
     let feeds = watched(args)?;
     match args.strategy {
-        None => play(args, wanted, "nobody", Nobody),
-        Some(Strategy::Flow) => play(args, wanted, "flow", Flow::default()),
-        Some(Strategy::Audit) => play(args, wanted, "audit", Audit::default()),
-        Some(Strategy::Spread) => play(args, wanted, "spread", Spread::new(feeds[0])),
+        None => play(args, wanted, &feeds, "nobody", Nobody),
+        Some(Strategy::Flow) => play(args, wanted, &feeds, "flow", Flow::default()),
+        Some(Strategy::Audit) => play(args, wanted, &feeds, "audit", Audit::default()),
+        Some(Strategy::Spread) => {
+            let spread = Spread::new(feeds[0]);
+            play(args, wanted, &feeds, "spread", spread)
+        }
         Some(Strategy::Compare) => {
             let compare = Compare::new([feeds[0], feeds[1]]);
-            play(args, wanted, "compare", compare)
+            play(args, wanted, &feeds, "compare", compare)
         }
     }
 }
@@ -177,8 +182,13 @@ fn watched(args: &Args) -> Result<Vec<u8>> {
         false => args.feed.clone(),
     };
     ensure!(
-        all.len() == count && (count < 2 || all[0] != all[1]),
+        all.len() == count,
         "--feed: the strategy watches the books of {count} feeds: name as many"
+    );
+    ensure!(
+        count < 2 || all[0] != all[1],
+        "--feed: {} is named twice, and the strategy compares two feeds",
+        all[0]
     );
     Ok(all)
 }
@@ -243,9 +253,10 @@ fn first_recv_ns(journals: &[Journal<MarketEvent>]) -> Result<Option<u64>> {
     Ok(least)
 }
 
-fn play<H: Handler<MarketEvent> + Verdict>(
+fn play<H: Handler<MarketEvent> + Verdict + Watch>(
     args: &Args,
     wanted: Wanted,
+    feeds: &[u8],
     name: &str,
     strategy: H,
 ) -> Result<Outcome> {
@@ -283,6 +294,9 @@ fn play<H: Handler<MarketEvent> + Verdict>(
     progress.finish();
     let outcome = playback.into_outcome();
     report.end(&outcome, args.strategy.is_some(), elapsed);
+    if let Some(strategy) = &outcome.handler {
+        report.watched(feeds, strategy.books());
+    }
     output::warn(&report.warnings);
     if let Err(error) = &ended {
         // Standard error gets it last, as the error that it is.

@@ -5,6 +5,7 @@ use super::burst::AroundJson;
 use crate::new_york;
 use crate::output::{Table, thousands};
 use crate::strategies::Verdict;
+use ringtape::book::Books;
 use ringtape::error::Error;
 use ringtape::journal::Journal;
 use ringtape::market::MarketEvent;
@@ -110,6 +111,20 @@ impl Report {
         self.torn_bytes = outcome.torn_bytes;
         self.elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         self.warn();
+    }
+
+    /// Says which feeds were to be watched and brought nothing: their number may be another.
+    pub(super) fn watched(&mut self, feeds: &[u8], books: &[Books]) {
+        let silent = feeds
+            .iter()
+            .zip(books)
+            .filter(|(_, books)| books.is_empty());
+        self.warnings.extend(silent.map(|(feed, _)| {
+            format!(
+                "no instrument of feed {feed} was replayed, so the strategy had none to watch: --feed \
+                 names the feeds, by the number that `dump` shows"
+            )
+        }));
     }
 
     /// Says why the replay ended early, for whoever has only the report.

@@ -89,7 +89,14 @@ fn verdict(report: &Report) -> String {
     } else if !report.is_lossless() {
         "Data was lost, and the ledger says where: it closes.".to_owned()
     } else if report.feeds.iter().all(|feed| feed.ledger.expected == 0) {
-        "Nothing arrived: no feed was told of any message.".to_owned()
+        let ledgers = report.feeds.iter().map(|feed| &feed.ledger);
+        match ledgers.map(|ledger| ledger.before_start).sum::<u64>() {
+            0 => "Nothing arrived: no feed was told of any message.".to_owned(),
+            before_start => format!(
+                "Nothing was delivered: {} messages came, all before the number to start with.",
+                thousands(before_start)
+            ),
+        }
     } else {
         "Nothing was lost, and the ledger closes.".to_owned()
     }

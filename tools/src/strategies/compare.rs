@@ -10,7 +10,7 @@ use std::collections::HashMap;
 /// Compares two feeds by name: how often and how long a bid was above an offer, both trusted.
 #[derive(Debug)]
 pub(crate) struct Compare {
-    books: [Books; 2],
+    pub(super) books: [Books; 2],
     /// Where an instrument is in both, and whether a bid is above the other's offer.
     pairs: HashMap<Symbol, ([Option<u32>; 2], bool)>,
     /// Of how many instruments one is now, how often that began, and how long it was.

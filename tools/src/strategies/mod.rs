@@ -5,9 +5,11 @@ mod compare;
 mod flow;
 mod spread;
 
+use ringtape::book::Books;
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
 use ringtape::record::{DeadLetter, Gap, Session};
+use std::slice;
 
 pub(crate) use self::audit::Audit;
 pub(crate) use self::compare::Compare;
@@ -21,6 +23,29 @@ const GAPS_LISTED: usize = 1_000;
 pub(crate) trait Verdict {
     /// Says in a line what it found.
     fn verdict(&self) -> String;
+}
+
+/// What the command line asks of a strategy that keeps books.
+pub(crate) trait Watch {
+    /// Returns its books, in the order of the feeds that it was told to watch.
+    fn books(&self) -> &[Books] {
+        &[]
+    }
+}
+
+impl Watch for Flow {}
+impl Watch for Audit {}
+
+impl Watch for Spread {
+    fn books(&self) -> &[Books] {
+        slice::from_ref(&self.books)
+    }
+}
+
+impl Watch for Compare {
+    fn books(&self) -> &[Books] {
+        &self.books
+    }
 }
 
 /// A strategy and the gaps that it was shown.

@@ -17,7 +17,7 @@ const USUAL_OF: i64 = 32;
 /// that are wider than [`WIDE_TIMES`] the usual one.
 #[derive(Debug)]
 pub(crate) struct Spread {
-    books: Books,
+    pub(super) books: Books,
     /// Usual spread × 10⁹, and of how many; by the instrument's place in the books.
     usual: Vec<(i64, i64)>,
     wide: u64,

@@ -1,5 +1,6 @@
 //! Owns the terminal while `top` draws on it, and gives it back as it was.
 
+use crate::output;
 use anyhow::{Context as _, Result};
 use console::{Term, is_dumb};
 use std::fmt::Write as _;
@@ -57,6 +58,7 @@ impl Screen {
     pub(super) fn draw(&mut self, text: &str) -> Result<()> {
         let (rows, columns) = self.term.size();
         let mut drawn = HOME.to_owned();
+        let text = output::disarmed(text);
         let lines = text.lines().take(usize::from(rows));
         for (row, line) in lines.enumerate() {
             // The last line has no end, or the screen would move up.

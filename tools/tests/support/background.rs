@@ -18,7 +18,12 @@ pub(crate) struct Background {
 
 impl Background {
     pub(crate) fn start<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Self {
-        let mut child = command(args).spawn().unwrap();
+        Self::of(command(args))
+    }
+
+    /// Starts a command that was prepared.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self {
             child,
@@ -32,15 +37,19 @@ impl Background {
         args: impl IntoIterator<Item = I>,
         last: &str,
     ) -> Self {
-        let mut background = Self::start(args);
+        Self::start(args).until(last)
+    }
+
+    /// Reads where its lines listen, up to the line that begins with the word `last`.
+    pub(crate) fn until(mut self, last: &str) -> Self {
         loop {
-            let line = background.line();
+            let line = self.line();
             match line.split_whitespace().collect::<Vec<_>>()[..] {
                 ["line", _, "on", address, ..] => {
                     let address = address.trim_end_matches(',').to_owned();
-                    background.addresses.push(address);
+                    self.addresses.push(address);
                 }
-                [word, ..] if word == last => return background,
+                [word, ..] if word == last => return self,
                 _ => {}
             }
         }

@@ -65,6 +65,20 @@ pub(crate) fn command<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Com
     command
 }
 
+/// Prepares the command where no file may be longer than so many units of 512 or 1024 bytes, as the
+/// shell likes.
+pub(crate) fn limited<I: AsRef<OsStr>>(units: u32, args: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -f {units}; exec \"$@\""), "sh"])
+        .arg(env!("CARGO_BIN_EXE_ringtape"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
 /// Runs a command to its end.
 pub(crate) fn finish(mut command: Command) -> Run {
     wait(command.spawn().unwrap())

@@ -74,6 +74,21 @@ fn a_cpuset_keeps_the_cores_that_it_has() {
 }
 
 #[test]
+fn a_core_that_is_not_there_is_no_matter_of_the_cpuset() {
+    for (cores, level) in [(vec![2, 8], Level::Ok), (vec![8, 9], Level::NotApplicable)] {
+        let options = Options { cores, ..options() };
+        let examination = on(&tuned(), &options, &good());
+        assert_check(
+            &examination,
+            "cores-online",
+            Level::Fail,
+            &["choose --core"],
+        );
+        assert_check(&examination, "cpuset", level, &[]);
+    }
+}
+
+#[test]
 fn a_card_may_have_dots_in_its_name() {
     for name in ["br.lan", "eth0.100", "eth0.100.7"] {
         let mut files = tuned();
