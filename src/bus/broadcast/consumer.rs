@@ -1,9 +1,9 @@
 //! Owns a reading end of the ring.
 
 use super::slots::{Cursor, Look};
-use super::{PASSAGE_WORDS, Passages, Slots, passage};
-use crate::bus::Delivery;
+use super::{MARK_WORDS, Marks, Slots, mark};
 use crate::bus::subscriber::Place;
+use crate::bus::{Delivery, Passage, PassageMark};
 use crate::record::{Event, Record, Sequence};
 use std::sync::Arc;
 use zerocopy::FromZeros;
@@ -15,26 +15,30 @@ const BULK_MAX: usize = 4096;
 pub(in crate::bus) struct Consumer<E> {
     ring: Ring,
     gate: Gate,
-    /// The record that was copied last, and its passage.
+    /// The record that was copied last.
     record: Record<E>,
-    passage: [u64; PASSAGE_WORDS],
+    /// The latest mark that was copied; applies to the records up to its `last`. Where no passages
+    /// are wanted, it applies to all.
+    mark: PassageMark,
     /// The number after the last that was published, at the last look.
     published: u64,
     /// Copies that are lent in bulk.
     bulk: Box<[Record<E>]>,
+    /// The mark of the last of them.
+    bulk_mark: PassageMark,
 }
 
 /// What is read.
 struct Ring {
     slots: Arc<Slots>,
-    passages: Option<Arc<Passages>>,
+    marks: Option<Arc<Marks>>,
     /// The first number that the subscriber is owed: the only one that can lie inside a hole, where
     /// no slot tells that it will not come.
     first: u64,
 }
 
 /// How far the producer may go.
-pub(in crate::bus) struct Gate {
+struct Gate {
     cursor: Arc<Cursor>,
     /// The number at which the cursor is published again.
     publish_at: u64,
@@ -48,6 +52,15 @@ enum Found {
     Record,
     /// All before this number are missing.
     Missing(Sequence),
+    /// This number was overwritten, be it the expected one or the one that had its mark.
+    Overwritten(u64),
+}
+
+/// What tells that copies were taken.
+pub(in crate::bus) struct Taking<'a> {
+    gate: &'a mut Gate,
+    mark: &'a mut PassageMark,
+    bulk_mark: PassageMark,
 }
 
 /// What can be lent in bulk.
@@ -61,7 +74,7 @@ pub(in crate::bus) enum Bulk {
 impl<E: Event> Consumer<E> {
     pub(super) fn new(
         slots: Arc<Slots>,
-        passages: Option<Arc<Passages>>,
+        marks: Option<Arc<Marks>>,
         cursor: Arc<Cursor>,
         first: Sequence,
     ) -> Self {
@@ -71,10 +84,18 @@ impl<E: Event> Consumer<E> {
             // Zeros may be memory that the kernel has yet to bring.
             record.words_mut()[0] = stamp;
         }
+        let last = match &marks {
+            Some(_) => Sequence::default(),
+            None => Sequence::MAX,
+        };
+        let mark = PassageMark {
+            last,
+            passage: Passage::default(),
+        };
         Self {
             ring: Ring {
                 slots,
-                passages,
+                marks,
                 first: first.get(),
             },
             gate: Gate {
@@ -83,9 +104,10 @@ impl<E: Event> Consumer<E> {
                 quarter,
             },
             record: Record::new_zeroed(),
-            passage: [0; PASSAGE_WORDS],
+            mark,
             published: first.get(),
             bulk: bulk.into(),
+            bulk_mark: mark,
         }
     }
 
@@ -101,12 +123,16 @@ impl<E: Event> Consumer<E> {
         let mut left = limit.min(self.ring.slots.capacity());
         let mut is_behind_loss = false;
         while left > 0 {
-            match self.find(place.expected) {
+            let found = self
+                .ring
+                .find(place.expected, &mut self.record, &mut self.mark);
+            match found {
                 Found::Record => {}
                 // A second loss in a row waits for the next poll, so that a publisher who laps this
                 // subscriber again and again cannot keep it here.
-                Found::Missing(to) if !is_behind_loss => {
+                Found::Missing(_) | Found::Overwritten(_) if !is_behind_loss => {
                     is_behind_loss = true;
+                    let to = self.goes_on_at(found);
                     let goes_on = place.lose(to, &mut each);
                     self.gate.advance(to);
                     deliveries += 1;
@@ -115,7 +141,7 @@ impl<E: Event> Consumer<E> {
                     }
                     return deliveries;
                 }
-                Found::Missing(_) | Found::Nothing => break,
+                _ => break,
             }
             is_behind_loss = false;
             left -= 1;
@@ -123,7 +149,7 @@ impl<E: Event> Consumer<E> {
             let ready_behind = self.ready_from(next);
             let goes_on = each(Delivery::Record {
                 record: &self.record,
-                passage: self.ring.passages.is_some().then(|| passage(self.passage)),
+                passage: self.ring.marks.is_some().then_some(self.mark.passage),
                 ready_behind,
                 end_of_batch: ready_behind == 0,
             });
@@ -158,11 +184,14 @@ impl<E: Event> Consumer<E> {
     pub(in crate::bus) fn copy(&mut self, expected: Sequence, limit: usize) -> Bulk {
         let mut count = 0;
         let mut number = expected;
+        self.bulk_mark = self.mark;
         for record in self.bulk.iter_mut().take(limit) {
-            match self.ring.find(number, record, None) {
+            match self.ring.find(number, record, &mut self.bulk_mark) {
                 Found::Record => {}
-                Found::Missing(to) if count == 0 => return Bulk::Missing(to),
-                Found::Missing(_) | Found::Nothing => break,
+                found @ (Found::Missing(_) | Found::Overwritten(_)) if count == 0 => {
+                    return Bulk::Missing(self.goes_on_at(found));
+                }
+                _ => break,
             }
             count += 1;
             number = number.next();
@@ -171,8 +200,13 @@ impl<E: Event> Consumer<E> {
     }
 
     /// Lends `count` records that were copied, and what to tell when they are taken.
-    pub(in crate::bus) fn lend(&mut self, count: usize) -> (&[Record<E>], &mut Gate) {
-        (&self.bulk[..count], &mut self.gate)
+    pub(in crate::bus) fn lend(&mut self, count: usize) -> (&[Record<E>], Taking<'_>) {
+        let taking = Taking {
+            gate: &mut self.gate,
+            mark: &mut self.mark,
+            bulk_mark: self.bulk_mark,
+        };
+        (&self.bulk[..count], taking)
     }
 
     /// Returns how many numbers are ready, at most a ring.
@@ -204,10 +238,23 @@ impl<E: Event> Consumer<E> {
         usize::try_from(known).map_or(capacity, |known| known.min(capacity))
     }
 
-    #[inline]
-    fn find(&mut self, number: Sequence) -> Found {
-        let passage = Some(&mut self.passage);
-        self.ring.find(number, &mut self.record, passage)
+    /// Returns the number at which a loss that was found ends.
+    #[cold]
+    fn goes_on_at(&mut self, found: Found) -> Sequence {
+        let number = match found {
+            Found::Missing(to) => return to,
+            Found::Overwritten(number) => number,
+            Found::Nothing | Found::Record => unreachable!("invariant: something is missing"),
+        };
+        let to = self.ring.slots.resume(number);
+        // That may be in the midst of a piece, whose beginning is overwritten before it is.
+        if let Some(marks) = &self.ring.marks {
+            let mut words = [0; _];
+            if let Ok(true) = self.ring.slots.search(to, marks, &mut words) {
+                self.mark = mark(words);
+            }
+        }
+        Sequence::new(to)
     }
 }
 
@@ -220,32 +267,50 @@ impl Ring {
             || number == self.first && number < self.slots.published()
     }
 
-    /// Copies `number`, if it is there, and its passage where it is wanted.
+    /// Copies `number`, if it is there, and its mark where `latest` does not apply to it.
     #[inline(always)]
-    fn find<E>(
-        &self,
-        number: Sequence,
-        record: &mut Record<E>,
-        passage: Option<&mut [u64; PASSAGE_WORDS]>,
-    ) -> Found {
+    fn find<E>(&self, number: Sequence, record: &mut Record<E>, latest: &mut PassageMark) -> Found {
+        let is_marked = number <= latest.last;
         let number = number.get();
         let stamp = match self.slots.look(number) {
             Look::NotYet if number == self.first => return self.begin(number),
             Look::NotYet => return Found::Nothing,
-            Look::Overwritten => return self.overwritten(number),
+            Look::Overwritten => return Found::Overwritten(number),
             Look::There(stamp) => stamp,
         };
         let [copied_stamp, body @ ..] = record.words_mut();
-        let beside = self.passages.as_deref().zip(passage);
+        let mut words = [0; _];
+        let marks = if is_marked {
+            None
+        } else {
+            self.marks.as_deref()
+        };
+        let beside = marks.map(|marks| (marks, &mut words));
         if !self.slots.copy(number, stamp, body, beside) {
-            return self.overwritten(number);
+            return Found::Overwritten(number);
         }
         if stamp == number {
             // Kind 0: a hole.
             return Found::Missing(Sequence::new(body[0]));
         }
         *copied_stamp = stamp;
+        if let Some(marks) = marks {
+            if !self.slots.covers(&words, number)
+                && let Err(overwritten) = self.search(number, marks, &mut words)
+            {
+                return Found::Overwritten(overwritten);
+            }
+            *latest = mark(words);
+        }
         Found::Record
+    }
+
+    /// Finds the mark of a record in the midst of a piece.
+    #[cold]
+    fn search(&self, number: u64, marks: &Marks, words: &mut [u64; MARK_WORDS]) -> Result<(), u64> {
+        let is_found = self.slots.search(number, marks, words)?;
+        assert!(is_found, "invariant: a record that is there is in a piece");
+        Ok(())
     }
 
     /// Finds out whether the first number was cleared from the batch that it was attached behind.
@@ -262,17 +327,20 @@ impl Ring {
             .unwrap_or(published);
         Found::Missing(Sequence::new(to))
     }
+}
 
-    #[cold]
-    fn overwritten(&self, number: u64) -> Found {
-        Found::Missing(Sequence::new(self.slots.resume(number)))
+impl Taking<'_> {
+    /// Tells that all were taken that are before `expected`.
+    pub(in crate::bus) fn end(self, expected: Sequence) {
+        *self.mark = self.bulk_mark;
+        self.gate.advance(expected);
     }
 }
 
 impl Gate {
     /// Publishes how far the subscriber is, if that is a quarter of the ring from where it was.
     #[inline]
-    pub(in crate::bus) fn advance(&mut self, expected: Sequence) {
+    fn advance(&mut self, expected: Sequence) {
         if expected.get() >= self.publish_at {
             self.cursor.publish(expected.get());
             self.publish_at = expected.get() + self.quarter;

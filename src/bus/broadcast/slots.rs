@@ -34,8 +34,18 @@ pub(crate) struct Slots<const BODY: usize> {
     published: CachePadded<AtomicU64>,
 }
 
-/// Words beside each slot, under the protection of its stamp.
-pub(super) struct Beside<const WORDS: usize>(Box<[[AtomicU64; WORDS]]>);
+/// Words beside the slot of the first record of each piece, under the protection of its stamp, which
+/// hold for the whole piece. The first of them is the number of its last record, which tells them
+/// from what an earlier piece has left there.
+///
+/// Once for each piece and not beside each record: a store that finds its line at hand, between two
+/// that do not, keeps the store buffer from asking for the lines of those behind it, whoever reads
+/// what. `cargo bench --bench bus` (stream) shows the difference.
+pub(super) struct Beside<const WORDS: usize>(Box<[Words<WORDS>]>);
+
+/// Aligned so that four words share a line with four others, and never lie on two.
+#[repr(C, align(32))]
+struct Words<const WORDS: usize>([AtomicU64; WORDS]);
 
 /// What the slot of a number holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +109,7 @@ impl<const BODY: usize> Slots<BODY> {
         fence(Ordering::Release);
         store(&slot.body, body);
         if let Some((beside, words)) = beside {
-            store(&beside.0[index], words);
+            store(&beside.0[index].0, words);
         }
         // Release pairs with the acquire in `look`: who sees this stamp sees the words above.
         slot.stamp.store(stamp, Ordering::Release);
@@ -147,12 +157,47 @@ impl<const BODY: usize> Slots<BODY> {
         let slot = &self.slots[index];
         load(&slot.body, body);
         if let Some((beside, words)) = beside {
-            load(&beside.0[index], words);
+            load(&beside.0[index].0, words);
         }
         // Pairs with the fence in `write`: if any word above is of a later record, the load below
         // finds that record's mark or its stamp.
         fence(Ordering::Acquire);
         slot.stamp.load(Ordering::Relaxed) == stamp
+    }
+
+    /// Copies the words beside the piece that `number`, which was published, is in, from wherever
+    /// it begins. Returns the number of a slot that was overwritten where that has happened to
+    /// them, else whether they were found.
+    ///
+    /// O(length of the piece), for who has come into the middle of one.
+    #[cold]
+    pub(super) fn search<const WORDS: usize>(
+        &self,
+        number: u64,
+        beside: &Beside<WORDS>,
+        words: &mut [u64; WORDS],
+    ) -> Result<bool, u64> {
+        let mut body = [0; BODY];
+        for first in (0..=number).rev().take(self.piece_max()) {
+            let stamp = match self.look(first) {
+                Look::There(stamp) => stamp,
+                Look::NotYet => break,
+                Look::Overwritten => return Err(first),
+            };
+            if !self.copy(first, stamp, &mut body, Some((beside, words))) {
+                return Err(first);
+            }
+            if self.covers(words, first) {
+                return Ok(words[0] >= number);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns whether words beside the slot of `first` are of a piece that begins there.
+    #[inline]
+    pub(super) fn covers<const WORDS: usize>(&self, words: &[u64; WORDS], first: u64) -> bool {
+        words[0].wrapping_sub(first) < self.piece_max() as u64
     }
 
     /// Returns where a reader goes on whose `number` was overwritten: half a ring behind the
@@ -198,11 +243,11 @@ impl<const BODY: usize> Slot<BODY> {
 impl<const WORDS: usize> Beside<WORDS> {
     /// Makes words beside `capacity` slots, and writes them.
     pub(super) fn new(capacity: usize) -> Self {
-        let beside: Box<[[AtomicU64; WORDS]]> = (0..capacity)
-            .map(|_| std::array::from_fn(|_| AtomicU64::new(0)))
+        let beside: Box<[_]> = (0..capacity)
+            .map(|_| Words(std::array::from_fn(|_| AtomicU64::new(0))))
             .collect();
         for words in &beside {
-            store(words, &[0; WORDS]);
+            store(&words.0, &[0; WORDS]);
         }
         Self(beside)
     }
