@@ -118,16 +118,23 @@ impl Reader {
         let Ring { slots, beside } = ring;
         let number = self.expected;
         let (mut body, mut words) = ([0; 2], self.latest);
-        let is_known = number <= words[0];
-        let wanted = (!is_known).then_some((beside, &mut words));
-        if !slots.copy(number, stamp, &mut body, wanted) {
-            return Err(number);
+        if words[0] < number {
+            if !slots.copy_beside(number, stamp, beside, &mut words) {
+                return Err(number);
+            }
+            if !slots.covers(&words, number) {
+                let is_found = slots.search(number, beside, &mut words)?;
+                assert!(is_found, "torn: a record without what is beside its piece");
+            }
+            self.latest = words;
         }
-        if !is_known && !slots.covers(&words, number) {
-            let is_found = slots.search(number, beside, &mut words)?;
-            assert!(is_found, "torn: a record without what is beside its piece");
+        match slots.view().copy(number, &mut body) {
+            Ok(copied) => assert_eq!(copied, stamp),
+            Err(look) => {
+                assert_eq!(look, Look::Overwritten);
+                return Err(number);
+            }
         }
-        self.latest = words;
         let second = self.pairs.contains(&(number - 1));
         let first = if second { number - 1 } else { number };
         let last = first + u64::from(second || self.pairs.contains(&number));

@@ -13,11 +13,15 @@
 //!                           └─ the next to be written, if no lossless consumer is a ring behind
 //! ```
 //!
+//! A passage lies beside the first record of each piece that is written at once, together with the
+//! number of its last: a mark, as lanes have them.
+//!
 //! A consumer copies a record out before it lends it, and looks at the stamp again behind the
 //! copy. So a record that the producer overwrites meanwhile is an overrun, and never torn.
 
 mod consumer;
 mod producer;
+mod reading;
 mod slots;
 
 use super::{Passage, PassageMark};
@@ -33,6 +37,7 @@ mod sync {
 
 /// The slots of records.
 pub(super) type Slots = slots::Slots<{ RECORD_WORDS - 1 }>;
+type View<'a> = slots::View<'a, { RECORD_WORDS - 1 }>;
 /// The marks beside them: a mark, and with it a passage, is of a piece.
 type Marks = slots::Beside<MARK_WORDS>;
 

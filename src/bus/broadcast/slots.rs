@@ -104,7 +104,7 @@ impl<const BODY: usize> Slots<BODY> {
         // Release pairs with the acquire in `look`: who learns from this mark that it was lapped
         // goes on with an earlier number, and must find published what comes before the piece.
         slot.stamp.store(number - 1, Ordering::Release);
-        // Pairs with the fence in `copy`: who has read one of the words below finds the mark above,
+        // Pairs with the fence in `is_still`: who has read one of the words below finds the mark above,
         // or a later stamp, at the second look. Without it, new words under the old stamp.
         fence(Ordering::Release);
         store(&slot.body, body);
@@ -133,36 +133,33 @@ impl<const BODY: usize> Slots<BODY> {
     #[inline]
     pub(super) fn look(&self, number: u64) -> Look {
         // Acquire pairs with both stores of a stamp in `write`.
-        let stamp = self.slots[self.index(number)].stamp.load(Ordering::Acquire);
-        match (stamp & NUMBERS).cmp(&number) {
-            std::cmp::Ordering::Less => Look::NotYet,
-            std::cmp::Ordering::Equal => Look::There(stamp),
-            std::cmp::Ordering::Greater => Look::Overwritten,
-        }
+        Look::of(self.slot(number).stamp.load(Ordering::Acquire), number)
     }
 
-    /// Copies what belongs to `stamp`, which [`look`](Self::look) has found for `number`. Returns
-    /// false if it was overwritten meanwhile: then the copy is worth nothing.
+    /// Copies the body of a hole, which [`look`](Self::look) has found at `number`, and returns the
+    /// number after it; none if it was overwritten meanwhile.
+    #[cold]
+    pub(super) fn end_of_hole(&self, number: u64) -> Option<u64> {
+        let slot = self.slot(number);
+        let mut body = [0; BODY];
+        load(&slot.body, &mut body);
+        slot.is_still(number).then_some(body[0])
+    }
+
+    /// Copies the words beside `number`, the stamp of which is `stamp`, as [`look`](Self::look) has
+    /// found. Returns false if they were overwritten meanwhile: then the copy is worth nothing.
     ///
     /// Hot path: no allocation, no system call, O(1).
     #[inline]
-    pub(super) fn copy<const WORDS: usize>(
+    pub(super) fn copy_beside<const WORDS: usize>(
         &self,
         number: u64,
         stamp: u64,
-        body: &mut [u64; BODY],
-        beside: Option<(&Beside<WORDS>, &mut [u64; WORDS])>,
+        beside: &Beside<WORDS>,
+        words: &mut [u64; WORDS],
     ) -> bool {
-        let index = self.index(number);
-        let slot = &self.slots[index];
-        load(&slot.body, body);
-        if let Some((beside, words)) = beside {
-            load(&beside.0[index].0, words);
-        }
-        // Pairs with the fence in `write`: if any word above is of a later record, the load below
-        // finds that record's mark or its stamp.
-        fence(Ordering::Acquire);
-        slot.stamp.load(Ordering::Relaxed) == stamp
+        load(&beside.0[self.index(number)].0, words);
+        self.slot(number).is_still(stamp)
     }
 
     /// Copies the words beside the piece that `number`, which was published, is in, from wherever
@@ -177,14 +174,13 @@ impl<const BODY: usize> Slots<BODY> {
         beside: &Beside<WORDS>,
         words: &mut [u64; WORDS],
     ) -> Result<bool, u64> {
-        let mut body = [0; BODY];
         for first in (0..=number).rev().take(self.piece_max()) {
             let stamp = match self.look(first) {
                 Look::There(stamp) => stamp,
                 Look::NotYet => break,
                 Look::Overwritten => return Err(first),
             };
-            if !self.copy(first, stamp, &mut body, Some((beside, words))) {
+            if !self.copy_beside(first, stamp, beside, words) {
                 return Err(first);
             }
             if self.covers(words, first) {
@@ -204,7 +200,7 @@ impl<const BODY: usize> Slots<BODY> {
     /// newest, so that it is not overwritten again at once.
     #[cold]
     pub(super) fn resume(&self, number: u64) -> u64 {
-        // Acquires what the second look of `copy` did not: whoever found a stamp of a piece finds
+        // Acquires what the second look of a copy did not: whoever found a stamp of a piece finds
         // the end of the piece before it published. Pieces are a quarter of the ring at most, so
         // that is at least three quarters of the ring ahead of `number`.
         let overwritten = self.look(number);
@@ -226,9 +222,68 @@ impl<const BODY: usize> Slots<BODY> {
         resumed
     }
 
-    fn index(&self, number: u64) -> usize {
-        usize::try_from(number & self.mask).expect("invariant: below the capacity, a usize")
+    /// Returns the slots for who reads many.
+    #[inline]
+    pub(super) fn view(&self) -> View<'_, BODY> {
+        View {
+            slots: &self.slots,
+            mask: self.mask,
+        }
     }
+
+    fn slot(&self, number: u64) -> &Slot<BODY> {
+        &self.slots[self.index(number)]
+    }
+
+    fn index(&self, number: u64) -> usize {
+        index(number, self.mask)
+    }
+}
+
+/// The slots, for who reads many: behind an acquiring load the compiler fetches again what lies
+/// behind a reference, and this not.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a, const BODY: usize> {
+    slots: &'a [Slot<BODY>],
+    mask: u64,
+}
+
+impl<const BODY: usize> View<'_, BODY> {
+    /// Copies the record `number` and returns its stamp. If it is not there, returns what is
+    /// instead, and the copy is worth nothing: [`Look::There`] is a hole.
+    ///
+    /// Hot path: no allocation, no system call, O(1).
+    #[inline(always)]
+    pub(super) fn copy(self, number: u64, body: &mut [u64; BODY]) -> Result<u64, Look> {
+        let slot = &self.slots[index(number, self.mask)];
+        // Acquire pairs with both stores of a stamp in `write`.
+        let stamp = slot.stamp.load(Ordering::Acquire);
+        if stamp & NUMBERS != number || stamp == number {
+            return Err(Look::of(stamp, number));
+        }
+        load(&slot.body, body);
+        if slot.is_still(stamp) {
+            Ok(stamp)
+        } else {
+            Err(Look::Overwritten)
+        }
+    }
+}
+
+impl Look {
+    #[inline]
+    fn of(stamp: u64, number: u64) -> Self {
+        match (stamp & NUMBERS).cmp(&number) {
+            std::cmp::Ordering::Less => Self::NotYet,
+            std::cmp::Ordering::Equal => Self::There(stamp),
+            std::cmp::Ordering::Greater => Self::Overwritten,
+        }
+    }
+}
+
+#[inline]
+fn index(number: u64, mask: u64) -> usize {
+    usize::try_from(number & mask).expect("invariant: below the capacity, a usize")
 }
 
 impl<const BODY: usize> Slot<BODY> {
@@ -237,6 +292,16 @@ impl<const BODY: usize> Slot<BODY> {
             stamp: AtomicU64::new(0),
             body: std::array::from_fn(|_| AtomicU64::new(0)),
         }
+    }
+
+    /// Returns whether the stamp is still the one that was found before something was copied that
+    /// belongs to it.
+    #[inline]
+    fn is_still(&self, stamp: u64) -> bool {
+        // Pairs with the fence in `write`: if any word that was copied is of a later record, the
+        // load below finds that record's mark or its stamp.
+        fence(Ordering::Acquire);
+        self.stamp.load(Ordering::Relaxed) == stamp
     }
 }
 
