@@ -240,8 +240,8 @@ pub(crate) fn pairs(expected: u64) {
     reader.finish(&ring, 10);
 }
 
-/// A writer overwrites the first record of a pair and then the second, at which a reader is that has
-/// not seen the first.
+/// A writer overwrites the first record of a pair and then the second, at which a reader is that
+/// has not seen the first.
 pub(crate) fn midst_of_a_pair() {
     let ring = Arc::new(Ring::of(8));
     (1..=6).for_each(|number| ring.write(number));

@@ -34,7 +34,7 @@ pub(crate) struct Slots<const BODY: usize> {
     published: CachePadded<AtomicU64>,
 }
 
-/// Words beside the slot of the first record of each piece, under the protection of its stamp, which
+/// Words beside the slot of the first record of each piece, under the protection of its stamp: they
 /// hold for the whole piece. The first of them is the number of its last record, which tells them
 /// from what an earlier piece has left there.
 ///
@@ -104,8 +104,8 @@ impl<const BODY: usize> Slots<BODY> {
         // Release pairs with the acquire in `look`: who learns from this mark that it was lapped
         // goes on with an earlier number, and must find published what comes before the piece.
         slot.stamp.store(number - 1, Ordering::Release);
-        // Pairs with the fence in `is_still`: who has read one of the words below finds the mark above,
-        // or a later stamp, at the second look. Without it, new words under the old stamp.
+        // Pairs with the fence in `is_still`: who has read one of the words below finds the mark
+        // above, or a later stamp, at the second look. Without it, new words under the old stamp.
         fence(Ordering::Release);
         store(&slot.body, body);
         if let Some((beside, words)) = beside {
