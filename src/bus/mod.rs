@@ -28,9 +28,9 @@
 //! | the account | both sides count, and are compared | numbers against what the subscriber counted |
 //!
 //! A record that is waited for takes about 0.7 of the time that it takes through a lane. In long
-//! runs, where either shows a batch at once, copying and looking twice cost the broadcast ring a
-//! tenth or two of the lanes' throughput to one or two subscribers, two fifths to four and more, and
-//! with passages about half.
+//! runs, where either shows a batch at once, copying and looking twice cost the broadcast ring
+//! about what it saves by writing once: to one subscriber and to eight it has a tenth less of the lanes'
+//! throughput, to two and to four, and with passages, as much.
 //!
 //! `cargo bench --bench bus` compares both with bare `rtrb` and with a bare cache line, in one run.
 
@@ -108,8 +108,8 @@ pub struct Subscription {
     pub capacity: usize,
     /// Whether each datagram's [`Passage`] travels beside its records, for the hops of a latency
     /// report. Costs a second, smaller ring (a lane's has one more commit for each datagram, the
-    /// broadcast ring's some words for each record), and a reading of the clock where another
-    /// subscriber is served first.
+    /// broadcast ring's four words for each piece that is written at once), and a reading of the
+    /// clock where another subscriber is served first.
     pub passages: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Owns reading in bulk: runs of records where they lie in the ring, for who copies them.
 
-use super::broadcast::{Bulk, Gate};
+use super::broadcast::{Bulk, Taking};
 use super::subscriber::{Place, Source};
 use super::{Delivery, PassageMark, Subscriber, broadcast, lane};
 use crate::record::{Event, Gap, Record, Sequence};
@@ -65,9 +65,9 @@ fn of_broadcast<'a, E: Event>(
         Bulk::Records(0) => return at_end(|each| ring.poll_end(place, each)),
         Bulk::Records(count) => count,
     };
-    let (copies, gate) = ring.lend(count);
+    let (copies, taking) = ring.lend(count);
     Ready::Records(Run {
-        records: Records::Copies { copies, gate },
+        records: Records::Copies { copies, taking },
         count,
         place,
     })
@@ -117,7 +117,7 @@ enum Records<'a, E> {
     },
     Copies {
         copies: &'a [Record<E>],
-        gate: &'a mut Gate,
+        taking: Taking<'a>,
     },
 }
 
@@ -154,7 +154,7 @@ impl<E: Event> Run<'_, E> {
                 }
                 chunk.commit(count);
             }
-            Records::Copies { gate, .. } => gate.advance(next),
+            Records::Copies { taking, .. } => taking.end(next),
         }
     }
 }

@@ -41,6 +41,11 @@ fn a_piece_is_seen_whole_by_who_keeps_up_and_laps_who_does_not() {
 }
 
 #[test]
+fn who_comes_into_the_midst_of_a_piece_finds_what_is_beside_it_or_is_lapped() {
+    explore(2, right::model::midst_of_a_pair);
+}
+
+#[test]
 #[should_panic(expected = "torn")]
 fn without_fences_the_model_finds_torn_records() {
     explore(3, || unfenced::model::lapped_reader(3));

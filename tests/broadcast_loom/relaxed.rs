@@ -2,6 +2,7 @@
 
 #[path = "model.rs"]
 pub(crate) mod model;
+#[allow(dead_code, reason = "nothing is cleared from a batch in these models")]
 #[path = "../../src/bus/broadcast/slots.rs"]
 mod slots;
 

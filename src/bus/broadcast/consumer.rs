@@ -1,7 +1,8 @@
 //! Owns a reading end of the ring.
 
-use super::slots::{Cursor, Look};
-use super::{PASSAGE_WORDS, Passages, Slots, passage};
+use super::reading::{Lack, Latest, Ring};
+use super::slots::Cursor;
+use super::{Marks, Slots};
 use crate::bus::Delivery;
 use crate::bus::subscriber::Place;
 use crate::record::{Event, Record, Sequence};
@@ -15,39 +16,29 @@ const BULK_MAX: usize = 4096;
 pub(in crate::bus) struct Consumer<E> {
     ring: Ring,
     gate: Gate,
-    /// The record that was copied last, and its passage.
-    record: Record<E>,
-    passage: [u64; PASSAGE_WORDS],
-    /// The number after the last that was published, at the last look.
-    published: u64,
+    latest: Latest,
+    /// The number after the last that is known to be published, at most a ring from where the last
+    /// look was.
+    known: u64,
     /// Copies that are lent in bulk.
     bulk: Box<[Record<E>]>,
-}
-
-/// What is read.
-struct Ring {
-    slots: Arc<Slots>,
-    passages: Option<Arc<Passages>>,
-    /// The first number that the subscriber is owed: the only one that can lie inside a hole, where
-    /// no slot tells that it will not come.
-    first: u64,
+    /// Where the last of them is.
+    bulk_latest: Latest,
 }
 
 /// How far the producer may go.
-pub(in crate::bus) struct Gate {
+struct Gate {
     cursor: Arc<Cursor>,
     /// The number at which the cursor is published again.
     publish_at: u64,
     quarter: u64,
 }
 
-/// What there is of a number.
-enum Found {
-    Nothing,
-    /// It was copied.
-    Record,
-    /// All before this number are missing.
-    Missing(Sequence),
+/// What tells that copies were taken.
+pub(in crate::bus) struct Taking<'a> {
+    gate: &'a mut Gate,
+    latest: &'a mut Latest,
+    bulk_latest: Latest,
 }
 
 /// What can be lent in bulk.
@@ -61,7 +52,7 @@ pub(in crate::bus) enum Bulk {
 impl<E: Event> Consumer<E> {
     pub(super) fn new(
         slots: Arc<Slots>,
-        passages: Option<Arc<Passages>>,
+        marks: Option<Arc<Marks>>,
         cursor: Arc<Cursor>,
         first: Sequence,
     ) -> Self {
@@ -71,10 +62,18 @@ impl<E: Event> Consumer<E> {
             // Zeros may be memory that the kernel has yet to bring.
             record.words_mut()[0] = stamp;
         }
+        let last = match &marks {
+            Some(_) => Sequence::default(),
+            None => Sequence::MAX,
+        };
+        let latest = Latest {
+            last,
+            passage: None,
+        };
         Self {
             ring: Ring {
                 slots,
-                passages,
+                marks,
                 first: first.get(),
             },
             gate: Gate {
@@ -82,10 +81,10 @@ impl<E: Event> Consumer<E> {
                 publish_at: first.get() + quarter,
                 quarter,
             },
-            record: Record::new_zeroed(),
-            passage: [0; PASSAGE_WORDS],
-            published: first.get(),
+            latest,
+            known: first.get(),
             bulk: bulk.into(),
+            bulk_latest: latest,
         }
     }
 
@@ -96,49 +95,89 @@ impl<E: Event> Consumer<E> {
         limit: usize,
         mut each: impl FnMut(Delivery<'_, E>) -> bool,
     ) -> usize {
-        let mut deliveries = 0;
         // Not more than a ring at once, however fast the publisher is.
         let mut left = limit.min(self.ring.slots.capacity());
+        let mut deliveries = 0;
         let mut is_behind_loss = false;
         while left > 0 {
-            match self.find(place.expected) {
-                Found::Record => {}
-                // A second loss in a row waits for the next poll, so that a publisher who laps this
-                // subscriber again and again cannot keep it here.
-                Found::Missing(to) if !is_behind_loss => {
-                    is_behind_loss = true;
-                    let goes_on = place.lose(to, &mut each);
-                    self.gate.advance(to);
-                    deliveries += 1;
-                    if goes_on {
-                        continue;
-                    }
-                    return deliveries;
-                }
-                Found::Missing(_) | Found::Nothing => break,
+            let (given, lack) = self.give(place, left, &mut each);
+            deliveries += given;
+            left -= given;
+            // A second loss in a row waits for the next poll, so that a publisher who laps this
+            // subscriber again and again cannot keep it here.
+            if is_behind_loss && given == 0 {
+                break;
             }
-            is_behind_loss = false;
-            left -= 1;
-            let next = place.expected.next();
-            let ready_behind = self.ready_from(next);
-            let goes_on = each(Delivery::Record {
-                record: &self.record,
-                passage: self.ring.passages.is_some().then(|| passage(self.passage)),
-                ready_behind,
-                end_of_batch: ready_behind == 0,
-            });
-            place.expected = next;
-            place.books.taken.handled.add(1);
-            self.gate.advance(next);
+            let Some(to) = lack.and_then(|lack| self.ring.end_of(lack, &mut self.latest)) else {
+                break;
+            };
+            is_behind_loss = true;
+            let goes_on = place.lose(to, &mut each);
+            self.gate.advance(to);
             deliveries += 1;
             if !goes_on {
-                break;
+                return deliveries;
             }
         }
         if deliveries == 0 {
             return self.poll_end(place, each);
         }
         deliveries
+    }
+
+    /// Gives records up to one that is not there, `limit` of them, or one that `each` returns false
+    /// for. Returns how many, and what is missing behind them in the first case.
+    #[inline(always)]
+    fn give(
+        &mut self,
+        place: &mut Place,
+        limit: usize,
+        each: &mut impl FnMut(Delivery<'_, E>) -> bool,
+    ) -> (usize, Option<Lack>) {
+        let Self {
+            ring,
+            gate,
+            latest,
+            known,
+            ..
+        } = self;
+        let view = ring.slots.view();
+        let mut record = Record::new_zeroed();
+        for given in 0..limit {
+            let number = place.expected;
+            // As in `Ring::copy`, but each way out from where it is found: joined to one and told
+            // apart again, they are a sixth of the instructions (`cargo bench --bench
+            // instructions`, poll).
+            if latest.last < number
+                && let Err(lack) = ring.copy_mark(number.get(), latest)
+            {
+                return (given, Some(lack));
+            }
+            let [stamp, body @ ..] = record.words_mut();
+            match view.copy(number.get(), body) {
+                Ok(copied) => *stamp = copied,
+                Err(look) => return (given, Some(ring.lack(number.get(), look))),
+            }
+            let next = number.next();
+            let ready_behind = if next.get() < *known {
+                *known - next.get()
+            } else {
+                ring.look_behind(next.get(), known)
+            };
+            let goes_on = each(Delivery::Record {
+                record: &record,
+                passage: latest.passage,
+                ready_behind: usize::try_from(ready_behind).unwrap_or(usize::MAX),
+                end_of_batch: ready_behind == 0,
+            });
+            place.expected = next;
+            place.books.taken.handled.add(1);
+            gate.advance(next);
+            if !goes_on {
+                return (given + 1, None);
+            }
+        }
+        (limit, None)
     }
 
     /// Delivers the loss at the very end, once, when the publisher has ended and nothing is left.
@@ -156,13 +195,18 @@ impl<E: Event> Consumer<E> {
 
     /// Copies what is ready from `expected` on, at most `limit` records.
     pub(in crate::bus) fn copy(&mut self, expected: Sequence, limit: usize) -> Bulk {
+        let view = self.ring.slots.view();
         let mut count = 0;
         let mut number = expected;
+        self.bulk_latest = self.latest;
         for record in self.bulk.iter_mut().take(limit) {
-            match self.ring.find(number, record, None) {
-                Found::Record => {}
-                Found::Missing(to) if count == 0 => return Bulk::Missing(to),
-                Found::Missing(_) | Found::Nothing => break,
+            if let Err(lack) = self.ring.copy(view, number, record, &mut self.bulk_latest) {
+                if count == 0
+                    && let Some(to) = self.ring.end_of(lack, &mut self.latest)
+                {
+                    return Bulk::Missing(to);
+                }
+                break;
             }
             count += 1;
             number = number.next();
@@ -171,8 +215,13 @@ impl<E: Event> Consumer<E> {
     }
 
     /// Lends `count` records that were copied, and what to tell when they are taken.
-    pub(in crate::bus) fn lend(&mut self, count: usize) -> (&[Record<E>], &mut Gate) {
-        (&self.bulk[..count], &mut self.gate)
+    pub(in crate::bus) fn lend(&mut self, count: usize) -> (&[Record<E>], Taking<'_>) {
+        let taking = Taking {
+            gate: &mut self.gate,
+            latest: &mut self.latest,
+            bulk_latest: self.bulk_latest,
+        };
+        (&self.bulk[..count], taking)
     }
 
     /// Returns how many numbers are ready, at most a ring.
@@ -186,93 +235,20 @@ impl<E: Event> Consumer<E> {
     pub(in crate::bus) fn advance(&mut self, expected: Sequence) {
         self.gate.advance(expected);
     }
-
-    /// Returns how many numbers are ready from `number` on, as far as known. The next slot tells
-    /// whether any is, and to ask it brings its line while the record before it is handled; the
-    /// publisher's count, a line that is always written, is read once for each batch, and for a
-    /// lone record never.
-    #[inline]
-    fn ready_from(&mut self, number: Sequence) -> usize {
-        if !self.ring.has(number) {
-            return 0;
-        }
-        if self.published <= number.get() {
-            self.published = self.ring.slots.published();
-        }
-        let known = self.published.saturating_sub(number.get()).max(1);
-        let capacity = self.ring.slots.capacity();
-        usize::try_from(known).map_or(capacity, |known| known.min(capacity))
-    }
-
-    #[inline]
-    fn find(&mut self, number: Sequence) -> Found {
-        let passage = Some(&mut self.passage);
-        self.ring.find(number, &mut self.record, passage)
-    }
 }
 
-impl Ring {
-    /// Returns whether there is anything in the place of `number`, be it that it is missing.
-    #[inline]
-    fn has(&self, number: Sequence) -> bool {
-        let number = number.get();
-        self.slots.look(number) != Look::NotYet
-            || number == self.first && number < self.slots.published()
-    }
-
-    /// Copies `number`, if it is there, and its passage where it is wanted.
-    #[inline(always)]
-    fn find<E>(
-        &self,
-        number: Sequence,
-        record: &mut Record<E>,
-        passage: Option<&mut [u64; PASSAGE_WORDS]>,
-    ) -> Found {
-        let number = number.get();
-        let stamp = match self.slots.look(number) {
-            Look::NotYet if number == self.first => return self.begin(number),
-            Look::NotYet => return Found::Nothing,
-            Look::Overwritten => return self.overwritten(number),
-            Look::There(stamp) => stamp,
-        };
-        let [copied_stamp, body @ ..] = record.words_mut();
-        let beside = self.passages.as_deref().zip(passage);
-        if !self.slots.copy(number, stamp, body, beside) {
-            return self.overwritten(number);
-        }
-        if stamp == number {
-            // Kind 0: a hole.
-            return Found::Missing(Sequence::new(body[0]));
-        }
-        *copied_stamp = stamp;
-        Found::Record
-    }
-
-    /// Finds out whether the first number was cleared from the batch that it was attached behind.
-    #[cold]
-    fn begin(&self, number: u64) -> Found {
-        let published = self.slots.published();
-        // In this order: what is published and not there never comes.
-        if published <= number || self.slots.look(number) != Look::NotYet {
-            return Found::Nothing;
-        }
-        let ring = self.slots.capacity() as u64;
-        let to = (published.saturating_sub(ring).max(number + 1)..published)
-            .find(|&number| self.slots.look(number) != Look::NotYet)
-            .unwrap_or(published);
-        Found::Missing(Sequence::new(to))
-    }
-
-    #[cold]
-    fn overwritten(&self, number: u64) -> Found {
-        Found::Missing(Sequence::new(self.slots.resume(number)))
+impl Taking<'_> {
+    /// Tells that all were taken that are before `expected`.
+    pub(in crate::bus) fn end(self, expected: Sequence) {
+        *self.latest = self.bulk_latest;
+        self.gate.advance(expected);
     }
 }
 
 impl Gate {
     /// Publishes how far the subscriber is, if that is a quarter of the ring from where it was.
     #[inline]
-    pub(in crate::bus) fn advance(&mut self, expected: Sequence) {
+    fn advance(&mut self, expected: Sequence) {
         if expected.get() >= self.publish_at {
             self.cursor.publish(expected.get());
             self.publish_at = expected.get() + self.quarter;

@@ -13,17 +13,21 @@
 //!                           └─ the next to be written, if no lossless consumer is a ring behind
 //! ```
 //!
+//! A passage lies beside the first record of each piece that is written at once, together with the
+//! number of its last: a mark, as lanes have them.
+//!
 //! A consumer copies a record out before it lends it, and looks at the stamp again behind the
 //! copy. So a record that the producer overwrites meanwhile is an overrun, and never torn.
 
 mod consumer;
 mod producer;
+mod reading;
 mod slots;
 
-use super::Passage;
+use super::{Passage, PassageMark};
 use crate::record::{RECORD_WORDS, Sequence};
 
-pub(super) use consumer::{Bulk, Consumer, Gate};
+pub(super) use consumer::{Bulk, Consumer, Taking};
 pub(super) use producer::Producer;
 
 /// Whose atomics [`slots`] uses.
@@ -33,23 +37,31 @@ mod sync {
 
 /// The slots of records.
 pub(super) type Slots = slots::Slots<{ RECORD_WORDS - 1 }>;
-/// The passages beside them.
-type Passages = slots::Beside<PASSAGE_WORDS>;
+type View<'a> = slots::View<'a, { RECORD_WORDS - 1 }>;
+/// The marks beside them: a mark, and with it a passage, is of a piece.
+type Marks = slots::Beside<MARK_WORDS>;
 
-/// Words of a [`Passage`].
-const PASSAGE_WORDS: usize = 3;
+/// Words of a [`PassageMark`].
+const MARK_WORDS: usize = 4;
 
 const _: () = assert!(slots::NUMBERS == Sequence::MAX.get());
 
-fn passage_words(passage: &Passage) -> [u64; PASSAGE_WORDS] {
-    [passage.seen_ns, passage.decoded_ns, passage.published_ns]
-}
-
-fn passage(words: [u64; PASSAGE_WORDS]) -> Passage {
-    let [seen_ns, decoded_ns, published_ns] = words;
-    Passage {
+fn mark_words(mark: &PassageMark) -> [u64; MARK_WORDS] {
+    let Passage {
         seen_ns,
         decoded_ns,
         published_ns,
+    } = mark.passage;
+    [mark.last.get(), seen_ns, decoded_ns, published_ns]
+}
+
+fn mark([last, seen_ns, decoded_ns, published_ns]: [u64; MARK_WORDS]) -> PassageMark {
+    PassageMark {
+        last: Sequence::new(last),
+        passage: Passage {
+            seen_ns,
+            decoded_ns,
+            published_ns,
+        },
     }
 }

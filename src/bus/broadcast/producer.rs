@@ -1,8 +1,8 @@
 //! Owns the writing end of the ring, and for whom it waits.
 
 use super::slots::Cursor;
-use super::{Consumer, PASSAGE_WORDS, Passages, Slots, passage_words};
-use crate::bus::{Books, Contract, Passage, Subscription};
+use super::{Consumer, Marks, Slots, mark_words};
+use crate::bus::{Books, Contract, Passage, PassageMark, Subscription};
 use crate::error::{Error, Result};
 use crate::record::{Event, Record, Sequence};
 use std::sync::Arc;
@@ -11,7 +11,10 @@ use std::sync::Arc;
 pub(in crate::bus) struct Producer {
     slots: Arc<Slots>,
     /// Only where a consumer wants them.
-    passages: Option<Arc<Passages>>,
+    marks: Option<Arc<Marks>>,
+    /// Numbers before it are pieces of their own: the last of the consumers begins there, and finds
+    /// its mark only where a piece begins.
+    alone_before: u64,
     readers: Vec<Reader>,
     /// The next number to write.
     next: u64,
@@ -31,7 +34,8 @@ impl Producer {
     pub(in crate::bus) fn new(capacity: usize, first: Sequence) -> Self {
         Self {
             slots: Arc::new(Slots::new(capacity, first.get())),
-            passages: None,
+            marks: None,
+            alone_before: first.get(),
             readers: Vec::new(),
             next: first.get(),
             limit: first.get(),
@@ -59,17 +63,18 @@ impl Producer {
             books.make_lossless();
         }
         let cursor = Arc::new(Cursor::new(first.get()));
-        let passages = subscription.passages.then(|| {
-            let made = || Arc::new(Passages::new(capacity));
-            Arc::clone(self.passages.get_or_insert_with(made))
+        let marks = subscription.passages.then(|| {
+            let made = || Arc::new(Marks::new(capacity));
+            Arc::clone(self.marks.get_or_insert_with(made))
         });
+        self.alone_before = first.get();
         self.readers.push(Reader {
             cursor: Arc::clone(&cursor),
             books: Arc::clone(&books),
         });
         // So that the next record looks for whom it has to wait.
         self.limit = self.next;
-        let consumer = Consumer::new(Arc::clone(&self.slots), passages, cursor, first);
+        let consumer = Consumer::new(Arc::clone(&self.slots), marks, cursor, first);
         Ok((consumer, books))
     }
 
@@ -83,7 +88,7 @@ impl Producer {
     }
 
     pub(in crate::bus) fn wants_passages(&self) -> bool {
-        self.passages.is_some()
+        self.marks.is_some()
     }
 
     /// Writes what has not been written of `records`, the last of which is the one before `next`.
@@ -107,9 +112,16 @@ impl Producer {
             return false;
         }
         let fits = self.room_for(rest.len());
-        let words = passage_words(passage);
-        for piece in rest[..fits].chunks(self.slots.piece_max()) {
-            self.write_piece(piece, &words);
+        let mut pieces = &rest[..fits];
+        while !pieces.is_empty() {
+            let size = if self.next < self.alone_before {
+                1
+            } else {
+                self.slots.piece_max()
+            };
+            let (piece, others) = pieces.split_at(size.min(pieces.len()));
+            self.write_piece(piece, passage);
+            pieces = others;
         }
         fits == rest.len()
     }
@@ -118,21 +130,26 @@ impl Producer {
     /// whole piece. Were the records shown in their order, it would take each slot's line while the
     /// next is being written; `cargo bench --bench bus` (stream) shows the difference.
     #[inline]
-    fn write_piece<E: Event>(&mut self, piece: &[Record<E>], words: &[u64; PASSAGE_WORDS]) {
-        let write = |number, record: &Record<E>| {
+    fn write_piece<E: Event>(&mut self, piece: &[Record<E>], passage: &Passage) {
+        let write = |number, record: &Record<E>, beside| {
             let [stamp, body @ ..] = record.words();
-            let beside = self.passages.as_deref().map(|passages| (passages, words));
             self.slots.write(number, *stamp, body, beside);
         };
         let Some((first, others)) = piece.split_first() else {
             return;
         };
         for (number, record) in (self.next + 1..).zip(others) {
-            write(number, record);
+            write(number, record, None);
         }
-        write(self.next, first);
-        self.next += piece.len() as u64;
-        self.slots.publish(self.next);
+        let next = self.next + piece.len() as u64;
+        let words = mark_words(&PassageMark {
+            last: Sequence::new(next - 1),
+            passage: *passage,
+        });
+        let beside = self.marks.as_deref().map(|marks| (marks, &words));
+        write(self.next, first, beside);
+        self.next = next;
+        self.slots.publish(next);
     }
 
     /// Says in the slot of the next number that those before `to` will not come.
@@ -143,7 +160,7 @@ impl Producer {
         }
         let mut body = [0; _];
         body[0] = to;
-        let nothing = None::<(&Passages, _)>;
+        let nothing = None::<(&Marks, _)>;
         self.slots.write(self.next, self.next, &body, nothing);
         self.next = to;
         self.slots.publish(to);

@@ -34,8 +34,18 @@ pub(crate) struct Slots<const BODY: usize> {
     published: CachePadded<AtomicU64>,
 }
 
-/// Words beside each slot, under the protection of its stamp.
-pub(super) struct Beside<const WORDS: usize>(Box<[[AtomicU64; WORDS]]>);
+/// Words beside the slot of the first record of each piece, under the protection of its stamp: they
+/// hold for the whole piece. The first of them is the number of its last record, which tells them
+/// from what an earlier piece has left there.
+///
+/// Once for each piece and not beside each record: a store that finds its line at hand, between two
+/// that do not, keeps the store buffer from asking for the lines of those behind it, whoever reads
+/// what. `cargo bench --bench bus` (stream) shows the difference.
+pub(super) struct Beside<const WORDS: usize>(Box<[Words<WORDS>]>);
+
+/// Aligned so that four words share a line with four others, and never lie on two.
+#[repr(C, align(32))]
+struct Words<const WORDS: usize>([AtomicU64; WORDS]);
 
 /// What the slot of a number holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +104,12 @@ impl<const BODY: usize> Slots<BODY> {
         // Release pairs with the acquire in `look`: who learns from this mark that it was lapped
         // goes on with an earlier number, and must find published what comes before the piece.
         slot.stamp.store(number - 1, Ordering::Release);
-        // Pairs with the fence in `copy`: who has read one of the words below finds the mark above,
-        // or a later stamp, at the second look. Without it, new words under the old stamp.
+        // Pairs with the fence in `is_still`: who has read one of the words below finds the mark
+        // above, or a later stamp, at the second look. Without it, new words under the old stamp.
         fence(Ordering::Release);
         store(&slot.body, body);
         if let Some((beside, words)) = beside {
-            store(&beside.0[index], words);
+            store(&beside.0[index].0, words);
         }
         // Release pairs with the acquire in `look`: who sees this stamp sees the words above.
         slot.stamp.store(stamp, Ordering::Release);
@@ -123,43 +133,74 @@ impl<const BODY: usize> Slots<BODY> {
     #[inline]
     pub(super) fn look(&self, number: u64) -> Look {
         // Acquire pairs with both stores of a stamp in `write`.
-        let stamp = self.slots[self.index(number)].stamp.load(Ordering::Acquire);
-        match (stamp & NUMBERS).cmp(&number) {
-            std::cmp::Ordering::Less => Look::NotYet,
-            std::cmp::Ordering::Equal => Look::There(stamp),
-            std::cmp::Ordering::Greater => Look::Overwritten,
-        }
+        Look::of(self.slot(number).stamp.load(Ordering::Acquire), number)
     }
 
-    /// Copies what belongs to `stamp`, which [`look`](Self::look) has found for `number`. Returns
-    /// false if it was overwritten meanwhile: then the copy is worth nothing.
+    /// Copies the body of a hole, which [`look`](Self::look) has found at `number`, and returns the
+    /// number after it; none if it was overwritten meanwhile.
+    #[cold]
+    pub(super) fn end_of_hole(&self, number: u64) -> Option<u64> {
+        let slot = self.slot(number);
+        let mut body = [0; BODY];
+        load(&slot.body, &mut body);
+        slot.is_still(number).then_some(body[0])
+    }
+
+    /// Copies the words beside `number`, the stamp of which is `stamp`, as [`look`](Self::look) has
+    /// found. Returns false if they were overwritten meanwhile: then the copy is worth nothing.
     ///
     /// Hot path: no allocation, no system call, O(1).
     #[inline]
-    pub(super) fn copy<const WORDS: usize>(
+    pub(super) fn copy_beside<const WORDS: usize>(
         &self,
         number: u64,
         stamp: u64,
-        body: &mut [u64; BODY],
-        beside: Option<(&Beside<WORDS>, &mut [u64; WORDS])>,
+        beside: &Beside<WORDS>,
+        words: &mut [u64; WORDS],
     ) -> bool {
-        let index = self.index(number);
-        let slot = &self.slots[index];
-        load(&slot.body, body);
-        if let Some((beside, words)) = beside {
-            load(&beside.0[index], words);
+        load(&beside.0[self.index(number)].0, words);
+        self.slot(number).is_still(stamp)
+    }
+
+    /// Copies the words beside the piece that `number`, which was published, is in, from wherever
+    /// it begins. Returns the number of a slot that was overwritten where that has happened to
+    /// them, else whether they were found.
+    ///
+    /// O(length of the piece), for who has come into the middle of one.
+    #[cold]
+    pub(super) fn search<const WORDS: usize>(
+        &self,
+        number: u64,
+        beside: &Beside<WORDS>,
+        words: &mut [u64; WORDS],
+    ) -> Result<bool, u64> {
+        for first in (0..=number).rev().take(self.piece_max()) {
+            let stamp = match self.look(first) {
+                Look::There(stamp) => stamp,
+                Look::NotYet => break,
+                Look::Overwritten => return Err(first),
+            };
+            if !self.copy_beside(first, stamp, beside, words) {
+                return Err(first);
+            }
+            if self.covers(words, first) {
+                return Ok(words[0] >= number);
+            }
         }
-        // Pairs with the fence in `write`: if any word above is of a later record, the load below
-        // finds that record's mark or its stamp.
-        fence(Ordering::Acquire);
-        slot.stamp.load(Ordering::Relaxed) == stamp
+        Ok(false)
+    }
+
+    /// Returns whether words beside the slot of `first` are of a piece that begins there.
+    #[inline]
+    pub(super) fn covers<const WORDS: usize>(&self, words: &[u64; WORDS], first: u64) -> bool {
+        words[0].wrapping_sub(first) < self.piece_max() as u64
     }
 
     /// Returns where a reader goes on whose `number` was overwritten: half a ring behind the
     /// newest, so that it is not overwritten again at once.
     #[cold]
     pub(super) fn resume(&self, number: u64) -> u64 {
-        // Acquires what the second look of `copy` did not: whoever found a stamp of a piece finds
+        // Acquires what the second look of a copy did not: whoever found a stamp of a piece finds
         // the end of the piece before it published. Pieces are a quarter of the ring at most, so
         // that is at least three quarters of the ring ahead of `number`.
         let overwritten = self.look(number);
@@ -181,9 +222,68 @@ impl<const BODY: usize> Slots<BODY> {
         resumed
     }
 
-    fn index(&self, number: u64) -> usize {
-        usize::try_from(number & self.mask).expect("invariant: below the capacity, a usize")
+    /// Returns the slots for who reads many.
+    #[inline]
+    pub(super) fn view(&self) -> View<'_, BODY> {
+        View {
+            slots: &self.slots,
+            mask: self.mask,
+        }
     }
+
+    fn slot(&self, number: u64) -> &Slot<BODY> {
+        &self.slots[self.index(number)]
+    }
+
+    fn index(&self, number: u64) -> usize {
+        index(number, self.mask)
+    }
+}
+
+/// The slots, for who reads many: behind an acquiring load the compiler fetches again what lies
+/// behind a reference, and this not.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a, const BODY: usize> {
+    slots: &'a [Slot<BODY>],
+    mask: u64,
+}
+
+impl<const BODY: usize> View<'_, BODY> {
+    /// Copies the record `number` and returns its stamp. If it is not there, returns what is
+    /// instead, and the copy is worth nothing: [`Look::There`] is a hole.
+    ///
+    /// Hot path: no allocation, no system call, O(1).
+    #[inline(always)]
+    pub(super) fn copy(self, number: u64, body: &mut [u64; BODY]) -> Result<u64, Look> {
+        let slot = &self.slots[index(number, self.mask)];
+        // Acquire pairs with both stores of a stamp in `write`.
+        let stamp = slot.stamp.load(Ordering::Acquire);
+        if stamp & NUMBERS != number || stamp == number {
+            return Err(Look::of(stamp, number));
+        }
+        load(&slot.body, body);
+        if slot.is_still(stamp) {
+            Ok(stamp)
+        } else {
+            Err(Look::Overwritten)
+        }
+    }
+}
+
+impl Look {
+    #[inline]
+    fn of(stamp: u64, number: u64) -> Self {
+        match (stamp & NUMBERS).cmp(&number) {
+            std::cmp::Ordering::Less => Self::NotYet,
+            std::cmp::Ordering::Equal => Self::There(stamp),
+            std::cmp::Ordering::Greater => Self::Overwritten,
+        }
+    }
+}
+
+#[inline]
+fn index(number: u64, mask: u64) -> usize {
+    usize::try_from(number & mask).expect("invariant: below the capacity, a usize")
 }
 
 impl<const BODY: usize> Slot<BODY> {
@@ -193,16 +293,26 @@ impl<const BODY: usize> Slot<BODY> {
             body: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
+
+    /// Returns whether the stamp is still the one that was found before something was copied that
+    /// belongs to it.
+    #[inline]
+    fn is_still(&self, stamp: u64) -> bool {
+        // Pairs with the fence in `write`: if any word that was copied is of a later record, the
+        // load below finds that record's mark or its stamp.
+        fence(Ordering::Acquire);
+        self.stamp.load(Ordering::Relaxed) == stamp
+    }
 }
 
 impl<const WORDS: usize> Beside<WORDS> {
     /// Makes words beside `capacity` slots, and writes them.
     pub(super) fn new(capacity: usize) -> Self {
-        let beside: Box<[[AtomicU64; WORDS]]> = (0..capacity)
-            .map(|_| std::array::from_fn(|_| AtomicU64::new(0)))
+        let beside: Box<[_]> = (0..capacity)
+            .map(|_| Words(std::array::from_fn(|_| AtomicU64::new(0))))
             .collect();
         for words in &beside {
-            store(words, &[0; WORDS]);
+            store(&words.0, &[0; WORDS]);
         }
         Self(beside)
     }

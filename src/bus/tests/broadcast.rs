@@ -136,6 +136,35 @@ fn who_attaches_when_the_ring_has_lapped_is_waited_for_from_then_on() {
     assert_eq!(drain(&mut lossy, 9)[0], Overrun(1, 54));
 }
 
+#[test]
+fn who_attaches_in_the_midst_of_a_batch_is_given_its_passage_whoever_goes_on() {
+    let mut publisher = Bus::new(64);
+    let mut prompt = subscribe(&mut publisher, Contract::Lossless, 16);
+    push(&mut publisher, 2);
+    let mut late = subscribe(&mut publisher, Contract::Lossless, 16);
+    push(&mut publisher, 2);
+    let passage = |seen_ns| Passage {
+        seen_ns,
+        decoded_ns: seen_ns,
+        published_ns: seen_ns + 1,
+    };
+    assert!(publisher.commit(passage(70)));
+    assert_eq!(drain(&mut prompt, 9), [1, 2, 3, 4].map(Record));
+    // The late one waits at 3, so that 1 and 2 are overwritten, where the batch began.
+    push(&mut publisher, 14);
+    assert!(publisher.commit(passage(80)));
+    let mut given = Vec::new();
+    late.poll(4, |delivery| {
+        if let Delivery::Record {
+            record, passage, ..
+        } = delivery
+        {
+            given.push((record.sequence().get(), passage.unwrap().seen_ns));
+        }
+    });
+    assert_eq!(given, [(3, 70), (4, 70), (5, 80), (6, 80)]);
+}
+
 /// The naive ring: everything that was ever written, by number.
 struct Naive {
     capacity: u64,
