@@ -28,9 +28,9 @@
 //! | the account | both sides count, and are compared | numbers against what the subscriber counted |
 //!
 //! A record that is waited for takes about 0.7 of the time that it takes through a lane. In long
-//! runs, where either shows a batch at once, copying and looking twice cost the broadcast ring
-//! about what it saves by writing once: to one subscriber and to eight it has a tenth less of the lanes'
-//! throughput, to two and to four, and with passages, as much.
+//! runs, where either shows a batch at once, copying and looking twice cost the broadcast ring about
+//! what writing once saves: it has a tenth or two less than the lanes' throughput to one subscriber
+//! and to eight, and about as much to two, to four, and with passages.
 //!
 //! `cargo bench --bench bus` compares both with bare `rtrb` and with a bare cache line, in one run.
 
