@@ -2,8 +2,6 @@
 
 use super::*;
 
-const CPUS: &str = "/sys/devices/system/cpu";
-
 #[test]
 fn a_fifo_in_place_of_a_file_is_unknown_and_holds_nobody_up() {
     let mut files = tuned();
