@@ -122,7 +122,8 @@
 //! they are given. Stages meet only at rings, which are allocated and touched before the start.
 //! Handlers run on their own stage's thread, from `on_start` to `on_stop`. The record stage writes
 //! from its ring, without a buffer of its own, and waits for the disk where its sync policy says
-//! so: then everything else on its core waits, too.
+//! so: then everything else on its core waits, too. Where books take 2 MiB and more, or a feed's
+//! window does, they ask the kernel for huge pages: they are what is read here and there.
 //!
 //! # Limits
 //!

@@ -42,7 +42,7 @@ pub struct BooksConfig {
     /// as errors.
     pub instruments_max: usize,
     /// Live orders for which there is memory from the start: 49 bytes each, and what prices they
-    /// have beyond one for three orders.
+    /// have beyond one for three orders. From 2 MiB on it is in huge pages, if the kernel has some.
     pub orders_expected: usize,
     /// Live orders for which memory is taken, in leaps that stall the handler, at most 2²⁸; more
     /// are errors.
