@@ -1,4 +1,6 @@
 mod broadcast;
+mod naive;
+mod passages;
 mod reads;
 
 use super::*;
