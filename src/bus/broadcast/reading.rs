@@ -173,3 +173,80 @@ impl Latest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! What is seen of a producer between two of its steps.
+
+    use super::*;
+    use crate::bus::broadcast::mark_words;
+
+    const KIND: u64 = 1 << 56;
+
+    fn ring(capacity: usize) -> Ring {
+        Ring {
+            slots: Arc::new(Slots::new(capacity, 1)),
+            marks: Some(Arc::new(Marks::new(capacity))),
+            first: 1,
+        }
+    }
+
+    /// Writes `number`, as the first of a piece up to `last` where there is one.
+    fn put(ring: &Ring, number: u64, last: Option<u64>) {
+        let passage = Passage {
+            seen_ns: 100 + number,
+            ..Passage::default()
+        };
+        let words = last.map(|last| {
+            mark_words(&PassageMark {
+                last: Sequence::new(last),
+                passage,
+            })
+        });
+        let beside = ring.marks.as_deref().zip(words.as_ref());
+        ring.slots
+            .write(number, KIND | number, &[number; _], beside);
+    }
+
+    fn latest() -> Latest {
+        Latest {
+            last: Sequence::default(),
+            passage: None,
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_there_before_it_is_published_is_ready() {
+        let ring = ring(8);
+        let mut known = 1;
+        assert_eq!(ring.look_behind(1, &mut known), 0);
+        put(&ring, 1, Some(1));
+        assert_eq!((ring.look_behind(1, &mut known), known), (1, 2));
+        put(&ring, 2, Some(2));
+        ring.slots.publish(3);
+        assert_eq!((ring.look_behind(1, &mut known), known), (2, 3));
+    }
+
+    #[test]
+    fn the_rest_of_a_piece_is_lost_to_who_has_not_seen_its_beginning_once_that_is_overwritten() {
+        let ring = ring(8);
+        for first in [1, 3, 5, 7, 9, 11, 13] {
+            put(&ring, first + 1, None);
+            put(&ring, first, Some(first + 1));
+            ring.slots.publish(first + 2);
+        }
+        let told = |latest: &Latest| (latest.last.get(), latest.passage.map(|it| it.seen_ns));
+        let mut who = latest();
+        assert!(ring.copy_mark(8, &mut who).is_ok());
+        assert_eq!(told(&who), (8, Some(107)));
+        // Over 7, and 8 is still there.
+        put(&ring, 15, Some(15));
+        let mut who = latest();
+        let Err(lack @ Lack::Overwritten(7)) = ring.copy_mark(8, &mut who) else {
+            panic!("where a piece begins was overwritten");
+        };
+        assert_eq!(told(&who), (0, None));
+        assert_eq!(ring.end_of(lack, &mut who), Some(Sequence::new(11)));
+        assert_eq!(told(&who), (12, Some(111)));
+    }
+}
