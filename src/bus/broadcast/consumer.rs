@@ -71,11 +71,7 @@ impl<E: Event> Consumer<E> {
             passage: None,
         };
         Self {
-            ring: Ring {
-                slots,
-                marks,
-                first: first.get(),
-            },
+            ring: Ring { slots, marks },
             gate: Gate {
                 cursor,
                 publish_at: first.get() + quarter,

@@ -25,6 +25,8 @@ pub(in crate::bus) struct Producer {
 
 /// One consumer as the producer sees it.
 struct Reader {
+    /// The first number that it is owed.
+    first: u64,
     cursor: Arc<Cursor>,
     books: Arc<Books>,
 }
@@ -69,6 +71,7 @@ impl Producer {
         });
         self.alone_before = first.get();
         self.readers.push(Reader {
+            first: first.get(),
             cursor: Arc::clone(&cursor),
             books: Arc::clone(&books),
         });
@@ -108,8 +111,10 @@ impl Producer {
         }
         // Fewer are there when the batch was cleared: those numbers are lost to everyone.
         let first = next.get() - rest.len() as u64;
-        if first > self.next && !self.write_hole(first) {
-            return false;
+        while first > self.next {
+            if !self.write_hole(first) {
+                return false;
+            }
         }
         let fits = self.room_for(rest.len());
         let mut pieces = &rest[..fits];
@@ -152,12 +157,17 @@ impl Producer {
         self.slots.publish(next);
     }
 
-    /// Says in the slot of the next number that those before `to` will not come.
+    /// Says in the slot of the next number that those before `to` will not come; if a consumer
+    /// begins among them, those before its first, which begins a hole of its own: of the numbers
+    /// inside a hole no slot tells.
     #[cold]
     fn write_hole(&mut self, to: u64) -> bool {
         if self.room_for(1) == 0 {
             return false;
         }
+        let begins = self.readers.iter().map(|at| at.first);
+        let inside = begins.filter(|first| (self.next + 1..to).contains(first));
+        let to = inside.min().unwrap_or(to);
         let mut body = [0; _];
         body[0] = to;
         let nothing = None::<(&Marks, _)>;
@@ -196,7 +206,7 @@ impl Producer {
     /// Ends the ring. The last `waiting` numbers before `next` were at most not written.
     pub(in crate::bus) fn end(&self, next: Sequence, waiting: u64) {
         let unwritten = (next.get() - self.next).min(waiting);
-        for Reader { cursor, books } in &self.readers {
+        for Reader { cursor, books, .. } in &self.readers {
             if cursor.get() != Cursor::GONE {
                 books.given.overrun.add(unwritten);
             }

@@ -10,9 +10,6 @@ use std::sync::Arc;
 pub(super) struct Ring {
     pub(super) slots: Arc<Slots>,
     pub(super) marks: Option<Arc<Marks>>,
-    /// The first number that the subscriber is owed: the only one that can lie inside a hole, where
-    /// no slot tells that it will not come.
-    pub(super) first: u64,
 }
 
 /// The passage of the latest records, as they are given it: put together once for each piece. For
@@ -38,9 +35,7 @@ impl Ring {
     /// Returns whether there is anything in the place of `number`, be it that it is missing.
     #[inline]
     pub(super) fn has(&self, number: Sequence) -> bool {
-        let number = number.get();
-        self.slots.look(number) != Look::NotYet
-            || number == self.first && number < self.slots.published()
+        self.slots.look(number.get()) != Look::NotYet
     }
 
     /// Copies the record `number`, and its mark where `latest` does not apply to it.
@@ -119,7 +114,6 @@ impl Ring {
     #[inline]
     pub(super) fn lack(&self, number: u64, look: Look) -> Lack {
         match look {
-            Look::NotYet if number == self.first => self.begin(number),
             Look::NotYet => Lack::Nothing,
             Look::There(_) => match self.slots.end_of_hole(number) {
                 Some(to) => Lack::Missing(Sequence::new(to)),
@@ -147,21 +141,6 @@ impl Ring {
         }
         Some(Sequence::new(to))
     }
-
-    /// Finds out whether the first number was cleared from the batch that it was attached behind.
-    #[cold]
-    fn begin(&self, number: u64) -> Lack {
-        let published = self.slots.published();
-        // In this order: what is published and not there never comes.
-        if published <= number || self.slots.look(number) != Look::NotYet {
-            return Lack::Nothing;
-        }
-        let ring = self.slots.capacity() as u64;
-        let to = (published.saturating_sub(ring).max(number + 1)..published)
-            .find(|&number| self.slots.look(number) != Look::NotYet)
-            .unwrap_or(published);
-        Lack::Missing(Sequence::new(to))
-    }
 }
 
 impl Latest {
@@ -187,7 +166,6 @@ mod tests {
         Ring {
             slots: Arc::new(Slots::new(capacity, 1)),
             marks: Some(Arc::new(Marks::new(capacity))),
-            first: 1,
         }
     }
 

@@ -71,7 +71,8 @@ fn who_attaches_behind_records_that_are_cleared_is_given_what_follows() {
             push(&mut publisher, 1);
             assert_eq!(drain(&mut late, 9), []);
             assert!(commit(&mut publisher));
-            assert_eq!(drain(&mut prompt, 9), [Overrun(1, 5), Record(6)]);
+            assert_eq!(drain(&mut prompt, 9), [Overrun(1, 3)]);
+            assert_eq!(drain(&mut prompt, 9), [Overrun(4, 5), Record(6)]);
             if in_bulk {
                 let Ready::Overrun(gap) = late.ready(9) else {
                     panic!("{contract:?}: nothing is missing");
@@ -88,6 +89,34 @@ fn who_attaches_behind_records_that_are_cleared_is_given_what_follows() {
             assert_eq!(drain(&mut late, 9), []);
             assert!(late.is_closed());
         }
+    }
+}
+
+#[test]
+fn who_attaches_behind_records_that_are_cleared_loses_nothing_that_follows_them() {
+    for contract in [Contract::Lossy, Contract::Lossless] {
+        let mut publisher = Bus::new(64);
+        let _first = subscribe(&mut publisher, Contract::Lossy, 32);
+        push(&mut publisher, 1);
+        let mut late = subscribe(&mut publisher, contract, 32);
+        push(&mut publisher, 1);
+        publisher.batch().clear();
+        push(&mut publisher, 11);
+        assert!(commit(&mut publisher));
+        // More than a ring: what lies before it is still there.
+        push(&mut publisher, 46);
+        publisher.batch().clear();
+        push(&mut publisher, 1);
+        _ = commit(&mut publisher);
+        let mut got = drain(&mut late, 11);
+        _ = commit(&mut publisher);
+        got.extend(drain(&mut late, 1));
+        assert!(commit(&mut publisher));
+        got.extend(drain(&mut late, 1));
+        let mut expected = vec![Overrun(2, 2)];
+        expected.extend((3..=13).map(Record));
+        expected.extend([Overrun(14, 59), Record(60)]);
+        assert_eq!(got, expected, "{contract:?}");
     }
 }
 
@@ -253,7 +282,8 @@ proptest! {
             let contract = if lossless { Contract::Lossless } else { Contract::Lossy };
             let subscriber = subscribe(&mut publisher, contract, capacity);
             readers.push(Reader { books: subscriber.books(), subscriber: Some(subscriber) });
-            naive.readers.push(NaiveReader { lossless, expected: 1, cursor: 1, gone: false });
+            let (first, expected, cursor) = (1, 1, 1);
+            naive.readers.push(NaiveReader { lossless, first, expected, cursor, gone: false });
         }
         let mut cleared = false;
         for ((who, how, count), stamp_ns) in steps.into_iter().zip(1..) {

@@ -20,6 +20,7 @@ pub(super) struct Entry {
 
 pub(super) struct NaiveReader {
     pub(super) lossless: bool,
+    pub(super) first: u64,
     pub(super) expected: u64,
     /// What it last told.
     pub(super) cursor: u64,
@@ -39,13 +40,17 @@ impl Naive {
         if rest.is_empty() {
             return true;
         }
-        if rest.start > self.next {
+        while rest.start > self.next {
             if self.room(1) == 0 {
                 return false;
             }
-            let hole = Some(rest.start);
+            // Whoever begins inside a hole finds one that begins there.
+            let begins = self.readers.iter().map(|reader| reader.first);
+            let to = begins.filter(|first| *first > self.next).min();
+            let to = to.map_or(rest.start, |first| first.min(rest.start));
+            let hole = Some(to);
             self.written.insert(self.next, Entry { hole, stamp_ns });
-            self.next = rest.start;
+            self.next = to;
         }
         let fits = self.room(rest.end - rest.start);
         for number in rest.start..rest.start + fits {
@@ -82,13 +87,6 @@ impl Naive {
             return Sight::Missing({ behind }.find(is_there).unwrap_or(self.next));
         }
         match self.written.get(&number) {
-            None if number < self.next => {
-                // In a hole, behind which who attached before it begins.
-                let from = self.next.saturating_sub(self.capacity).max(number + 1);
-                let is_there = |n: &u64| self.written.contains_key(n) || self.is_overwritten(*n);
-                let mut numbers = from..self.next;
-                Sight::Missing(numbers.find(is_there).unwrap_or(self.next))
-            }
             None => Sight::Nothing,
             Some(Entry { hole: Some(to), .. }) => Sight::Missing(*to),
             Some(_) => Sight::Record,

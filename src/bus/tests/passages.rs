@@ -137,6 +137,7 @@ impl World {
         });
         self.naive.readers.push(NaiveReader {
             lossless,
+            first,
             expected: first,
             cursor: first,
             gone: false,
