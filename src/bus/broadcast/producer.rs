@@ -111,10 +111,8 @@ impl Producer {
         }
         // Fewer are there when the batch was cleared: those numbers are lost to everyone.
         let first = next.get() - rest.len() as u64;
-        while first > self.next {
-            if !self.write_hole(first) {
-                return false;
-            }
+        if first > self.next && !self.write_hole(first) {
+            return false;
         }
         let fits = self.room_for(rest.len());
         let mut pieces = &rest[..fits];
@@ -157,23 +155,25 @@ impl Producer {
         self.slots.publish(next);
     }
 
-    /// Says in the slot of the next number that those before `to` will not come; if a consumer
-    /// begins among them, those before its first, which begins a hole of its own: of the numbers
-    /// inside a hole no slot tells.
+    /// Says in the slot of the next number that those before `to` will not come. Where a consumer
+    /// begins among them, another hole begins: of the numbers inside one no slot tells. Returns
+    /// whether there was room for all.
     #[cold]
     fn write_hole(&mut self, to: u64) -> bool {
-        if self.room_for(1) == 0 {
-            return false;
+        while self.next < to {
+            if self.room_for(1) == 0 {
+                return false;
+            }
+            let begins = self.readers.iter().map(|at| at.first);
+            let inside = begins.filter(|first| (self.next + 1..to).contains(first));
+            let end = inside.min().unwrap_or(to);
+            let mut body = [0; _];
+            body[0] = end;
+            let nothing = None::<(&Marks, _)>;
+            self.slots.write(self.next, self.next, &body, nothing);
+            self.next = end;
+            self.slots.publish(end);
         }
-        let begins = self.readers.iter().map(|at| at.first);
-        let inside = begins.filter(|first| (self.next + 1..to).contains(first));
-        let to = inside.min().unwrap_or(to);
-        let mut body = [0; _];
-        body[0] = to;
-        let nothing = None::<(&Marks, _)>;
-        self.slots.write(self.next, self.next, &body, nothing);
-        self.next = to;
-        self.slots.publish(to);
         true
     }
 
