@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::record::Sequence;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -271,6 +272,12 @@ fn open_lock(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     open_regular(path, &mut options).map_err(|os| Error::os(format!("open {}", path.display()), os))
+}
+
+/// Returns how large a file of this process may become. To be asked before each write: one beyond it
+/// ends the process with a signal. One system call.
+pub(super) fn file_bytes_max() -> u64 {
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }
 
 /// Opens a file of a journal. What is no regular file is refused: opening or reading it may take for

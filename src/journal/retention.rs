@@ -223,10 +223,7 @@ struct Limited<'a> {
 #[cfg(feature = "archive")]
 impl io::Write for Limited<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        use rustix::process::{Resource, getrlimit};
-
-        let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
-        if self.written + bytes.len() as u64 > limit {
+        if self.written + bytes.len() as u64 > directory::file_bytes_max() {
             return Err(rustix::io::Errno::FBIG.into());
         }
         let written = self.file.write(bytes)?;

@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::record::Sequence;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -179,7 +178,7 @@ impl SegmentFile {
     fn make_room(&mut self, bytes: u64) -> io::Result<()> {
         let needed = self.end + bytes;
         // Asked each time: writing beyond the limit would end the process with a signal.
-        let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+        let limit = directory::file_bytes_max();
         if needed > limit {
             return Err(Errno::FBIG.into());
         }
