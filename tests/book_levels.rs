@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod naive_levels;
+mod random;
 
 use naive_levels::NaiveLevels;
+use random::Random;
 use ringtape::book::{BookSide, DataErrorKind, LevelBook, LevelDepth, PriceLevel, Reach};
 use ringtape::market::{Level, LevelAction, NO_PRICE, NO_QUANTITY, Quote, Side};
 use std::collections::BTreeMap;
@@ -13,28 +15,6 @@ use zerocopy::FromZeros;
 
 const EVENTS: u32 = 10_000;
 const SESSIONS: u64 = 16;
-
-/// A small generator, so that a seed names a session.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % end
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn of<T: Copy>(&mut self, values: &[T]) -> T {
-        let place = self.below(values.len() as u64);
-        values[usize::try_from(place).unwrap()]
-    }
-}
 
 #[derive(Debug)]
 enum Input {
@@ -92,7 +72,7 @@ impl Session {
         let venue = match self.made > 20 && self.random.one_in(50) {
             true => self
                 .random
-                .of(&[Venue::Prices, Venue::Places, Venue::Quotes]),
+                .any(&[Venue::Prices, Venue::Places, Venue::Quotes]),
             false => self.venue,
         };
         match venue {
@@ -109,14 +89,14 @@ impl Session {
         level.action = match self.random.one_in(100) {
             true => self
                 .random
-                .of(&[A::NEW, A::CHANGE, A::OVERLAY, LevelAction(99)]),
-            false => self.random.of(&actions),
+                .any(&[A::NEW, A::CHANGE, A::OVERLAY, LevelAction(99)]),
+            false => self.random.any(&actions),
         };
         if level.action == A::DELETE && !self.random.one_in(10) {
             let side = BookSide::of(level.head.side).unwrap_or(BookSide::Bid);
             let known = book.levels(side);
             if !known.is_empty() {
-                level.price_e9 = self.random.of(&known).price_e9;
+                level.price_e9 = self.random.any(&known).price_e9;
             }
         }
         level
@@ -128,8 +108,8 @@ impl Session {
         let rare = [A::OVERLAY, A::DELETE_FROM, A::DELETE_THRU, A(6), A::SET];
         let mut level = self.level(b"0101EF");
         level.action = match self.random.one_in(12) {
-            true => self.random.of(&rare),
-            false => self.random.of(&actions),
+            true => self.random.any(&rare),
+            false => self.random.any(&actions),
         };
         let is_implied = b"EF".contains(&level.entry_type);
         let depth = match is_implied {
@@ -159,21 +139,21 @@ impl Session {
     /// A level with everything but an action and a place, not all of it sound.
     fn level(&mut self, entry_types: &[u8]) -> Level {
         let mut level = Level::new_zeroed();
-        level.entry_type = self.random.of(entry_types);
+        level.entry_type = self.random.any(entry_types);
         level.head.side = match level.entry_type {
             b'0' | b'E' | b'8' => Side::BUY,
             _ => Side::SELL,
         };
         if self.random.one_in(300) {
-            level.entry_type = self.random.of(b"J2w\0");
+            level.entry_type = self.random.any(b"J2w\0");
         }
         if self.random.one_in(100) {
-            level.head.side = self.random.of(&[Side::NONE, Side(b'x')]);
+            level.head.side = self.random.any(&[Side::NONE, Side(b'x')]);
         }
         level.price_e9 = self.price_e9();
         level.quantity = self.quantity();
         let few = u32::try_from(self.random.below(9)).unwrap();
-        level.orders = self.random.of(&[few, NO_QUANTITY]);
+        level.orders = self.random.any(&[few, NO_QUANTITY]);
         level
     }
 
@@ -189,14 +169,14 @@ impl Session {
 
     fn price_e9(&mut self) -> i64 {
         match self.random.one_in(60) {
-            true => self.random.of(&[NO_PRICE, NO_PRICE + 1, -1, 0, i64::MAX]),
+            true => self.random.any(&[NO_PRICE, NO_PRICE + 1, -1, 0, i64::MAX]),
             false => (i64::try_from(self.random.below(60)).unwrap() - 5) * 10_000_000,
         }
     }
 
     fn quantity(&mut self) -> u32 {
         match self.random.one_in(60) {
-            true => self.random.of(&[0, NO_QUANTITY, NO_QUANTITY - 1]),
+            true => self.random.any(&[0, NO_QUANTITY, NO_QUANTITY - 1]),
             false => 1 + u32::try_from(self.random.below(5)).unwrap(),
         }
     }

@@ -7,6 +7,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod random;
+
+use random::Random;
 use ringtape::bus::{
     Account, Contract, Delivery, Passage, Publisher, Ready, Ring, Subscriber, Subscription,
 };
@@ -41,30 +44,6 @@ impl Event for Telling {
     };
 }
 
-/// xorshift64*: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-}
-
 fn word(batch: u64, place: u64) -> u64 {
     (batch.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ place).rotate_left(23)
 }
@@ -97,7 +76,7 @@ impl Reader {
         Self {
             subscriber,
             passages,
-            random: Random::new(seed),
+            random: Random(seed),
             expected: first,
             handled: 0,
             overrun: 0,
@@ -134,7 +113,7 @@ impl Reader {
     }
 
     fn poll(&mut self) {
-        let limit = self.random.pick(&[0, 1, 2, 3, 7, 64, usize::MAX]);
+        let limit = self.random.any(&[0, 1, 2, 3, 7, 64, usize::MAX]);
         let ends = self.random.below(12);
         let panics = self.random.one_in(16);
         let (mut given, owed) = (0, self.owes_more);
@@ -190,7 +169,7 @@ impl Reader {
     }
 
     fn take(&mut self) {
-        let limit = self.random.pick(&[1, 2, 7, 64, usize::MAX]);
+        let limit = self.random.any(&[1, 2, 7, 64, usize::MAX]);
         let is_taken = !self.random.one_in(4);
         match self.subscriber.ready(limit) {
             Ready::Nothing => assert!(!self.owes_more, "more was said to be there"),
@@ -330,8 +309,8 @@ impl World<'_, '_> {
 }
 
 fn run(seed: u64) {
-    let mut random = Random::new(seed);
-    let capacity = random.pick(&[1, 2, 3, 4, 5, 8, 9, 16, 32, 64, 256]);
+    let mut random = Random(seed);
+    let capacity = random.any(&[1, 2, 3, 4, 5, 8, 9, 16, 32, 64, 256]);
     let first = match random.below(4) {
         0 => Sequence::MAX.get() - 2 * RECORDS,
         1 => 1 + random.below(100),

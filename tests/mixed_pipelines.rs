@@ -7,8 +7,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod random;
 mod support;
 
+use random::Random;
 use ringtape::bus::{Contract, Ring, Subscription};
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
@@ -28,27 +30,11 @@ use support::{
 const SEEDS: u64 = 12;
 const MESSAGES: u64 = 400;
 
-/// xorshift64*: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn contract(&mut self) -> Contract {
-        if self.one_in(2) {
-            Contract::Lossless
-        } else {
-            Contract::Lossy
-        }
+fn contract(random: &mut Random) -> Contract {
+    if random.one_in(2) {
+        Contract::Lossless
+    } else {
+        Contract::Lossy
     }
 }
 
@@ -108,7 +94,7 @@ fn build(random: &mut Random) -> (World, Pipeline<MarketEvent>) {
     pipeline
         .feed(feed(["A", "B"], hold_ns), lines(["A", "B"]))
         .unwrap();
-    let journal = (!random.one_in(3)).then(|| random.contract());
+    let journal = (!random.one_in(3)).then(|| contract(random));
     let folder = Folder::new();
     if let Some(contract) = journal {
         pipeline.journal(JournalSettings {
@@ -124,7 +110,7 @@ fn build(random: &mut Random) -> (World, Pipeline<MarketEvent>) {
             let is_shared = !random.one_in(3);
             let settings = HandlerSettings {
                 subscription: Subscription {
-                    contract: random.contract(),
+                    contract: contract(random),
                     ring: if is_shared {
                         Ring::Broadcast
                     } else {
@@ -232,7 +218,7 @@ fn check_subscriber(subscriber: &SubscriberReport, settings: &HandlerSettings, p
 }
 
 fn run(seed: u64) {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random(seed);
     let (world, pipeline) = build(&mut random);
     let running = pipeline.start().unwrap();
     send(&mut random, &running);

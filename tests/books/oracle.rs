@@ -5,7 +5,8 @@
 //! `RINGTAPE_BOOK_SEED=7` repeats one.
 
 use super::*;
-use crate::naive_book::session::{Random, Session as Orders};
+use crate::naive_book::random::Random;
+use crate::naive_book::session::Session as Orders;
 use crate::naive_book::{NaiveBooks, levels};
 use ringtape::book::{DataErrorKind, Prices, Trust};
 use std::collections::{BTreeMap, BTreeSet};

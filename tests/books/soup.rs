@@ -2,7 +2,7 @@
 //! panics, what is told as changed is what changed, and what is trusted hangs together.
 
 use super::*;
-use crate::naive_book::session::Random;
+use crate::naive_book::random::Random;
 use ringtape::book::{Best, Trust};
 use ringtape::record::{Gap, GapCause};
 

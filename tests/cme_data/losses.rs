@@ -2,6 +2,7 @@
 
 use crate::cme_messages::{Block, Sbe, block, packet};
 use crate::naive_cme::{Naive, Schema};
+use crate::random::Random;
 use crate::rig::{Data, FIRST, LAST, Rig, arrivals, number};
 use ringtape::market::{EventKind, Flags};
 use ringtape::record::SessionMark;
@@ -9,19 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// More random losses than a mistake could slip through.
 const PATTERNS: u64 = 120;
-
-/// A small generator, so that a seed names a pattern.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % end
-    }
-}
 
 /// Which of a line's packets a pattern loses.
 fn losses(seed: u64, packets: usize) -> Vec<bool> {

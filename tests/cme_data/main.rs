@@ -17,4 +17,6 @@ mod pcapng;
 mod fields;
 mod figures;
 mod losses;
+#[path = "../random/mod.rs"]
+mod random;
 mod rig;

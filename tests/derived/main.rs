@@ -14,6 +14,8 @@ mod model;
 mod naive_bars;
 mod pieces;
 mod pipelines;
+#[path = "../random/mod.rs"]
+mod random;
 mod readiness;
 mod real;
 mod rig;

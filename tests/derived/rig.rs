@@ -1,5 +1,6 @@
 //! What the tests of derived events share: made-up sessions, and handlers that keep what they get.
 
+use crate::random::Random;
 use ringtape::book::{BarRule, BookHandler, BooksConfig, DerivedConfig, InlineOutput, Output};
 use ringtape::handler::{At, Handler};
 use ringtape::market::{
@@ -11,19 +12,6 @@ use ringtape::record::{Gap, GapCause, Sequence, Session, SessionMark};
 /// The feed that the books are of, and that of what is derived.
 pub(crate) const FEED: u8 = 1;
 pub(crate) const DERIVED: u8 = 77;
-
-/// A sequence of draws: SplitMix64 (Steele, Lea, Flood 2014).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
 
 /// What a handler is given.
 #[derive(Clone, Copy, Debug)]

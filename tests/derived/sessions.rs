@@ -2,9 +2,9 @@
 
 use super::model::Model;
 use super::rig::{
-    DERIVED, FEED, Flow, Input, Keep, Random, books, config, give, inline, run, session, tick,
-    trade,
+    DERIVED, FEED, Flow, Input, Keep, books, config, give, inline, run, session, tick, trade,
 };
+use crate::random::Random;
 use ringtape::book::{BarRule, BookHandler, BooksConfig, DerivedCounts, InlineOutput, Prices};
 use ringtape::handler::Handler as _;
 use ringtape::market::{BarClose, EventKind, Flags, Head, MarketEvent, NO_PRICE, Side, View};

@@ -9,6 +9,8 @@
     reason = "shared by tests, which fail by panicking"
 )]
 
+#[path = "../random/mod.rs"]
+pub(crate) mod random;
 pub mod session;
 
 use ringtape::book::{BookSide, DataErrorKind, PriceLevel, QueuePosition, RestingOrder};

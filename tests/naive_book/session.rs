@@ -1,37 +1,11 @@
 //! Makes random sessions of orders: most events make sense, some are wrong in each way there is.
 
+use super::random::Random;
 use super::{Live, NaiveBooks};
 use ringtape::market::{
     AddOrder, Cancel, Delete, EventKind, Execute, Head, MarketEvent, NO_PRICE, Replace, Side,
 };
 use zerocopy::FromZeros;
-
-/// Numbers that follow from a seed (SplitMix64).
-#[derive(Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Returns a number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.draw() % end
-    }
-
-    pub fn one_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-
-    pub fn any<T: Copy>(&mut self, of: &[T]) -> T {
-        let count = u64::try_from(of.len()).unwrap();
-        of[usize::try_from(self.below(count)).unwrap()]
-    }
-}
 
 /// A session whose character follows from its seed.
 #[derive(Debug)]

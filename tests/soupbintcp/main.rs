@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, reason = "a failing seed says how to repeat it")]
 
 mod oracle;
+#[path = "../random/mod.rs"]
+mod random;
 mod rig;
 mod scenarios;
 mod simulation;

@@ -3,6 +3,7 @@
 
 use super::oracle::{self, Log};
 use super::rig::{Given, Rig, SECOND_NS, message};
+use crate::random::Random;
 use ringtape::feed::soupbintcp::{
     Connection, Misbehaviour, Reject, Server, SoupConfig, login_accepted, session_id,
 };
@@ -12,27 +13,6 @@ const SEEDS: u64 = 6_000;
 /// Steps in which a session goes on, and after which everybody behaves and it has to end.
 const WILD_STEPS: u32 = 400;
 const STEPS_MAX: u32 = 4_000;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-}
 
 struct World {
     random: Random,

@@ -15,7 +15,8 @@ use super::slab::NIL;
 use super::store::Replaced;
 use super::*;
 use crate::market::MarketEvent;
-use naive_book::session::{Random, Session};
+use naive_book::random::Random;
+use naive_book::session::Session;
 use naive_book::{Live, NaiveBooks, levels};
 use std::collections::BTreeMap;
 
