@@ -36,6 +36,10 @@ pub(super) struct Ladder {
 
 const _: () = assert!(size_of::<Ladder>() == 32);
 
+/// Where a key that was not found belongs, until the ladder changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(usize);
+
 impl Ladder {
     /// Returns the best level, [`NIL`] where there is none.
     #[inline]
@@ -47,29 +51,31 @@ impl Ladder {
         self.near.capacity() * size_of::<Rung>()
     }
 
-    /// Returns the level of a key. `own` is this ladder's number.
+    /// Returns the level of a key, or else where the key belongs. `own` is this ladder's number.
     ///
     /// Hot path: no allocation, O(log n), and O(1) near the best.
     #[inline]
-    pub(super) fn find(&self, own: u32, key: i64, far: &Far) -> Option<u32> {
+    pub(super) fn find(&self, own: u32, key: i64, far: &Far) -> Result<u32, Place> {
         let place = self.place(key);
-        match self.near.get(place) {
+        let level = match self.near.get(place) {
             Some(rung) if rung.key == key => Some(rung.level),
             _ if place == 0 && self.far > 0 => far.get(&(own, key)).copied(),
             _ => None,
-        }
+        };
+        level.ok_or(Place(place))
     }
 
-    /// Adds a key that is not in here.
+    /// Adds a key that was not found, where it belongs.
     ///
-    /// Hot path: O(log n), at most [`NEAR_MAX`] rungs move; allocates while there are more rungs
-    /// than ever before, and where some are far.
+    /// Hot path: O(1), at most [`NEAR_MAX`] rungs move; allocates while there are more rungs than
+    /// ever before, and where some are far.
     #[inline]
-    pub(super) fn insert(&mut self, own: u32, key: i64, level: u32, far: &mut Far) {
+    pub(super) fn insert(&mut self, own: u32, key: i64, at: Place, level: u32, far: &mut Far) {
+        let Place(mut place) = at;
         if self.near.len() == self.near.capacity() {
             self.make_room(own, far);
+            place = self.place(key);
         }
-        let place = self.place(key);
         if place == 0 && self.far > 0 && self.is_far(own, key, far) {
             far.insert((own, key), level);
             self.far += 1;

@@ -53,7 +53,8 @@ impl OrderBooks {
     ) -> impl Iterator<Item = RestingOrder> {
         let own = ladder_of(book, side);
         let ladder = self.ladder(own);
-        let level = ladder.and_then(|ladder| ladder.find(own, key_of(side, price_e9), &self.far));
+        let key = key_of(side, price_e9);
+        let level = ladder.and_then(|ladder| ladder.find(own, key, &self.far).ok());
         let mut at = level.map_or(NIL, |level| self.levels[level].head);
         std::iter::from_fn(move || {
             if at == NIL {

@@ -271,11 +271,11 @@ impl OrderBooks {
         let (own, key) = (ladder_of(book, side), key_of(side, price_e9));
         let ladder = &mut self.books[book as usize].0[side as usize];
         let level = match ladder.find(own, key, &self.far) {
-            Some(level) => level,
-            None => {
+            Ok(level) => level,
+            Err(place) => {
                 let level = self.levels.take(Level::empty(price_e9, own));
                 let level = level.expect("invariant: there are not more levels than orders");
-                ladder.insert(own, key, level, &mut self.far);
+                ladder.insert(own, key, place, level, &mut self.far);
                 level
             }
         };

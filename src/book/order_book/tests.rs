@@ -359,11 +359,13 @@ fn ladders_are_sorted_maps_however_many_prices_there_are() {
                 4.. if !fills => naive.range(drawn..).next().map_or(drawn, |(key, _)| *key),
                 _ => drawn,
             };
-            assert_eq!(ladder.find(own, key, &far), naive.get(&key).copied());
+            let found = ladder.find(own, key, &far);
+            assert_eq!(found.ok(), naive.get(&key).copied());
             if naive.remove(&key).is_some() {
                 ladder.remove(own, key, &mut far);
             } else if fills || random.one_in(4) {
-                ladder.insert(own, key, n + 1, &mut far);
+                let place = found.expect_err("checked above");
+                ladder.insert(own, key, place, n + 1, &mut far);
                 naive.insert(key, n + 1);
             }
             let best = naive.last_key_value().map_or(NIL, |(_, level)| *level);
