@@ -7,6 +7,8 @@
 //!   does not fit the cache, so that what counts is how many lines an event touches. `kept`: the
 //!   plain book, too, keeps the best prices of each instrument and says which changed, as [`Books`]
 //!   does for every event. `bare`: it only takes the events in, and nobody knows what they came to.
+//!   Events come 64 at a time, as to a handler that has to hurry, and [`Books`] look ahead to them;
+//!   `one by one` shows what they do where they cannot.
 //! * `busiest instrument`: the orders alone, of one instrument: [`OrderBook`] over the plain book.
 //! * `best read`: best prices and trust of instruments at random, each chosen by what was read
 //!   before, over reading as many plain structs of a cache line: what is above 1 is the price of
@@ -27,6 +29,7 @@ mod support;
 
 use ringtape::book::{Best, BookSide, Books, OrderBook};
 use ringtape::market::MarketEvent;
+use ringtape::record::{Content, Record, Sequence};
 use std::hint::black_box;
 use std::time::Instant;
 use support::book_flows::Flow;
@@ -34,12 +37,15 @@ use support::our_books::OurBooks;
 use support::plain_book::PlainBooks;
 use support::{Goal, Took, compare, compare_short, measuring, scaled, wanted};
 
+/// Records that are ready at a time.
+const READY: usize = 64;
+
 /// Reads of a pass.
 const READS: u64 = 100_000;
 
 fn main() {
     if let Some(flow) = Flow::real() {
-        let (mut plain, mut ours) = sides::<Kept>(&flow);
+        let (mut plain, mut ours) = sides::<Kept, OurBooks>(&flow);
         compare_short(
             "real order flow: plain book, kept / ours",
             Goal::ThroughputAtLeast(5.0),
@@ -56,16 +62,21 @@ fn main() {
 fn busy_session() {
     const KEPT: &str = "busy session: plain book, kept / ours";
     const BARE: &str = "busy session: plain book, bare / ours";
+    const SINGLE: &str = "busy session, one by one: plain book, kept / ours";
     const READ: &str = "best read: trusted / a plain line";
     const MEMORY: &str = "memory of a live order";
-    if ![KEPT, BARE, READ, MEMORY].into_iter().any(wanted) {
+    if ![KEPT, BARE, SINGLE, READ, MEMORY].into_iter().any(wanted) {
         return;
     }
     let flow = Flow::busy();
+    let goal = Goal::ThroughputAtLeast(5.0);
     if wanted(BARE) {
-        compare_busy::<Bare>(BARE, &flow);
+        compare_busy::<Bare, OurBooks>(BARE, goal, &flow);
     }
-    let ours = compare_busy::<Kept>(KEPT, &flow);
+    if wanted(SINGLE) {
+        compare_busy::<Kept, Single>(SINGLE, Goal::None, &flow);
+    }
+    let ours = compare_busy::<Kept, OurBooks>(KEPT, goal, &flow);
     read_best(READ, &ours.books);
     let alive = ours.books.orders_alive();
     println!(
@@ -88,9 +99,8 @@ fn busiest_instrument() {
     ours.finish();
 }
 
-fn compare_busy<P: Side>(name: &str, flow: &Flow) -> OurBooks {
-    let (mut plain, mut ours) = sides::<P>(flow);
-    let goal = Goal::ThroughputAtLeast(5.0);
+fn compare_busy<P: Side, O: Side>(name: &str, goal: Goal, flow: &Flow) -> O {
+    let (mut plain, mut ours) = sides::<P, O>(flow);
     compare(name, goal, || plain.pass(), || ours.pass());
     plain.finish();
     ours.finish();
@@ -109,7 +119,7 @@ trait Side {
     fn empty(&mut self);
 
     /// Takes events, and returns how many changed the best prices of an instrument, if it knows.
-    fn take(&mut self, events: &[MarketEvent]) -> Option<u64>;
+    fn take(&mut self, records: &[Record<MarketEvent>]) -> Option<u64>;
 
     /// Sees that the books are those.
     fn assert_equal(&self, end: &PlainBooks);
@@ -125,16 +135,46 @@ impl Side for OurBooks {
         self.empty();
     }
 
-    fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
+    fn take(&mut self, records: &[Record<MarketEvent>]) -> Option<u64> {
         let mut changed = 0;
-        for event in events {
-            changed += self.on_event(event).changed.len();
+        for records in records.chunks(READY) {
+            if self.books.look_ahead() > 0 {
+                self.books.on_ahead(records);
+            }
+            for event in events(records) {
+                changed += self.on_event(event).changed.len();
+            }
         }
         u64::try_from(changed).ok()
     }
 
     fn assert_equal(&self, end: &PlainBooks) {
         self.assert_equal(end);
+    }
+}
+
+/// [`OurBooks`] that cannot look ahead.
+struct Single(OurBooks);
+
+impl Side for Single {
+    fn new(flow: &Flow) -> Self {
+        Self(Side::new(flow))
+    }
+
+    fn empty(&mut self) {
+        self.0.empty();
+    }
+
+    fn take(&mut self, records: &[Record<MarketEvent>]) -> Option<u64> {
+        let mut changed = 0;
+        for event in events(records) {
+            changed += self.0.on_event(event).changed.len();
+        }
+        u64::try_from(changed).ok()
+    }
+
+    fn assert_equal(&self, end: &PlainBooks) {
+        self.0.assert_equal(end);
     }
 }
 
@@ -149,8 +189,8 @@ impl Side for Kept {
         self.0.empty();
     }
 
-    fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
-        let changed = events.iter().filter(|event| self.0.on_event(event));
+    fn take(&mut self, records: &[Record<MarketEvent>]) -> Option<u64> {
+        let changed = events(records).filter(|event| self.0.on_event(event));
         u64::try_from(changed.count()).ok()
     }
 
@@ -170,8 +210,8 @@ impl Side for Bare {
         self.0.empty();
     }
 
-    fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
-        events.iter().for_each(|event| self.0.apply(event));
+    fn take(&mut self, records: &[Record<MarketEvent>]) -> Option<u64> {
+        events(records).for_each(|event| self.0.apply(event));
         black_box(&self.0);
         None
     }
@@ -179,6 +219,14 @@ impl Side for Bare {
     fn assert_equal(&self, end: &PlainBooks) {
         assert_eq!(self.0.alive(), end.alive());
     }
+}
+
+/// Returns the events of records that are all events.
+fn events(records: &[Record<MarketEvent>]) -> impl Iterator<Item = &MarketEvent> {
+    records.iter().map(|record| match record.content() {
+        Content::Event(event) => event,
+        other => panic!("a flow is of events: {other:?}"),
+    })
 }
 
 /// The orders of one instrument, and nothing about them.
@@ -193,8 +241,8 @@ impl Side for Alone {
         self.0.clear();
     }
 
-    fn take(&mut self, events: &[MarketEvent]) -> Option<u64> {
-        for event in events {
+    fn take(&mut self, records: &[Record<MarketEvent>]) -> Option<u64> {
+        for event in events(records) {
             assert_eq!(self.0.apply(event), Ok(()));
         }
         None
@@ -209,7 +257,7 @@ impl Side for Alone {
     }
 }
 
-fn sides<P: Side>(flow: &Flow) -> (Passes<'_, P>, Passes<'_, OurBooks>) {
+fn sides<P: Side, O: Side>(flow: &Flow) -> (Passes<'_, P>, Passes<'_, O>) {
     (Passes::new(flow), Passes::new(flow))
 }
 
@@ -220,37 +268,51 @@ struct Passes<'a, S> {
     next: usize,
     changed: Option<u64>,
     /// What is timed comes from here: from a cache, as off the bus, and not from memory.
-    events: Vec<MarketEvent>,
+    records: Vec<Record<MarketEvent>>,
 }
 
 impl<'a, S: Side> Passes<'a, S> {
     fn new(flow: &'a Flow) -> Self {
-        let mut side = S::new(flow);
-        side.take(&flow.opening);
-        Self {
+        let mut passes = Self {
             flow,
-            side,
+            side: S::new(flow),
             next: 0,
             changed: Some(0),
-            events: Vec::new(),
-        }
+            records: Vec::new(),
+        };
+        passes.open();
+        passes
+    }
+
+    /// Takes the opening.
+    fn open(&mut self) {
+        self.record(&self.flow.opening);
+        self.side.take(&self.records);
+        self.next = 0;
+    }
+
+    /// Makes records of events.
+    fn record(&mut self, events: &[MarketEvent]) {
+        self.records.clear();
+        let numbered = events.iter().zip(1..);
+        let recorded = numbered.map(|(event, n)| Record::event(Sequence::new(n), n, event));
+        self.records.extend(recorded);
     }
 
     fn pass(&mut self) -> Took {
         if self.next == self.flow.passes.len() {
             self.side.empty();
-            self.side.take(&self.flow.opening);
-            self.next = 0;
+            self.open();
         }
-        self.events.clone_from(&self.flow.passes[self.next]);
+        self.record(&self.flow.passes[self.next]);
         self.next += 1;
         let begin = Instant::now();
-        let changed = self.side.take(&self.events);
+        let changed = self.side.take(&self.records);
         let elapsed = begin.elapsed();
         self.changed = self.changed.zip(changed).map(|(sum, more)| sum + more);
         Took {
             elapsed,
-            items: self.events.len() as u64,
+            items: self.records.len() as u64,
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod run;
 
-use crate::record::{DeadLetter, Event, Gap, Sequence, Session};
+use crate::record::{DeadLetter, Event, Gap, Record, Sequence, Session};
 
 pub use run::Tally;
 pub(crate) use run::{Ran, Run};
@@ -81,6 +81,24 @@ pub trait Handler<E: Event>: Send + 'static {
     /// contract says.
     fn is_ready(&mut self) -> bool {
         true
+    }
+
+    /// Returns how many records ahead the handler wants to be shown, 0 for none. Asked before each
+    /// time that records are given.
+    fn look_ahead(&self) -> usize {
+        0
+    }
+
+    /// Called with records that will be given next, in their order: those that are ready, at most as
+    /// many as [`look_ahead`](Self::look_ahead) says. The moment to fetch from memory what they will
+    /// need, all at once and not one by one, as [`Books`](crate::book::Books) do.
+    ///
+    /// What is shown depends on what is ready, which no replay repeats: there can be holes among
+    /// the records, or later in their stead; those for which the handler is not ready are shown
+    /// again; and one that comes at the last moment is given without having been shown. What the
+    /// handler makes of its records must not depend on it.
+    fn on_ahead(&mut self, records: &[Record<E>]) {
+        _ = records;
     }
 
     /// Returns whether the latency of a record that was received at `ts_recv_ns` counts, where

@@ -33,6 +33,20 @@ pub(crate) fn with_capacity<T: Copy>(capacity: usize) -> Vec<T> {
     vector
 }
 
+/// Asks the processor to bring the cache line where `place` begins near, and does not wait for it.
+#[inline(always)]
+pub(crate) fn fetch<T>(place: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint that reads nothing; the address is a borrow's, and no address would fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(place).cast()) };
+    }
+    // Elsewhere stable Rust has no such hint, and the line comes when it is read.
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
 /// Asks the kernel for huge pages behind memory that was not written yet. It may decline, and then
 /// the memory is as any other: where no administrator has forbidden them, `ringtape doctor` tells.
 /// The time to find them is spent when the memory is first written.

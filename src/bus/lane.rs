@@ -191,6 +191,20 @@ impl<E: Event> Consumer<E> {
         }
     }
 
+    /// Shows what is ready.
+    pub(super) fn peek(&mut self, limit: usize, mut show: impl FnMut(&[Record<E>])) {
+        let ready = self.look().min(limit);
+        let Ok(chunk) = self.ring.read_chunk(ready) else {
+            unreachable!("invariant: only this subscriber empties the ring");
+        };
+        let (first, second) = chunk.as_slices();
+        for records in [first, second] {
+            if !records.is_empty() {
+                show(records);
+            }
+        }
+    }
+
     /// Hot path: no allocation, no system call.
     pub(super) fn poll_while(
         &mut self,

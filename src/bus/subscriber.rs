@@ -71,6 +71,19 @@ impl<E: Event> Subscriber<E> {
         }
     }
 
+    /// Shows records that are ready, at most `limit` of them, in order and in one piece or two, and
+    /// leaves them where they are. Between two of them numbers can be missing. Those of the
+    /// broadcast ring are copies, up to where a number is missing; of a lossy subscription they can
+    /// be overwritten before they are delivered.
+    ///
+    /// Hot path: no allocation, no system call.
+    pub fn peek(&mut self, limit: usize, show: impl FnMut(&[Record<E>])) {
+        match &mut self.source {
+            Source::Lane(lane) => lane.peek(limit, show),
+            Source::Broadcast(ring) => ring.peek(self.place.expected, limit, show),
+        }
+    }
+
     /// Returns how many records are ready. Reads the line that the publisher writes. Of the
     /// broadcast ring, numbers of records that are missing count as well.
     #[must_use]

@@ -109,6 +109,27 @@ impl<H> Run<H> {
         self.handler.is_ready()
     }
 
+    /// Asks the handler how many records ahead it wants to be shown.
+    #[inline]
+    pub(crate) fn look_ahead<E: Event>(&self) -> usize
+    where
+        H: Handler<E>,
+    {
+        self.handler.look_ahead()
+    }
+
+    /// Shows the handler records that will be given next.
+    #[inline]
+    pub(crate) fn ahead<E: Event>(&mut self, records: &[Record<E>])
+    where
+        H: Handler<E>,
+    {
+        if let Some(first) = records.first() {
+            self.current = first.sequence().get();
+            self.handler.on_ahead(records);
+        }
+    }
+
     /// Asks the handler whether the latency of a record counts that was received then.
     #[inline]
     pub(crate) fn is_measured<E: Event>(&self, ts_recv_ns: u64) -> bool

@@ -27,8 +27,26 @@ pub(super) fn give<E: Event, H: Handler<E>>(
         run.dispatch(record, end);
         run.is_ready::<E>()
     };
-    // Four loops, so that none asks for each record what is the same for all of them.
+    // Five loops, so that none asks for each record what is the same for all of them.
     let given = match (filter, digests) {
+        // Of what a filter keeps back nothing is to be fetched.
+        (None, digests) if run.look_ahead::<E>() > 0 => run.contain(|run| {
+            let (mut place, mut shown) = (0, 0);
+            each(all, |record, end| {
+                if place == shown {
+                    let rest = &records[place..];
+                    let ahead = run.look_ahead::<E>().clamp(1, rest.len());
+                    run.ahead(&rest[..ahead]);
+                    shown += ahead;
+                }
+                place += 1;
+                if digests {
+                    digested(run, record, end)
+                } else {
+                    dispatched(run, record, end)
+                }
+            })
+        }),
         (None, true) => run.contain(|run| each(all, |record, end| digested(run, record, end))),
         (None, false) => run.contain(|run| each(all, |record, end| dispatched(run, record, end))),
         (Some(Filter(wanted)), digests) => {

@@ -154,8 +154,20 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
                 *state = State::Finished;
                 return 0;
             }
+            let limit = match run.look_ahead::<E>().min(RECORDS_PER_POLL) {
+                0 => RECORDS_PER_POLL,
+                ahead => {
+                    let mut shown = 0;
+                    subscriber.peek(ahead, |records| {
+                        run.ahead(records);
+                        shown += records.len();
+                    });
+                    // What has come since is shown before the next poll.
+                    shown.max(1)
+                }
+            };
             let mut place = 0;
-            let deliveries = subscriber.poll_while(RECORDS_PER_POLL, |delivery| {
+            let deliveries = subscriber.poll_while(limit, |delivery| {
                 deliver(run, stopwatch, place, delivery);
                 place += 1;
                 run.is_ready::<E>()

@@ -28,7 +28,7 @@ use ringtape::market::{
     AddOrder, Delete, EventKind, Flags, Head, Instrument, Level, LevelAction, MarketEvent,
     NO_QUANTITY, Side, Status, Symbol,
 };
-use ringtape::record::{Sequence, Session, SessionMark};
+use ringtape::record::{Record, Sequence, Session, SessionMark};
 
 const FEED: u8 = 1;
 /// Unlike 1 in all its bytes.

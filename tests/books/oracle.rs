@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const EVENTS: usize = 10_000;
 const SESSIONS: u64 = 6;
+/// Events that are looked ahead to, as if they came again: more than fit one batch.
+const RECENT: usize = 100;
 
 /// What is expected of an instrument's top, beside what the naive books say.
 #[derive(Clone, Copy, Default)]
@@ -67,6 +69,7 @@ fn check(seed: u64) -> BTreeMap<DataErrorKind, u64> {
     let mut open: BTreeSet<u32> = BTreeSet::new();
     let mut counts: BTreeMap<DataErrorKind, u64> = BTreeMap::new();
     let mut before = tops(&rig);
+    let mut recent = Vec::new();
     for step in 0..EVENTS {
         let mut event = orders.next(&naive);
         let whole = !groups.one_in(3);
@@ -80,6 +83,12 @@ fn check(seed: u64) -> BTreeMap<DataErrorKind, u64> {
         }
         let error = naive.apply(&event).err();
         let changed: BTreeSet<u32> = rig.event(event).into_iter().collect();
+        // Also what no longer fits the books can be looked ahead to.
+        recent.push(Record::event(Sequence::FIRST, 0, &event));
+        if recent.len() == RECENT {
+            rig.books.on_ahead(&recent);
+            recent.clear();
+        }
         let now_ns = rig.sequence * 1_000;
 
         open.insert(instrument);

@@ -1,6 +1,7 @@
 //! Owns the books of all instruments of a feed: which book an event is for, when a group of events
 //! is whole, and whether each book can be trusted.
 
+mod ahead;
 mod apply;
 mod book;
 mod directory;

@@ -198,6 +198,14 @@ impl<O: Output> Handler<MarketEvent> for BookHandler<O> {
         self.finish(at.end_of_batch);
     }
 
+    fn look_ahead(&self) -> usize {
+        self.books.look_ahead()
+    }
+
+    fn on_ahead(&mut self, records: &[Record<MarketEvent>]) {
+        self.books.on_ahead(records);
+    }
+
     fn on_stop(&mut self) {
         self.state = State::Stopping;
         // Whether that succeeds is asked again.

@@ -64,7 +64,7 @@ pub(super) struct Found {
 }
 
 /// Where a key that was not found belongs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Home {
     line: u32,
     tag: u32,
@@ -133,6 +133,23 @@ impl Index {
             line = self.after(line);
         }
         Err(home)
+    }
+
+    /// Fetches the line that a key belongs to.
+    #[inline]
+    pub(super) fn fetch(&self, home: Home) {
+        memory::fetch(&self.lines[home.line as usize]);
+    }
+
+    /// Returns a place that is likely to have the key, after one look at one line; any number where
+    /// that has none.
+    #[inline]
+    pub(super) fn guess(&self, home: Home) -> u32 {
+        let words = &self.lines[home.line as usize];
+        let lanes = words.matching(home.tag, !self.at_mask);
+        // Lane 15 where there is no other: nothing to mispredict.
+        let lane = (lanes | 1 << LANES).trailing_zeros();
+        words.0[lane as usize] & self.at_mask
     }
 
     /// Adds what was not found and is now at a place.

@@ -1,6 +1,7 @@
 //! Owns the prices of one side of a book in their order, and where their levels are.
 
 use super::slab::NIL;
+use crate::memory;
 use std::collections::BTreeMap;
 
 /// Rungs that are kept in an array; worse ones are in a map.
@@ -36,6 +37,26 @@ pub(super) struct Ladder {
 
 const _: () = assert!(size_of::<Ladder>() == 32);
 
+/// What is left to be searched of the rungs that are not compared one by one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Search {
+    base: u32,
+    size: u32,
+}
+
+impl Search {
+    /// Returns whether a step is left.
+    #[inline]
+    pub(super) const fn goes_on(self) -> bool {
+        self.size > 1
+    }
+
+    #[inline]
+    const fn middle(self) -> usize {
+        (self.base + self.size / 2) as usize
+    }
+}
+
 /// Where a key that was not found belongs, until the ladder changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place(usize);
@@ -45,6 +66,62 @@ impl Ladder {
     #[inline]
     pub(super) const fn best(&self) -> u32 {
         self.best
+    }
+
+    /// Fetches the rungs that every search looks at, and begins one that reads no line before it was
+    /// fetched.
+    #[inline]
+    pub(super) fn begin_search(&self) -> Search {
+        let rest = self.near.len().saturating_sub(SCANNED);
+        let size = u32::try_from(rest).expect("invariant: at most NEAR_MAX");
+        let search = Search { base: 0, size };
+        // Eight rungs are in two lines or three, of which the last but one is in one or the other.
+        for at in [rest, self.near.len().saturating_sub(1), search.middle()] {
+            self.fetch(at);
+        }
+        search
+    }
+
+    /// Halves what is left of a search by a rung that was fetched, and fetches the next.
+    #[inline]
+    pub(super) fn step(&self, key: i64, search: Search) -> Search {
+        let Search { base, size } = search;
+        let half = size / 2;
+        let middle = self.near.get(search.middle());
+        let is_below = middle.is_some_and(|rung| rung.key < key);
+        let base = if is_below { base + half } else { base };
+        let search = Search {
+            base,
+            size: size - half,
+        };
+        self.fetch(search.middle());
+        search
+    }
+
+    /// Returns the level of the key, if the rungs where its search ended have it.
+    #[inline]
+    pub(super) fn found(&self, key: i64, search: Search) -> Option<u32> {
+        let base = search.base as usize;
+        let near = self.near.get(base..(base + 2).min(self.near.len()))?;
+        let end = &self.near[self.near.len().saturating_sub(SCANNED)..];
+        // All are looked at, so that there is nothing to mispredict.
+        let level = |level, rung: &Rung| if rung.key == key { rung.level } else { level };
+        let found = near.iter().chain(end).fold(NIL, level);
+        (found != NIL).then_some(found)
+    }
+
+    /// Returns the level that is the best when the best is gone.
+    #[inline]
+    pub(super) fn second(&self) -> u32 {
+        let second = self.near.len().checked_sub(2);
+        second.map_or(NIL, |second| self.near[second].level)
+    }
+
+    #[inline]
+    fn fetch(&self, at: usize) {
+        if let Some(rung) = self.near.get(at) {
+            memory::fetch(rung);
+        }
     }
 
     pub(super) const fn memory_bytes(&self) -> usize {

@@ -7,6 +7,7 @@
 //! are in a sorted map, which costs O(log n) and allocates, so that no stream of events makes the
 //! cost of one depend on how many prices there are by more than that.
 
+mod ahead;
 mod index;
 mod ladder;
 mod places;
@@ -16,6 +17,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(super) use ahead::{AHEAD_MAX, Ahead};
 pub(super) use store::{NewOrder, OrderBooks, Taken, Touched};
 
 use super::{BookSide, DataErrorKind, PriceLevel};

@@ -72,6 +72,12 @@ impl<T: Place> Slab<T> {
         Some(at)
     }
 
+    /// Returns what is at a place, if there is such a place.
+    #[inline]
+    pub(super) fn get(&self, at: u32) -> Option<&T> {
+        self.places.get(at as usize)
+    }
+
     #[inline]
     pub(super) fn give_back(&mut self, at: u32) {
         self.places[at as usize] = T::free(self.free);

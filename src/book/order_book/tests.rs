@@ -361,6 +361,13 @@ fn ladders_are_sorted_maps_however_many_prices_there_are() {
             };
             let found = ladder.find(own, key, &far);
             assert_eq!(found.ok(), naive.get(&key).copied());
+            let mut search = ladder.begin_search();
+            while search.goes_on() {
+                search = ladder.step(key, search);
+            }
+            let is_far = far.contains_key(&(own, key));
+            let near = found.ok().filter(|_| !is_far);
+            assert_eq!(ladder.found(key, search), near);
             if naive.remove(&key).is_some() {
                 ladder.remove(own, key, &mut far);
             } else if fills || random.one_in(4) {

@@ -210,6 +210,18 @@ impl<E: Event> Consumer<E> {
         Bulk::Records(count)
     }
 
+    /// Shows what is ready from `expected` on.
+    pub(in crate::bus) fn peek(
+        &mut self,
+        expected: Sequence,
+        limit: usize,
+        mut show: impl FnMut(&[Record<E>]),
+    ) {
+        if let Bulk::Records(count @ 1..) = self.copy(expected, limit) {
+            show(&self.bulk[..count]);
+        }
+    }
+
     /// Lends `count` records that were copied, and what to tell when they are taken.
     pub(in crate::bus) fn lend(&mut self, count: usize) -> (&[Record<E>], Taking<'_>) {
         let taking = Taking {

@@ -1,7 +1,7 @@
 //! The broadcast ring: what is its own, and every way to read it beside a naive ring.
 
 use super::naive::{Naive, NaiveReader, Sight};
-use super::reads::{Act, Ends, acts, poll};
+use super::reads::{Act, Ends, acts, peek, poll};
 use super::*;
 use Expected::{Overrun, Record};
 use std::collections::BTreeMap;
@@ -250,6 +250,12 @@ fn act(reader: &mut Reader, naive: &mut Naive, who: usize, act: Act) {
             if taken {
                 naive.take(who, &expected);
             }
+            expected
+        }
+        Act::Peek(limit) => {
+            got = peek(subscriber, limit);
+            let mut expected = naive.ready(who, limit);
+            expected.retain(|expected| matches!(expected, Record(_)));
             expected
         }
         Act::Go => {

@@ -2,7 +2,7 @@
 //! record, and however the ring is read: beside the naive ring.
 
 use super::naive::{Entry, Naive, NaiveReader, Sight};
-use super::reads::{Act, acts};
+use super::reads::{Act, acts, peek};
 use super::*;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -171,6 +171,14 @@ impl World {
                     self.naive.take(who, &expected);
                 }
                 (got, expected)
+            }
+            Act::Peek(limit) => {
+                let Some(subscriber) = &mut self.readers[who].subscriber else {
+                    return;
+                };
+                let mut expected = self.naive.ready(who, limit);
+                expected.retain(|expected| matches!(expected, Expected::Record(_)));
+                (peek(subscriber, limit), expected)
             }
             Act::Go => {
                 self.readers[who].subscriber = None;

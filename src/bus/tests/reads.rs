@@ -15,6 +15,8 @@ pub(super) enum Act {
     Take(usize),
     /// The same, and it is left.
     Leave(usize),
+    /// [`Subscriber::peek`] with a limit, and a poll with the same.
+    Peek(usize),
     /// The subscriber goes.
     Go,
     /// The batch is cleared before it was handed over.
@@ -28,6 +30,7 @@ pub(super) fn acts() -> impl Strategy<Value = Act> {
         2 => (1_usize..9, 0_usize..6).prop_map(|(limit, at)| Act::Stop(limit, at)),
         6 => (1_usize..9).prop_map(Act::Take),
         2 => (1_usize..9).prop_map(Act::Leave),
+        3 => (1_usize..9).prop_map(Act::Peek),
         1 => Just(Act::Go),
         1 => Just(Act::Clear),
     ]
@@ -50,11 +53,11 @@ impl Pair {
             return;
         };
         let before = self.got.len();
-        let mut poll = |limit, ends| poll(subscriber, limit, ends, &self.commits, &mut self.got);
+        let mut polled = |limit, ends| poll(subscriber, limit, ends, &self.commits, &mut self.got);
         match act {
-            Act::Poll(limit) => poll(limit, Ends::Nowhere),
-            Act::Panic(limit, at) => poll(limit, Ends::Panics(at)),
-            Act::Stop(limit, at) => poll(limit, Ends::Stops(at)),
+            Act::Poll(limit) => polled(limit, Ends::Nowhere),
+            Act::Panic(limit, at) => polled(limit, Ends::Panics(at)),
+            Act::Stop(limit, at) => polled(limit, Ends::Stops(at)),
             Act::Take(limit) | Act::Leave(limit) => match subscriber.ready(limit) {
                 Ready::Nothing => assert!(self.model.queue.is_empty(), "and yet nothing"),
                 Ready::Overrun(gap) => self.got.push(Expected::Overrun(gap.first, gap.last)),
@@ -69,6 +72,24 @@ impl Pair {
                     }
                 }
             },
+            Act::Peek(limit) => {
+                let shown = peek(subscriber, limit);
+                assert!(shown.len() <= limit);
+                poll(
+                    subscriber,
+                    limit,
+                    Ends::Nowhere,
+                    &self.commits,
+                    &mut self.got,
+                );
+                let mut given = self.got[before..].to_vec();
+                assert!(!shown.is_empty() || !matches!(given.first(), Some(Expected::Record(_))));
+                given.retain(|given| matches!(given, Expected::Record(_)));
+                assert!(
+                    given.starts_with(&shown),
+                    "{shown:?} shown, {given:?} given"
+                );
+            }
             Act::Go => self.subscriber = None,
             Act::Clear => {}
         }
@@ -80,6 +101,20 @@ impl Pair {
         assert_eq!(got, self.expected);
         assert!(rest.is_empty() || matches!(rest, [Expected::Overrun(..)]));
     }
+}
+
+/// Returns what a subscriber is shown.
+pub(super) fn peek(subscriber: &mut Subscriber<MarketEvent>, limit: usize) -> Vec<Expected> {
+    let mut shown = Vec::new();
+    subscriber.peek(limit, |records| {
+        assert!(!records.is_empty());
+        shown.extend(records.iter().map(|record| {
+            let n = record.sequence().get();
+            assert_eq!(record.ts_recv_ns(), n, "the body belongs to the stamp");
+            Expected::Record(n)
+        }));
+    });
+    shown
 }
 
 /// What a handler of these tests panics with.

@@ -8,7 +8,7 @@ mod spread;
 use ringtape::book::Books;
 use ringtape::handler::{At, Handler};
 use ringtape::market::MarketEvent;
-use ringtape::record::{DeadLetter, Gap, Session};
+use ringtape::record::{DeadLetter, Gap, Record, Session};
 use std::slice;
 
 pub(crate) use self::audit::Audit;
@@ -94,6 +94,14 @@ impl<H: Handler<MarketEvent>> Handler<MarketEvent> for Noted<H> {
 
     fn on_dead_letter(&mut self, letter: &DeadLetter, at: At) {
         self.strategy.on_dead_letter(letter, at);
+    }
+
+    fn look_ahead(&self) -> usize {
+        self.strategy.look_ahead()
+    }
+
+    fn on_ahead(&mut self, records: &[Record<MarketEvent>]) {
+        self.strategy.on_ahead(records);
     }
 
     fn on_stop(&mut self) {

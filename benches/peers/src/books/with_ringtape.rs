@@ -4,6 +4,7 @@ use super::{Peer, Step};
 use crate::support::our_books::OurBooks;
 use ringtape::book::{Book, BookSide};
 use ringtape::market::MarketEvent;
+use ringtape::record::{Content, Record, Sequence};
 
 pub struct Side(OurBooks);
 
@@ -14,7 +15,7 @@ impl Side {
 }
 
 impl Peer for Side {
-    type Event = MarketEvent;
+    type Event = Record<MarketEvent>;
 
     fn new(_: usize, orders: usize) -> Self {
         Self(OurBooks::new(orders))
@@ -24,11 +25,20 @@ impl Peer for Side {
         self.0.empty();
     }
 
-    fn event(event: &MarketEvent, _: Option<Step>) -> Option<MarketEvent> {
-        Some(*event)
+    fn event(event: &MarketEvent, _: Option<Step>) -> Option<Record<MarketEvent>> {
+        Some(Record::event(Sequence::FIRST, 0, event))
     }
 
-    fn on_event(&mut self, event: &MarketEvent) -> i64 {
+    fn look_ahead(&self, records: &[Record<MarketEvent>]) {
+        if self.0.books.look_ahead() > 0 {
+            self.0.books.on_ahead(records);
+        }
+    }
+
+    fn on_event(&mut self, record: &Record<MarketEvent>) -> i64 {
+        let Content::Event(event) = record.content() else {
+            unreachable!("made of events");
+        };
         self.0.on_event(event);
         let index = self.0.books.index(event.head.instrument);
         let Some(top) = index.and_then(|index| self.0.books.top(index)) else {
