@@ -75,7 +75,7 @@ impl Ladder {
         let rest = self.near.len().saturating_sub(SCANNED);
         let size = u32::try_from(rest).expect("invariant: at most NEAR_MAX");
         let search = Search { base: 0, size };
-        // Eight rungs are in two lines or three, of which the last but one is in one or the other.
+        // Eight rungs are in two lines, at times in three, the middle one of which is left out.
         for at in [rest, self.near.len().saturating_sub(1), search.middle()] {
             self.fetch(at);
         }
