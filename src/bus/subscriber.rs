@@ -72,9 +72,9 @@ impl<E: Event> Subscriber<E> {
     }
 
     /// Shows records that are ready, at most `limit` of them, in order and in one piece or two, and
-    /// leaves them where they are. Between two of them numbers can be missing. Those of the
-    /// broadcast ring are copies, up to where a number is missing; of a lossy subscription they can
-    /// be overwritten before they are delivered.
+    /// leaves them where they are. In a lane numbers can be missing between two of them. Of the
+    /// broadcast ring they are copies, at most 4,096, up to the first number that is missing; to a
+    /// lossy subscription others can be delivered in their stead, where the publisher was faster.
     ///
     /// Hot path: no allocation, no system call.
     pub fn peek(&mut self, limit: usize, show: impl FnMut(&[Record<E>])) {

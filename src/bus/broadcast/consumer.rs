@@ -191,33 +191,41 @@ impl<E: Event> Consumer<E> {
 
     /// Copies what is ready from `expected` on, at most `limit` records.
     pub(in crate::bus) fn copy(&mut self, expected: Sequence, limit: usize) -> Bulk {
+        match self.copy_dense(expected, limit) {
+            (0, Some(lack)) => match self.ring.end_of(lack, &mut self.latest) {
+                Some(to) => Bulk::Missing(to),
+                None => Bulk::Records(0),
+            },
+            (count, _) => Bulk::Records(count),
+        }
+    }
+
+    /// Copies records from `expected` on up to one that is not there, and says why it is not.
+    fn copy_dense(&mut self, expected: Sequence, limit: usize) -> (usize, Option<Lack>) {
         let view = self.ring.slots.view();
         let mut count = 0;
         let mut number = expected;
         self.bulk_latest = self.latest;
         for record in self.bulk.iter_mut().take(limit) {
             if let Err(lack) = self.ring.copy(view, number, record, &mut self.bulk_latest) {
-                if count == 0
-                    && let Some(to) = self.ring.end_of(lack, &mut self.latest)
-                {
-                    return Bulk::Missing(to);
-                }
-                break;
+                return (count, Some(lack));
             }
             count += 1;
             number = number.next();
         }
-        Bulk::Records(count)
+        (count, None)
     }
 
-    /// Shows what is ready from `expected` on.
+    /// Shows what is ready from `expected` on, and leaves all that tells where this end is as it
+    /// was.
     pub(in crate::bus) fn peek(
         &mut self,
         expected: Sequence,
         limit: usize,
         mut show: impl FnMut(&[Record<E>]),
     ) {
-        if let Bulk::Records(count @ 1..) = self.copy(expected, limit) {
+        let (count, _) = self.copy_dense(expected, limit);
+        if count > 0 {
             show(&self.bulk[..count]);
         }
     }
@@ -267,5 +275,72 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.cursor.publish(Cursor::GONE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::broadcast::mark_words;
+    use crate::bus::{Books, End, Passage, PassageMark};
+    use crate::market::MarketEvent;
+
+    /// Where the passage of a record was overwritten before the record itself, which only a race
+    /// brings about, the record is lost, whether what is ready was shown before or not.
+    #[test]
+    fn showing_what_is_ready_changes_nothing_where_a_passage_is_lost() {
+        let give = |peeks| {
+            let slots = Arc::new(Slots::new(8, 1));
+            let marks = Arc::new(Marks::new(8));
+            let put = |number: u64, mark: Option<PassageMark>| {
+                let words = mark.map(|mark| mark_words(&mark));
+                let words = words.as_ref().map(|words| (&*marks, words));
+                slots.write(number, 1 << 56 | number, &[number; _], words);
+            };
+            let mark = |first, last| PassageMark {
+                last: Sequence::new(last),
+                passage: Passage {
+                    seen_ns: 100 + first,
+                    ..Passage::default()
+                },
+            };
+            for first in [1, 3, 5, 7, 9, 11, 13] {
+                put(first + 1, None);
+                put(first, Some(mark(first, first + 1)));
+                slots.publish(first + 2);
+            }
+            // Over the mark of 7, and not yet over 8.
+            put(15, Some(mark(15, 15)));
+            let first = Sequence::new(8);
+            let cursor = Arc::new(Cursor::new(8));
+            let mut consumer = Consumer::<MarketEvent>::new(
+                Arc::clone(&slots),
+                Some(marks.clone()),
+                cursor,
+                first,
+            );
+            let mut place = Place {
+                expected: first,
+                books: Arc::new(Books::of_broadcast(Arc::clone(&slots))),
+                end: Arc::new(End::default()),
+            };
+            if peeks {
+                consumer.peek(place.expected, 64, |records| panic!("{records:?}"));
+            }
+            let mut given = Vec::new();
+            consumer.poll_while(&mut place, 64, |delivery| {
+                given.push(match delivery {
+                    Delivery::Record {
+                        record, passage, ..
+                    } => (record.sequence().get(), passage.map(|p| p.seen_ns)),
+                    Delivery::Overrun(gap) => (gap.last, None),
+                });
+                true
+            });
+            given
+        };
+        let given = give(false);
+        assert_eq!(given[..2], [(10, None), (11, Some(111))]);
+        assert_eq!(give(true), given);
     }
 }
