@@ -83,19 +83,20 @@ pub trait Handler<E: Event>: Send + 'static {
         true
     }
 
-    /// Returns how many records ahead the handler wants to be shown, 0 for none. Asked before each
-    /// time that records are given.
+    /// Returns how many records ahead the handler wants to be shown, 0 for none. Asked whenever all
+    /// that were shown are given. Live at most 256 are shown at once.
     fn look_ahead(&self) -> usize {
         0
     }
 
     /// Called with records that will be given next, in their order: those that are ready, at most as
-    /// many as [`look_ahead`](Self::look_ahead) says. The moment to fetch from memory what they will
-    /// need, all at once and not one by one, as [`Books`](crate::book::Books) do.
+    /// many as [`look_ahead`](Self::look_ahead) says; in one call or, where they lie in two pieces, in
+    /// two. The moment to fetch from memory what they will need, all at once and not one by one, as
+    /// [`Books`](crate::book::Books) do.
     ///
-    /// What is shown depends on what is ready, which no replay repeats: there can be holes among
-    /// the records, or later in their stead; those for which the handler is not ready are shown
-    /// again; and one that comes at the last moment is given without having been shown. What the
+    /// What is shown depends on what is ready, which no replay repeats. Records can be given without
+    /// having been shown: that behind a loss, what comes at the last moment, what takes the place of
+    /// records that a ring has overwritten meanwhile; and all of a replay with a filter. What the
     /// handler makes of its records must not depend on it.
     fn on_ahead(&mut self, records: &[Record<E>]) {
         _ = records;

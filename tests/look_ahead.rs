@@ -29,7 +29,7 @@ struct Sees {
     shown: VecDeque<Record<MarketEvent>>,
     given: Vec<u64>,
     lost: u64,
-    /// The last call was for a loss. The record behind one can be given with it.
+    /// Something was lost since the last time: what comes behind it can be given as it is.
     is_behind_loss: bool,
     panics_at: Option<u64>,
 }
@@ -50,13 +50,17 @@ impl Sees {
 
 impl Handler<MarketEvent> for Sees {
     fn look_ahead(&self) -> usize {
-        assert!(self.shown.is_empty(), "all that was shown is given first");
         self.ahead
     }
 
     fn on_ahead(&mut self, records: &[Record<MarketEvent>]) {
+        assert!(!records.is_empty());
+        self.is_behind_loss = false;
         self.shown.extend(records);
-        assert!(!records.is_empty() && self.shown.len() <= self.ahead);
+        assert!(
+            self.shown.len() <= self.ahead,
+            "all that was shown is given first"
+        );
         let shows = |wanted| {
             records
                 .iter()
@@ -69,8 +73,7 @@ impl Handler<MarketEvent> for Sees {
     }
 
     fn on_event(&mut self, event: &MarketEvent, at: At) {
-        let is_behind_loss = std::mem::take(&mut self.is_behind_loss);
-        if self.ahead > 0 && !(is_behind_loss && self.shown.is_empty()) {
+        if self.ahead > 0 && !(self.is_behind_loss && self.shown.is_empty()) {
             let shown = self.shown.pop_front().expect("it was shown");
             let given = Record::event(at.sequence, at.ts_recv_ns, event);
             assert_eq!(shown.as_stored(), given.as_stored());
@@ -82,15 +85,13 @@ impl Handler<MarketEvent> for Sees {
         assert_eq!(gap.cause, GapCause::Overrun);
         self.lost += gap.count();
         self.is_behind_loss = true;
+        // They were overwritten while this was not ready.
+        self.shown
+            .retain(|record| record.sequence().get() > gap.last);
     }
 
     fn is_ready(&mut self) -> bool {
-        let ready = !self.random.one_in(5);
-        if !ready {
-            // It will be shown again.
-            self.shown.clear();
-        }
-        ready
+        !self.random.one_in(5)
     }
 }
 
@@ -238,6 +239,70 @@ fn a_panic_over_what_is_shown_ends_the_handler_at_the_first_of_it() {
     let handled = outcome.account.handled;
     assert!((95..100).contains(&handled), "{handled}");
     assert!(error.contains(&(handled + 1).to_string()), "{error}");
+}
+
+/// Looks ahead up to a record, or panics when it is asked to.
+#[derive(Debug)]
+struct Ends {
+    until: Option<u64>,
+    given: u64,
+    shown: u64,
+}
+
+impl Ends {
+    fn new(until: Option<u64>) -> Self {
+        let (given, shown) = (0, 0);
+        Self {
+            until,
+            given,
+            shown,
+        }
+    }
+}
+
+impl Handler<MarketEvent> for Ends {
+    fn look_ahead(&self) -> usize {
+        let until = self.until.expect("asked to look ahead");
+        if self.given < until { 4 } else { 0 }
+    }
+
+    fn on_ahead(&mut self, records: &[Record<MarketEvent>]) {
+        assert!(records.len() <= self.look_ahead());
+        assert!(records[0].sequence().get() > self.shown, "shown again");
+        self.shown = records.last().unwrap().sequence().get();
+    }
+
+    fn on_event(&mut self, _: &MarketEvent, at: At) {
+        self.given = at.sequence.get();
+    }
+
+    fn on_gap(&mut self, _: Gap) {}
+}
+
+#[test]
+fn a_handler_that_has_looked_ahead_far_enough_is_shown_nothing_more() {
+    let records = events(100);
+    let folder = tape(&records);
+    let replay = Replay::<MarketEvent>::open(folder.path()).unwrap();
+    let outcome = replay.run("ends", Ends::new(Some(10))).unwrap();
+    assert_eq!(outcome.handler.unwrap().shown, 12);
+    for way in [ALL[0], ALL[2]] {
+        let ends = live(Ends::new(Some(10)), way, &records).handler.unwrap();
+        assert!((10..14).contains(&ends.shown), "{way:?}: {}", ends.shown);
+        assert_eq!(ends.given, 100);
+    }
+}
+
+#[test]
+fn a_panic_of_a_handler_that_is_asked_to_look_ahead_is_reported() {
+    let records = events(10);
+    let folder = tape(&records);
+    let replay = Replay::<MarketEvent>::open(folder.path()).unwrap();
+    let error = replay.run("ends", Ends::new(None)).unwrap_err().to_string();
+    assert!(error.contains("asked to look ahead"), "{error}");
+    let outcome = live(Ends::new(None), ALL[0], &records);
+    let error = outcome.error.unwrap().to_string();
+    assert!(error.contains("asked to look ahead"), "{error}");
 }
 
 /// So many orders that books look ahead, then as many events of all kinds that change orders, some

@@ -27,19 +27,23 @@ pub(super) fn give<E: Event, H: Handler<E>>(
         run.dispatch(record, end);
         run.is_ready::<E>()
     };
-    // Five loops, so that none asks for each record what is the same for all of them.
+    let looks_ahead = run.contain(|run| run.look_ahead::<E>() > 0)?;
+    let mut shown = std::mem::take(&mut passage.shown);
+    // A loop for each case, so that none asks for each record what is the same for all of them; but
+    // for a handler that looks ahead, which has more to do.
     let given = match (filter, digests) {
-        // Of what a filter keeps back nothing is to be fetched.
-        (None, digests) if run.look_ahead::<E>() > 0 => run.contain(|run| {
-            let (mut place, mut shown) = (0, 0);
+        // Of what a filter may keep back nothing is to be fetched.
+        (None, digests) if looks_ahead => run.contain(|run| {
+            let mut place = 0;
             each(all, |record, end| {
                 if place == shown {
                     let rest = &records[place..];
-                    let ahead = run.look_ahead::<E>().clamp(1, rest.len());
+                    let ahead = run.look_ahead::<E>().min(rest.len());
                     run.ahead(&rest[..ahead]);
                     shown += ahead;
                 }
                 place += 1;
+                shown = shown.max(place);
                 if digests {
                     digested(run, record, end)
                 } else {
@@ -75,7 +79,9 @@ pub(super) fn give<E: Event, H: Handler<E>>(
     passage.first.get_or_insert(first);
     passage.last = Some(last);
     let is_next = |record: &Record<E>| next.is_some_and(|next| std::ptr::eq(record, next));
-    Some(records.iter().position(is_next).unwrap_or(records.len()))
+    let given = records.iter().position(is_next).unwrap_or(records.len());
+    passage.shown = shown.saturating_sub(given);
+    Some(given)
 }
 
 /// Which records were given.

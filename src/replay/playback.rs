@@ -79,6 +79,8 @@ pub(super) struct Passage {
     pub(super) first: Option<Mark>,
     pub(super) last: Option<Mark>,
     pub(super) filtered: u64,
+    /// How many of the records that were read and not given were shown to the handler.
+    pub(super) shown: usize,
 }
 
 /// What is left of a replay.

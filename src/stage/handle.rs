@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::handler::{Handler, Ran, Run, Tally};
 use crate::latency::{Exemplar, Latency, Readings, Recorder};
-use crate::record::{Digest, Event};
+use crate::record::{Digest, Event, Record, Sequence};
 use std::sync::Arc;
 
 /// Records handed to a handler before other stages of the same core get their turn.
@@ -26,6 +26,7 @@ pub struct HandleStage<E: Event, H, C> {
     run: Option<Run<H>>,
     /// What a panic left.
     ran: Option<Ran<H>>,
+    shown: Shown,
     stopwatch: Stopwatch<C>,
 }
 
@@ -42,6 +43,30 @@ enum State {
 struct Stopwatch<C> {
     clock: C,
     recorder: Option<Recorder>,
+}
+
+/// Which records were shown to the handler ahead.
+#[derive(Debug, Default)]
+struct Shown {
+    /// How many of them were not given yet.
+    left: usize,
+    last: Sequence,
+}
+
+impl Shown {
+    fn add<E: Event>(&mut self, records: &[Record<E>]) {
+        self.left += records.len();
+        self.last = records.last().map_or(self.last, Record::sequence);
+    }
+
+    fn take<E: Event>(&mut self, delivery: &Delivery<'_, E>) {
+        match delivery {
+            Delivery::Record { .. } => self.left = self.left.saturating_sub(1),
+            // All were overwritten while the handler was not ready for them.
+            Delivery::Overrun(gap) if gap.last >= self.last.get() => self.left = 0,
+            Delivery::Overrun(_) => {}
+        }
+    }
 }
 
 /// What is left of a [`HandleStage`] that has ended.
@@ -80,6 +105,7 @@ impl<E: Event, H: Handler<E>, C: Clock> HandleStage<E, H, C> {
             state: State::Running,
             run: Some(Run::new(handler, Digest::new())),
             ran: None,
+            shown: Shown::default(),
             stopwatch: Stopwatch {
                 clock,
                 recorder: measure.then(Recorder::default),
@@ -146,6 +172,7 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
             return 0;
         };
         let (stopwatch, state) = (&mut self.stopwatch, &mut self.state);
+        let shown = &mut self.shown;
         let polled = run.contain(|run| {
             if !run.is_ready::<E>() {
                 return 0;
@@ -157,17 +184,19 @@ impl<E: Event, H: Handler<E>, C: Clock> Stage for HandleStage<E, H, C> {
             let limit = match run.look_ahead::<E>().min(RECORDS_PER_POLL) {
                 0 => RECORDS_PER_POLL,
                 ahead => {
-                    let mut shown = 0;
-                    subscriber.peek(ahead, |records| {
-                        run.ahead(records);
-                        shown += records.len();
-                    });
+                    if shown.left == 0 {
+                        subscriber.peek(ahead, |records| {
+                            run.ahead(records);
+                            shown.add(records);
+                        });
+                    }
                     // What has come since is shown before the next poll.
-                    shown.max(1)
+                    shown.left.max(1)
                 }
             };
             let mut place = 0;
             let deliveries = subscriber.poll_while(limit, |delivery| {
+                shown.take(&delivery);
                 deliver(run, stopwatch, place, delivery);
                 place += 1;
                 run.is_ready::<E>()

@@ -6,7 +6,7 @@
 //! pass before has asked for, of all of them, and asks for the next link.
 
 use super::index::Home;
-use super::ladder::{Ladder, Search};
+use super::ladder::Search;
 use super::places::{key_of, ladder_of};
 use super::slab::NIL;
 use super::store::OrderBooks;
@@ -88,7 +88,7 @@ impl OrderBooks {
     /// the first of it.
     #[inline]
     pub(in crate::book) fn note(&self, ahead: &mut Ahead, book: u32, event: &MarketEvent) {
-        // The five kinds that change orders are the first.
+        // The five kinds that change orders are the first; there is none before them.
         if event.head.kind.0 > EventKind::REPLACE.0 {
             return;
         }
@@ -118,7 +118,8 @@ impl OrderBooks {
         ahead.orders.push_if(!is_add, home);
     }
 
-    /// Fetches all the rest of what the events need that were noted.
+    /// Fetches the rest of what the events need that were noted, but for the new price of a
+    /// replacement: fetching that, too, made no difference.
     pub(in crate::book) fn fetch(&self, ahead: &mut Ahead) {
         let Ahead { rungs, orders } = ahead;
         let mut places = [NIL; AHEAD_MAX];
@@ -156,13 +157,13 @@ impl OrderBooks {
         let mut levels = [NIL; AHEAD_MAX];
         let levels = &mut levels[..adds];
         for (level, rung) in levels.iter_mut().zip(rungs.all()) {
-            let ladder = self.ladder_at(rung.ladder);
+            let ladder = self.ladder(rung.ladder);
             let found = ladder.and_then(|ladder| ladder.found(rung.key, rung.search));
             *level = found.unwrap_or(NIL);
             self.fetch_level(*level);
         }
         for rung in &rungs.all[emptied] {
-            if let Some(ladder) = self.ladder_at(rung.ladder) {
+            if let Some(ladder) = self.ladder(rung.ladder) {
                 self.fetch_level(ladder.second());
             }
         }
@@ -177,7 +178,7 @@ impl OrderBooks {
     #[inline]
     fn begin(&self, rungs: &mut [Rung]) {
         for rung in rungs {
-            if let Some(ladder) = self.ladder_at(rung.ladder) {
+            if let Some(ladder) = self.ladder(rung.ladder) {
                 rung.search = ladder.begin_search();
             }
         }
@@ -194,19 +195,13 @@ impl OrderBooks {
             let mut left = Few::default();
             for &at in active.all() {
                 let rung = &mut rungs.all[usize::from(at)];
-                if let Some(ladder) = self.ladder_at(rung.ladder) {
+                if let Some(ladder) = self.ladder(rung.ladder) {
                     rung.search = ladder.step(rung.key, rung.search);
                 }
                 left.push_if(rung.search.goes_on(), at);
             }
             active = left;
         }
-    }
-
-    #[inline]
-    fn ladder_at(&self, own: u32) -> Option<&Ladder> {
-        let ladders = self.books.get((own >> 1) as usize)?;
-        Some(&ladders.0[(own & 1) as usize])
     }
 
     #[inline]

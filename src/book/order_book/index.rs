@@ -63,7 +63,7 @@ pub(super) struct Found {
     lane: u32,
 }
 
-/// Where a key that was not found belongs.
+/// Where a key belongs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Home {
     line: u32,

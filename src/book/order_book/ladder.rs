@@ -68,17 +68,21 @@ impl Ladder {
         self.best
     }
 
-    /// Fetches the rungs that every search looks at, and begins one that reads no line before it was
-    /// fetched.
+    /// Fetches the rungs that every search looks at, and begins one that fetches a rung before it
+    /// looks at it.
     #[inline]
     pub(super) fn begin_search(&self) -> Search {
         let rest = self.near.len().saturating_sub(SCANNED);
         let size = u32::try_from(rest).expect("invariant: at most NEAR_MAX");
         let search = Search { base: 0, size };
-        // Eight rungs are in two lines, at times in three, the middle one of which is left out.
-        for at in [rest, self.near.len().saturating_sub(1), search.middle()] {
-            self.fetch(at);
+        // Eight rungs lie in two lines or in three: one more than half of them are between the first
+        // line and the last byte, whichever it is.
+        self.fetch(rest);
+        self.fetch(rest + SCANNED / 2 + 1);
+        if let Some(best) = self.near.last() {
+            memory::fetch(&best.level);
         }
+        self.fetch(search.middle());
         search
     }
 
@@ -144,8 +148,8 @@ impl Ladder {
 
     /// Adds a key that was not found, where it belongs.
     ///
-    /// Hot path: O(1), at most [`NEAR_MAX`] rungs move; allocates while there are more rungs than
-    /// ever before, and where some are far.
+    /// Hot path: at most [`NEAR_MAX`] rungs move; allocates while there are more rungs than ever
+    /// before, and where some are far, which costs O(log n) as well.
     #[inline]
     pub(super) fn insert(&mut self, own: u32, key: i64, at: Place, level: u32, far: &mut Far) {
         let Place(mut place) = at;

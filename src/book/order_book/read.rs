@@ -140,7 +140,7 @@ impl OrderBooks {
     }
 
     #[inline]
-    fn ladder(&self, own: u32) -> Option<&Ladder> {
+    pub(super) fn ladder(&self, own: u32) -> Option<&Ladder> {
         let ladders = self.books.get((own >> 1) as usize)?;
         Some(&ladders.0[(own & 1) as usize])
     }
