@@ -83,8 +83,8 @@ pub trait Handler<E: Event>: Send + 'static {
         true
     }
 
-    /// Returns how many records ahead the handler wants to be shown, 0 for none. Asked whenever all
-    /// that were shown are given. Live at most 256 are shown at once.
+    /// Returns how many records ahead the handler wants to be shown, 0 for none. Asked before records
+    /// are given; more are shown once all that were are given. Live at most 256 are shown at once.
     fn look_ahead(&self) -> usize {
         0
     }
