@@ -37,15 +37,12 @@ use support::our_books::OurBooks;
 use support::plain_book::PlainBooks;
 use support::{Goal, Took, compare, compare_short, measuring, scaled, wanted};
 
-/// Records that are ready at a time.
-const READY: usize = 64;
-
 /// Reads of a pass.
 const READS: u64 = 100_000;
 
 fn main() {
     if let Some(flow) = Flow::real() {
-        let (mut plain, mut ours) = sides::<Kept, OurBooks>(&flow);
+        let (mut plain, mut ours) = sides::<Kept, Ready<64>>(&flow);
         compare_short(
             "real order flow: plain book, kept / ours",
             Goal::ThroughputAtLeast(5.0),
@@ -71,17 +68,17 @@ fn busy_session() {
     let flow = Flow::busy();
     let goal = Goal::ThroughputAtLeast(5.0);
     if wanted(BARE) {
-        compare_busy::<Bare, OurBooks>(BARE, goal, &flow);
+        compare_busy::<Bare, Ready<64>>(BARE, goal, &flow);
     }
     if wanted(SINGLE) {
-        compare_busy::<Kept, Single>(SINGLE, Goal::None, &flow);
+        compare_busy::<Kept, Ready<1>>(SINGLE, Goal::None, &flow);
     }
-    let ours = compare_busy::<Kept, OurBooks>(KEPT, goal, &flow);
-    read_best(READ, &ours.books);
-    let alive = ours.books.orders_alive();
+    let ours = compare_busy::<Kept, Ready<64>>(KEPT, goal, &flow);
+    read_best(READ, &ours.0.books);
+    let alive = ours.0.books.orders_alive();
     println!(
         "{MEMORY}: {} bytes, index and levels included, of {alive}",
-        ours.books.orders_memory_bytes() / alive
+        ours.0.books.orders_memory_bytes() / alive
     );
 }
 
@@ -125,40 +122,13 @@ trait Side {
     fn assert_equal(&self, end: &PlainBooks);
 }
 
-impl Side for OurBooks {
+/// Our books as a handler's, to which so many records are ready at a time.
+struct Ready<const RECORDS: usize>(OurBooks);
+
+impl<const RECORDS: usize> Side for Ready<RECORDS> {
     fn new(flow: &Flow) -> Self {
         // The session gains some, so that it is about at its largest at its end.
-        Self::new(flow.end.alive() + flow.end.alive() / 64)
-    }
-
-    fn empty(&mut self) {
-        self.empty();
-    }
-
-    fn take(&mut self, records: &[Record<MarketEvent>]) -> Option<u64> {
-        let mut changed = 0;
-        for records in records.chunks(READY) {
-            if self.books.look_ahead() > 0 {
-                self.books.on_ahead(records);
-            }
-            for event in events(records) {
-                changed += self.on_event(event).changed.len();
-            }
-        }
-        u64::try_from(changed).ok()
-    }
-
-    fn assert_equal(&self, end: &PlainBooks) {
-        self.assert_equal(end);
-    }
-}
-
-/// [`OurBooks`] that cannot look ahead.
-struct Single(OurBooks);
-
-impl Side for Single {
-    fn new(flow: &Flow) -> Self {
-        Self(Side::new(flow))
+        Self(OurBooks::new(flow.end.alive() + flow.end.alive() / 64))
     }
 
     fn empty(&mut self) {
@@ -167,8 +137,13 @@ impl Side for Single {
 
     fn take(&mut self, records: &[Record<MarketEvent>]) -> Option<u64> {
         let mut changed = 0;
-        for event in events(records) {
-            changed += self.0.on_event(event).changed.len();
+        for records in records.chunks(RECORDS) {
+            if self.0.books.look_ahead() > 0 {
+                self.0.books.on_ahead(records);
+            }
+            for event in events(records) {
+                changed += self.0.on_event(event).changed.len();
+            }
         }
         u64::try_from(changed).ok()
     }

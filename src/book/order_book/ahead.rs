@@ -11,7 +11,7 @@ use super::places::{key_of, ladder_of};
 use super::slab::NIL;
 use super::store::OrderBooks;
 use crate::book::BookSide;
-use crate::market::{AddOrder, Cancel, Delete, EventKind, Execute, MarketEvent, Replace, Side};
+use crate::market::{AddOrder, Cancel, Delete, EventKind, Execute, MarketEvent, Replace};
 use crate::memory;
 use std::mem::offset_of;
 use zerocopy::transmute_ref;
@@ -33,14 +33,14 @@ const _: () = {
 #[derive(Debug, Default)]
 pub(in crate::book) struct Ahead {
     /// Prices of orders that come.
-    rungs: Few<Rung>,
+    rungs: Few<Sought>,
     /// Orders that change or go.
     orders: Few<Home>,
 }
 
 /// A price of a ladder, and how far it is found.
 #[derive(Clone, Copy, Debug, Default)]
-struct Rung {
+struct Sought {
     ladder: u32,
     search: Search,
     key: i64,
@@ -103,13 +103,9 @@ impl OrderBooks {
         if let Some(ladders) = self.books.get(book as usize) {
             memory::fetch(ladders);
         }
-        let side = if event.head.side == Side::BUY {
-            BookSide::Bid
-        } else {
-            BookSide::Ask
-        };
+        let side = BookSide::of(event.head.side).unwrap_or(BookSide::Ask);
         let is_add = event.head.kind == EventKind::ADD_ORDER;
-        let rung = Rung {
+        let rung = Sought {
             ladder: ladder_of(book, side),
             search: Search::default(),
             key: key_of(side, event.price_e9),
@@ -143,7 +139,7 @@ impl OrderBooks {
             let Some(level) = self.levels.get(*place) else {
                 continue;
             };
-            let rung = Rung {
+            let rung = Sought {
                 ladder: level.ladder,
                 search: Search::default(),
                 key: key_of(level.side(), level.price_e9),
@@ -176,7 +172,7 @@ impl OrderBooks {
 
     /// Begins the searches for rungs whose ladders were fetched.
     #[inline]
-    fn begin(&self, rungs: &mut [Rung]) {
+    fn begin(&self, rungs: &mut [Sought]) {
         for rung in rungs {
             if let Some(ladder) = self.ladder(rung.ladder) {
                 rung.search = ladder.begin_search();
@@ -186,7 +182,7 @@ impl OrderBooks {
 
     /// Takes all searches on side by side until they end.
     #[inline]
-    fn search(&self, rungs: &mut Few<Rung>) {
+    fn search(&self, rungs: &mut Few<Sought>) {
         let mut active = Few::<u8>::default();
         for (rung, at) in rungs.all().iter().zip(0..) {
             active.push_if(rung.search.goes_on(), at);

@@ -75,8 +75,8 @@ impl Ladder {
         let rest = self.near.len().saturating_sub(SCANNED);
         let size = u32::try_from(rest).expect("invariant: at most NEAR_MAX");
         let search = Search { base: 0, size };
-        // Eight rungs lie in two lines or in three: one more than half of them are between the first
-        // line and the last byte, whichever it is.
+        // Eight rungs lie in two lines or in three, wherever they begin: the first rung, one behind
+        // their middle and the last word are in each of them.
         self.fetch(rest);
         self.fetch(rest + SCANNED / 2 + 1);
         if let Some(best) = self.near.last() {
