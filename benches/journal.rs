@@ -1,10 +1,11 @@
 //! The journal beside what it is made of.
 //!
 //! * `append`: frames of 1024 records (64 KiB) over a `memcpy` of the same records into memory that
-//!   was touched before, and over a bare loop of `write` with as many bytes: in memory (`/dev/shm`)
-//!   and on disk. A fall means that the writer does more per record than checksum, times and one
-//!   copy by the kernel. Frames of 32 records show the price of a frame. `burst` is what a writer
-//!   does that had nothing to do before, and prepared; `steady` has to allocate as it goes.
+//!   was touched before, and over a bare loop of `write` with as many bytes: in memory (`/dev/shm`,
+//!   and a tmpfs with huge pages, where this process may mount one), and on disk. A fall means that
+//!   the writer does more per record than checksum, times and one copy by the kernel. Frames of 32
+//!   records show the price of a frame. `burst` is what a writer does that had nothing to do before,
+//!   and prepared; `steady` has to allocate as it goes.
 //! * `read`: a whole journal, with and without checksums, over a bare scan that sums the stamps of
 //!   the same mapped file.
 //! * `seek`: opening a journal of 10 GB in the middle, over opening a segment.
@@ -22,6 +23,9 @@
 #[path = "support/mapped.rs"]
 #[allow(unsafe_code, reason = "maps a file")]
 mod mapped;
+#[path = "../tests/mounted/mod.rs"]
+#[allow(unsafe_code, reason = "mounts in a namespace of its own")]
+mod mounted;
 mod support;
 
 use mapped::Mapped;
@@ -46,19 +50,44 @@ const RING: usize = 16_384;
 fn main() {
     let records = |count: u64| scaled(count).next_multiple_of(RING as u64);
     for frame_records in [1_024, 32] {
-        appending("memory", &memory(), frame_records, records(RECORDS));
+        appending(Place::Memory, &memory(), frame_records, records(RECORDS));
     }
     for frame_records in [1_024, 32] {
         // So few that they are gone before the kernel makes their writer wait for the disk.
-        appending("disk", &disk(), frame_records, records(RECORDS / 4));
+        appending(Place::Disk, &disk(), frame_records, records(RECORDS / 4));
     }
     // Within one segment.
     reading(&memory(), records(RECORDS / 2));
     seeking(&disk());
+    // Last: from here on, /dev/shm is another.
+    match mounted::tmpfs(c"huge=within_size") {
+        Ok(()) => appending(Place::HugePages, &memory(), 1_024, records(RECORDS)),
+        Err(error) => println!("SKIPPED: append to huge pages: cannot mount a tmpfs: {error}"),
+    }
+}
+
+/// Where a journal is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// `/dev/shm` as it is: in most systems a tmpfs without huge pages.
+    Memory,
+    /// A tmpfs with huge pages.
+    HugePages,
+    Disk,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "append to memory",
+            Self::HugePages => "append to huge pages",
+            Self::Disk => "append to disk",
+        }
+    }
 }
 
 fn memory() -> PathBuf {
-    folder(Path::new("/dev/shm"))
+    folder(Path::new(mounted::FOLDER))
 }
 
 fn disk() -> PathBuf {
@@ -123,7 +152,7 @@ impl Ring {
     }
 }
 
-fn appending(place: &str, folder: &Path, frame_records: usize, records: u64) {
+fn appending(place: Place, folder: &Path, frame_records: usize, records: u64) {
     let journal = |prepares: bool| {
         let mut ring = Ring::new(frame_records);
         let folder = folder.join("journal");
@@ -175,8 +204,8 @@ fn appending(place: &str, folder: &Path, frame_records: usize, records: u64) {
     };
     let usual = frame_records == 1_024;
     let goal = |goal| if usual { goal } else { Goal::None };
-    let append = format!("append to {place}, {frame_records} a frame");
-    if place == "memory" {
+    let append = format!("{}, {frame_records} a frame", place.name());
+    if place != Place::Disk {
         let memcpy = goal(Goal::ThroughputAtLeast(0.4));
         compare(
             &format!("{append}: burst / memcpy"),

@@ -30,6 +30,7 @@ const UNSAFE: &[&str] = &[
     "src/net/uring",
     "tests/confined/mod.rs",
     "tests/journal/confine.rs",
+    "tests/mounted/mod.rs",
     "tests/net_conformance/fallback.rs",
     "tests/net_multicast.rs",
     "tests/support/counting_allocator.rs",

@@ -10,6 +10,10 @@ mod confined;
 #[allow(unsafe_code, reason = "system calls that confine a child")]
 mod confine;
 
+#[path = "../mounted/mod.rs"]
+#[allow(unsafe_code, reason = "mounts in a namespace of its own")]
+mod mounted;
+
 mod damage;
 mod follow;
 mod format;

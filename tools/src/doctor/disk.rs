@@ -34,6 +34,15 @@ pub(crate) const CHECKS: &[Checked] = &[
     ),
     (
         Group::Disk.subject(
+            "journal-huge",
+            "huge pages in memory",
+            "huge=within_size, where the journal is in memory (tmpfs)",
+            "in pages of 4 KiB, writing there takes nearly twice the time",
+        ),
+        huge,
+    ),
+    (
+        Group::Disk.subject(
             "dirty-writeback",
             "dirty memory",
             "written back from at most 1 GiB on",
@@ -160,6 +169,35 @@ fn space(host: &Host<'_>) -> Verdict {
     Ok(Finding::new(level, value)
         .number("free_bytes", free)
         .fix("ringtape archive DIR, or ringtape prune DIR, for journals that are there"))
+}
+
+fn huge(host: &Host<'_>) -> Verdict {
+    /// Says it for all mounts, where it is `deny` or `force`.
+    const ABOVE: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+    let mount = mount(host)?;
+    if mount.kind != "tmpfs" {
+        return Err(not_applicable(format!("it is on {}", mount.kind)));
+    }
+    match host.tree.choice(ABOVE)?.as_str() {
+        "deny" => {
+            let finding = Finding::new(Level::Note, "denied to all mounts");
+            return Ok(finding.fix(format!(
+                "echo never > {ABOVE}, which leaves it to each mount"
+            )));
+        }
+        "force" => return Ok(Finding::new(Level::Ok, "for all mounts")),
+        _ => {}
+    }
+    let chosen = mount
+        .options
+        .split(',')
+        .find(|own| own.starts_with("huge="));
+    let good = matches!(chosen, Some("huge=within_size" | "huge=always"));
+    let point = mount.point.display();
+    Ok(
+        Finding::wanted(good, Level::Note, chosen.unwrap_or("huge=never"))
+            .fix(format!("mount -o remount,huge=within_size {point}")),
+    )
 }
 
 fn writeback(host: &Host<'_>) -> Verdict {

@@ -157,6 +157,24 @@ fn a_process_that_holds_the_latency_down_spares_the_idle_states() {
     );
 }
 
+#[test]
+fn a_tape_in_memory_is_to_have_huge_pages_whoever_gives_them() {
+    let mut files = tuned();
+    let mut check = |options: &str, all: &str, level, words: &[&str]| {
+        let mount = format!("1 1 0:1 / /tape rw - tmpfs none rw{options}");
+        files.set("/proc/self/mountinfo", &mount);
+        files.set("/sys/kernel/mm/transparent_hugepage/shmem_enabled", all);
+        let examination = on(&files, &self::options(), &good());
+        assert_check(&examination, "journal-huge", level, words);
+    };
+    check(",huge=within_size", "[never] deny", Level::Ok, &[]);
+    check(",huge=always", "[never] deny", Level::Ok, &[]);
+    check("", "[never] deny", Level::Note, &["huge=never", "remount"]);
+    check("", "never [force]", Level::Ok, &["for all mounts"]);
+    let denied = ["denied to all mounts", "echo never > "];
+    check(",huge=always", "never [deny]", Level::Note, &denied);
+}
+
 /// Every check of the tuned host, but those that have tests of their own, has a wrong above.
 #[test]
 fn every_check_can_end_badly() {

@@ -99,6 +99,10 @@ fn any() -> Files {
             "/sys/kernel/mm/transparent_hugepage/defrag",
             "always defer [madvise] never",
         ),
+        (
+            "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+            "always within_size advise [never] deny force",
+        ),
         ("/proc/sys/vm/swappiness", "60"),
         ("/proc/sys/vm/dirty_ratio", "0"),
         ("/proc/sys/vm/dirty_bytes", "4294967296"),

@@ -367,6 +367,13 @@ pub(super) const WRONGS: &[(&str, &str, &str, Level, &[&str])] = &[
         &["nfs4 of server:/tape"],
     ),
     (
+        "journal-huge",
+        "/proc/self/mountinfo",
+        "1 1 0:1 / / rw - tmpfs none rw,huge=advise",
+        Level::Note,
+        &["huge=advise", "mount -o remount,huge=within_size /"],
+    ),
+    (
         "dirty-writeback",
         "/proc/sys/vm/dirty_background_bytes",
         "2147483648",
