@@ -73,7 +73,7 @@ impl Calendar {
 }
 
 /// Follows one session, as the feed of a pipeline does that leaves everything at its defaults but
-/// the trading date. Hold times pass in capture time.
+/// its number and the trading date. Hold times pass in capture time.
 pub(crate) struct Follower {
     feed: Box<dyn Feed<MarketEvent>>,
     batch: Batch<MarketEvent>,
@@ -81,10 +81,16 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow a session of a protocol; event times count from `midnight_ns`, and the
-    /// first record gets the number `first`.
-    pub(crate) fn new(protocol: LineProtocol, midnight_ns: u64, first: Sequence) -> Result<Self> {
+    /// Starts to follow a session of a protocol as feed number `feed`; event times count from
+    /// `midnight_ns`, and the first record gets the number `first`.
+    pub(crate) fn new(
+        protocol: LineProtocol,
+        feed: u8,
+        midnight_ns: u64,
+        first: Sequence,
+    ) -> Result<Self> {
         let config = FeedConfig {
+            id: feed,
             name: "file".to_owned(),
             lines: vec!["A".to_owned()],
             // Where a capture is silent, `play` sends heartbeats.

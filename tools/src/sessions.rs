@@ -16,6 +16,8 @@ pub(crate) struct Sessions {
     packets: Packets,
     calendar: Calendar,
     progress: Progress,
+    /// The number of their feed.
+    feed: u8,
     /// In the order of [`Tally::sessions`](crate::packets::Tally::sessions); `None` for those that
     /// are left out.
     followed: Vec<Option<Follower>>,
@@ -45,10 +47,17 @@ impl Sessions {
             packets: Packets::new(source, DEFAULT_SESSION),
             calendar,
             progress,
+            feed: 1,
             followed: Vec::new(),
             ended: 0,
             left_out_packets: 0,
         })
+    }
+
+    /// Gives their feed another number than 1.
+    #[must_use]
+    pub(crate) fn of_feed(self, feed: u8) -> Self {
+        Self { feed, ..self }
     }
 
     /// Takes the next packet, and behind the last one ends each session as `play` does; `None`
@@ -68,7 +77,7 @@ impl Sessions {
         while self.followed.len() <= session {
             let tally = &tallies[self.followed.len()];
             let first = wanted(tally)?;
-            let follow = |first| Follower::new(tally.protocol, midnight_ns, first);
+            let follow = |first| Follower::new(tally.protocol, self.feed, midnight_ns, first);
             self.followed.push(first.map(follow).transpose()?);
         }
         self.progress.update(self.packets.source());

@@ -106,6 +106,35 @@ fn real_files() -> Option<Vec<PathBuf>> {
 }
 
 #[test]
+fn a_feed_is_given_the_number_that_is_asked_for_and_does_not_differ_from_its_capture() {
+    let Some(capture) = market_data(OPEN) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (first, third) = (folder.path().join("first"), folder.path().join("third"));
+    converted(&capture, &first, &[]);
+    converted(&capture, &third, &["--feed", "3"]);
+    for (directory, number) in [(&first, 1), (&third, 3)] {
+        for record in records(directory) {
+            let feed = match record.content() {
+                Content::Event(event) => event.head.feed,
+                Content::Session(session) => session.feed,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(feed, number);
+        }
+        let run = ringtape([
+            "diff",
+            capture.to_str().unwrap(),
+            directory.to_str().unwrap(),
+        ]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
+    let run = convert(&capture, &folder.path().join("none"), &["--feed", "0"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+}
+
+#[test]
 fn the_journal_of_every_real_file_has_the_figures_and_the_digest_of_the_file() {
     let Some(files) = real_files() else { return };
     let folder = tempfile::tempdir().unwrap();

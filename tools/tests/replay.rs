@@ -436,7 +436,13 @@ fn journals_are_merged_by_receive_time_and_have_no_sequences_in_common() {
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     tape::write(&one, &[5]);
     tape::write(&two, &[8]);
-    let merged = replayed(&one, &[two.to_str().unwrap()]);
+    // They have one feed's number: that it is warned of is another test's.
+    let merge = |one: &Path, two: &Path| {
+        let run = replay(one, &["--json", two.to_str().unwrap()]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        run.json()
+    };
+    let merged = merge(&one, &two);
     assert_has(
         &merged,
         &json!({
@@ -445,10 +451,88 @@ fn journals_are_merged_by_receive_time_and_have_no_sequences_in_common() {
         }),
     );
     assert_eq!(merged["journals"].as_array().unwrap().len(), 2);
-    let swapped = replayed(&two, &[one.to_str().unwrap()]);
+    let swapped = merge(&two, &one);
     // Records of one time are the same in both, so whose come first makes no difference.
     assert_eq!(swapped["digest"], merged["digest"]);
     assert_ne!(swapped["digest"], replayed(&two, &[])["digest"]);
+}
+
+#[test]
+fn a_name_that_is_selected_is_followed_when_the_venue_gives_its_number_to_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("two days");
+    let buy = |instrument, order_id| orders::add(4, instrument, order_id, Side::BUY, 10_000);
+    let items = [
+        orders::start(4),
+        // Before any name was told: that which is told first.
+        buy(13, 1),
+        orders::named(4, 13, "AAPL"),
+        orders::named(4, 14, "MSFT"),
+        buy(13, 2),
+        buy(14, 3),
+        orders::named(4, 14, "AAPL"),
+        orders::named(4, 13, "MSFT"),
+        buy(13, 4),
+        buy(14, 5),
+    ];
+    orders::write(&directory, &items);
+    let adds = |symbol: &str, more: &[&str]| {
+        let args = [&["--symbol", symbol, "--kind", "add_order"], more].concat();
+        replayed(&directory, &args)["events"].as_u64().unwrap()
+    };
+    assert_eq!(adds("AAPL", &[]), 3);
+    assert_eq!(adds("MSFT", &[]), 2);
+    // The names that hold where it begins were told before.
+    assert_eq!(adds("AAPL", &["--from", "5"]), 2);
+    assert_eq!(adds("AAPL", &["--from", "9"]), 1);
+    assert_eq!(adds("MSFT", &["--from", "9", "--to", "9"]), 1);
+}
+
+#[test]
+fn journals_that_share_a_feed_at_one_time_are_told_apart_by_nobody_and_so_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let tape = |name: &str, feed: u8, begin_ns: u64| {
+        let directory = folder.path().join(name);
+        let mut writer = Writer::open(Config::new(&directory), 0).unwrap();
+        let records = [orders::start(feed), orders::named(feed, 13, "AAPL")];
+        let records: Vec<_> = (1..)
+            .zip(records)
+            .map(|(number, item)| {
+                let record = orders::record(number, item);
+                match record.content() {
+                    Content::Event(event) => {
+                        Record::event(Sequence::new(number), begin_ns + number, event)
+                    }
+                    Content::Session(session) => {
+                        Record::session(Sequence::new(number), begin_ns + number, session)
+                    }
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect();
+        writer.append([&records, &[]], 0).unwrap();
+        writer.close().unwrap();
+        directory.to_str().unwrap().to_owned()
+    };
+    let (one, same) = (tape("one", 4, 1_000), tape("same", 4, 1_001));
+    let (other, later) = (tape("other", 5, 1_000), tape("later", 4, 1_003));
+    let warnings = |journals: &[&str]| {
+        let run = ringtape([&["replay", "--json"], journals].concat());
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let warnings = run.json()["warnings"].as_array().unwrap().clone();
+        assert_eq!(run.stderr.lines().count(), warnings.len(), "{run:?}");
+        warnings
+    };
+    let found = warnings(&[&same, &other, &one]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let text = found[0].as_str().unwrap();
+    for part in [&*one, &*same, "both have a feed 4", "convert --feed"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert_eq!(warnings(&[&one, &other]).len(), 0);
+    // Another day of the same.
+    assert_eq!(warnings(&[&later, &one]).len(), 0);
+    assert_eq!(warnings(&[&one, &later, &other]).len(), 0);
 }
 
 #[test]

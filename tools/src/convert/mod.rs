@@ -32,6 +32,7 @@ none. One that holds records is left alone unless --append says to continue behi
 Examples:
   ringtape convert 2023-08-22.open.100packets.pcap tape/
   ringtape convert 01302020.NASDAQ_ITCH50.gz tape/ --date 2020-01-30
+  ringtape convert cboe.pcap cboe/ --feed 2
   ringtape convert monday.pcap week/ && ringtape convert tuesday.pcap week/ --append
 
 Exit codes: 0 all was converted; 1 the file or the journal is damaged; 2 wrong use; 130 stopped by
@@ -55,6 +56,10 @@ pub struct Args {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = TradingDate::from_str)]
     date: Option<TradingDate>,
 
+    /// The feed's number in the records: journals to be merged need different ones
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    feed: u8,
+
     /// Print the report as one JSON object
     #[arg(long)]
     json: bool,
@@ -66,7 +71,7 @@ pub struct Args {
 ///
 /// When the file cannot be read or holds nothing to convert, or the directory cannot be written to.
 pub fn run(args: &Args) -> Result<Outcome> {
-    let mut sessions = Sessions::open(&args.source, args.date, args.json)?;
+    let mut sessions = Sessions::open(&args.source, args.date, args.json)?.of_feed(args.feed);
     recorder::check_target(&args.dir, args.append)?;
     let mut recorder: Option<Recorder> = None;
     while !interrupt::requested() {

@@ -12,6 +12,9 @@ use ringtape::market::MarketEvent;
 use ringtape::record::{Content, Record, Sequence};
 use std::path::Path;
 
+/// The number of a capture's feed: it is not compared.
+const FEED: u8 = 1;
+
 /// A recording that is being compared.
 #[derive(Debug)]
 pub(super) struct Side {
@@ -171,7 +174,7 @@ impl Capture {
         let recv_ns = self.calendar.recv_ns(ts_ns, midnight_ns);
         if self.follower.is_none() {
             let protocol = self.packets.tally().sessions[0].protocol;
-            self.follower = Some(Follower::new(protocol, midnight_ns, Sequence::FIRST)?);
+            self.follower = Some(Follower::new(protocol, FEED, midnight_ns, Sequence::FIRST)?);
         }
         let follower = self.follower.as_mut().expect("invariant: it was just made");
         Ok(follower.follow(self.packets.current(), recv_ns))

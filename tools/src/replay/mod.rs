@@ -4,6 +4,7 @@ mod around;
 mod burst;
 mod report;
 mod selection;
+mod shared;
 
 use self::around::Surroundings;
 use self::report::Report;
@@ -35,7 +36,7 @@ Gives all records in the order of the journal, as fast as possible unless --spee
 events, gaps, session marks and dead letters, and as gaps also what the recorder had to leave out.
 Several journals are merged by receive time; of records received at the same time, those of the
 journal that is named first come first. They begin and end with times, since each has sequences of
-its own.
+its own. Their feeds need numbers of their own (`id` in a configuration, `convert --feed`).
 
 A PLACE is a sequence (14000), a time in New York (09:30:00.5 on the day of the first record, or
 2023-08-22T09:30), a time with its offset (2023-08-22T13:30:00Z), or UNIX time (1692711000000000000ns).
@@ -205,14 +206,16 @@ impl Wanted {
     fn find(args: &Args) -> Result<Self> {
         let mut replay = Replay::<MarketEvent>::merge(&args.dir)?;
         let mut range = Vec::new();
-        let mut around = None;
+        let (mut around, mut from) = (None, None);
         if let Some(found) = around::find(args, replay.journals())? {
+            from = Some(found.from);
             replay = replay.from(found.from).to(found.to);
             around = Some(found.report);
         }
         if let Some(named) = &args.from {
             let place = named.resolve(|| first_recv_ns(replay.journals()))?;
             range.push(format!("--from {}", named.shown(place)));
+            from = Some(place);
             replay = replay.from(place);
         }
         if let Some(named) = &args.to {
@@ -227,8 +230,9 @@ impl Wanted {
             replay = replay.without_verification();
         }
         let journals = replay.journals();
-        let selection = Selection::find(journals, &args.symbol, &args.instrument, &args.kind)?;
-        if let Some(selection) = selection {
+        let (symbols, instruments) = (&args.symbol, &args.instrument);
+        let selection = Selection::find(journals, from, symbols, instruments, &args.kind)?;
+        if let Some(mut selection) = selection {
             replay = replay.filter(move |event| selection.has(event));
         }
         Ok(Self {
@@ -266,6 +270,7 @@ fn play<H: Handler<MarketEvent> + Verdict + Watch>(
         around,
     } = wanted;
     let mut report = Report::new(replay.journals(), args.expect, around.as_ref());
+    report.warnings.extend(shared::warnings(replay.journals()));
     let segments = replay.journals().iter().map(Journal::segments);
     let bytes = segments.map(tape::file_bytes).sum();
     let progress = Progress::over(bytes, args.speed.is_some(), args.json);

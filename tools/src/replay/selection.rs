@@ -6,25 +6,29 @@ use anyhow::{Result, bail};
 use ringtape::journal::Journal;
 use ringtape::market::{EventKind, MarketEvent, Symbol, View};
 use ringtape::record::Content;
-use std::collections::HashSet;
+use ringtape::replay::Place;
+use std::collections::{HashMap, HashSet};
 
 /// Events of some instruments, or of some kinds, or both.
 #[derive(Debug)]
 pub(super) struct Selection {
-    /// By the venue's number, on any feed; everything where neither this nor `named` was asked for.
+    symbols: Vec<Symbol>,
+    /// By feed and number, whether the name that it has now is one of those.
+    named: Named,
+    /// By the venue's number, on any feed.
     instruments: HashSet<u32>,
-    /// By feed and number: those whose names were asked for.
-    named: HashSet<(u8, u32)>,
-    every_instrument: bool,
     /// Empty for all.
     kinds: HashSet<EventKind>,
 }
 
+type Named = HashMap<(u8, u32), bool>;
+
 impl Selection {
-    /// Finds the instruments that have these names, wherever in the journals that is told. Returns
+    /// Finds out which instruments have these names where a replay of the journals begins. Returns
     /// nothing where all events are wanted.
     pub(super) fn find(
         journals: &[Journal<MarketEvent>],
+        from: Option<Place>,
         symbols: &[Symbol],
         instruments: &[u32],
         kinds: &[EventKind],
@@ -33,28 +37,63 @@ impl Selection {
             return Ok(None);
         }
         Ok(Some(Self {
+            symbols: symbols.to_vec(),
+            named: named(journals, from, symbols)?,
             instruments: instruments.iter().copied().collect(),
-            named: named(journals, symbols)?,
-            every_instrument: symbols.is_empty() && instruments.is_empty(),
             kinds: kinds.iter().copied().collect(),
         }))
     }
 
-    pub(super) fn has(&self, event: &MarketEvent) -> bool {
+    /// Returns whether the next event of the replay is wanted, and learns from it: a venue gives its
+    /// numbers to other instruments from one day to the next.
+    pub(super) fn has(&mut self, event: &MarketEvent) -> bool {
         let head = &event.head;
-        let instrument = self.every_instrument
+        let number = (head.feed, head.instrument);
+        if !self.symbols.is_empty()
+            && let View::Instrument(instrument) = event.view()
+        {
+            let is_wanted = self.symbols.contains(&instrument.symbol);
+            self.named.insert(number, is_wanted);
+        }
+        let every_instrument = self.symbols.is_empty() && self.instruments.is_empty();
+        let instrument = every_instrument
             || self.instruments.contains(&head.instrument)
-            || self.named.contains(&(head.feed, head.instrument));
+            || self.named.get(&number).is_some_and(|is_wanted| *is_wanted);
         instrument && (self.kinds.is_empty() || self.kinds.contains(&head.kind))
     }
 }
 
-/// Reads the journals for the numbers that stand for these names.
-fn named(journals: &[Journal<MarketEvent>], symbols: &[Symbol]) -> Result<HashSet<(u8, u32)>> {
-    let mut numbers = HashSet::new();
-    if symbols.is_empty() {
-        return Ok(numbers);
+/// A number's name, as it was told.
+#[derive(Clone, Copy, Debug)]
+struct Telling {
+    recv_ns: u64,
+    /// Whether that was before the replay begins.
+    is_before: bool,
+    is_wanted: bool,
+}
+
+impl Telling {
+    /// Returns whether this one holds, and not `other`, where the replay begins: the last of those
+    /// before, or else the first behind.
+    fn replaces(&self, other: &Self) -> bool {
+        match (self.is_before, other.is_before) {
+            (true, true) => self.recv_ns >= other.recv_ns,
+            (false, false) => self.recv_ns < other.recv_ns,
+            (is_before, _) => is_before,
+        }
     }
+}
+
+/// Reads the journals for the numbers that stand for these names where a replay begins.
+fn named(
+    journals: &[Journal<MarketEvent>],
+    from: Option<Place>,
+    symbols: &[Symbol],
+) -> Result<Named> {
+    if symbols.is_empty() {
+        return Ok(Named::new());
+    }
+    let mut tellings: HashMap<(u8, u32), Telling> = HashMap::new();
     let mut unknown: HashSet<Symbol> = symbols.iter().copied().collect();
     let bytes = journals.iter().map(Journal::segments).map(tape::file_bytes);
     let progress = Progress::over(bytes.sum(), false, false);
@@ -68,9 +107,20 @@ fn named(journals: &[Journal<MarketEvent>], symbols: &[Symbol]) -> Result<HashSe
             for record in frame.records {
                 if let Content::Event(event) = record.content()
                     && let View::Instrument(instrument) = event.view()
-                    && symbols.contains(&instrument.symbol)
                 {
-                    numbers.insert((instrument.head.feed, instrument.head.instrument));
+                    let telling = Telling {
+                        recv_ns: record.ts_recv_ns(),
+                        is_before: from.is_some_and(|from| match from {
+                            Place::Sequence(first) => record.sequence() < first,
+                            Place::Time(recv_ns) => record.ts_recv_ns() < recv_ns,
+                        }),
+                        is_wanted: symbols.contains(&instrument.symbol),
+                    };
+                    let number = (instrument.head.feed, instrument.head.instrument);
+                    let known = tellings.entry(number).or_insert(telling);
+                    if telling.replaces(known) {
+                        *known = telling;
+                    }
                     unknown.remove(&instrument.symbol);
                 }
             }
@@ -82,5 +132,8 @@ fn named(journals: &[Journal<MarketEvent>], symbols: &[Symbol]) -> Result<HashSe
     if let Some(symbol) = unknown.iter().next() {
         bail!("--symbol {symbol}: no instrument has that name in what is recorded");
     }
-    Ok(numbers)
+    let named = tellings.into_iter();
+    Ok(named
+        .map(|(number, telling)| (number, telling.is_wanted))
+        .collect())
 }
