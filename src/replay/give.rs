@@ -4,8 +4,14 @@ use super::Filter;
 use super::playback::{Mark, Passage};
 use crate::handler::{Handler, Run};
 use crate::journal::number_after;
-use crate::record::{Content, Event, Record, Sequence};
+use crate::memory;
+use crate::record::{Content, Event, RECORD_BYTES, Record, Sequence};
 use std::ops::ControlFlow;
+
+/// How many records before its turn a record is fetched: a page of them. Within a page the processor
+/// sees by itself what comes; where the next begins, it does not know. `cargo bench --bench replay`
+/// (unverified): 0.69 of a bare scan without, 0.77 with 16, 0.83 with 64, 0.78 with 256.
+const FETCHED_RECORDS: usize = 4096 / RECORD_BYTES;
 
 /// Gives the handler those of the records that it is to have, as long as it is ready; `passed` says
 /// that the filter has passed the first of them before. Returns how many need not come again, or
@@ -18,7 +24,12 @@ pub(super) fn give<E: Event, H: Handler<E>>(
     passage: &mut Passage,
     records: &[Record<E>],
 ) -> Option<usize> {
-    let all = records.iter();
+    let mut behind = records.iter().skip(FETCHED_RECORDS);
+    let all = records.iter().inspect(|_| {
+        if let Some(record) = behind.next() {
+            memory::fetch(record);
+        }
+    });
     let digested = |run: &mut Run<H>, record: &Record<E>, end| {
         run.record(record, end);
         run.is_ready::<E>()
@@ -78,8 +89,10 @@ pub(super) fn give<E: Event, H: Handler<E>>(
     };
     passage.first.get_or_insert(first);
     passage.last = Some(last);
-    let is_next = |record: &Record<E>| next.is_some_and(|next| std::ptr::eq(record, next));
-    let given = records.iter().position(is_next).unwrap_or(records.len());
+    let given = next.map_or(records.len(), |next| {
+        let is_next = |record: &Record<E>| std::ptr::eq(record, next);
+        records.iter().position(is_next).unwrap_or(records.len())
+    });
     passage.shown = shown.saturating_sub(given);
     Some(given)
 }
