@@ -5,7 +5,7 @@ use crate::report::record::Names;
 use crate::{interrupt, output};
 use ringtape::journal::{Journal, SegmentEntry};
 use ringtape::market::MarketEvent;
-use ringtape::record::{GapCause, Sequence};
+use ringtape::record::{Content, GapCause, Record, Sequence};
 use std::fs;
 
 /// Returns how many bytes the segments have, for a progress bar; `None` where that cannot be told.
@@ -49,6 +49,17 @@ pub(crate) fn names_before(
     }
     progress.finish();
     names
+}
+
+/// Returns the number of the feed that a record is of, if it is of one.
+pub(crate) fn feed_of(record: &Record<MarketEvent>) -> Option<u8> {
+    match record.content() {
+        Content::Event(event) => Some(event.head.feed),
+        Content::Gap(gap) if is_of_feed(gap.cause) => Some(gap.feed),
+        Content::Session(session) => Some(session.feed),
+        Content::DeadLetter(letter) => Some(letter.feed),
+        Content::Gap(_) | Content::Invalid => None,
+    }
 }
 
 /// Tells whether a gap of this cause is of the feed's numbers and not of ours.

@@ -130,6 +130,14 @@ fn a_feed_is_given_the_number_that_is_asked_for_and_does_not_differ_from_its_cap
         ]);
         assert_eq!(run.code, Some(0), "{run:?}");
     }
+    // What continues a journal is of its feed.
+    let begun = records(&third).len();
+    converted(&capture, &third, &["--append"]);
+    for record in &records(&third)[begun..] {
+        if let Content::Event(event) = record.content() {
+            assert_eq!(event.head.feed, 3);
+        }
+    }
     let run = convert(&capture, &folder.path().join("none"), &["--feed", "0"]);
     assert_eq!(run.code, Some(2), "{run:?}");
 }

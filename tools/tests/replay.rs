@@ -489,22 +489,66 @@ fn a_name_that_is_selected_is_followed_when_the_venue_gives_its_number_to_anothe
 }
 
 #[test]
+fn the_order_of_a_journal_decides_what_a_number_is_called_and_not_its_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("times step back");
+    let buy = |instrument, order_id| orders::add(4, instrument, order_id, Side::BUY, 10_000);
+    // The second day begins at an earlier time than the first, as those without a date do.
+    let days = [
+        (
+            500,
+            [orders::named(4, 13, "AAPL"), orders::named(4, 14, "MSFT")],
+        ),
+        (
+            100,
+            [orders::named(4, 13, "MSFT"), orders::named(4, 14, "AAPL")],
+        ),
+    ];
+    let mut records = Vec::new();
+    for (at_s, names) in days {
+        let at_ns = RECV_NS + at_s * orders::NS_PER_S;
+        for item in names.into_iter().chain([buy(13, 1), buy(14, 2)]) {
+            let number = records.len() as u64 + 1;
+            let record = orders::record(number, item);
+            let Content::Event(event) = record.content() else {
+                panic!("an event");
+            };
+            records.push(Record::event(Sequence::new(number), at_ns + number, event));
+        }
+    }
+    let mut writer = Writer::open(Config::new(&directory), 0).unwrap();
+    writer.append([&records, &[]], 0).unwrap();
+    writer.close().unwrap();
+    let first = |symbol: &str, from: &str| {
+        let args = ["--symbol", symbol, "--kind", "add_order", "--from", from];
+        let report = replayed(&directory, &args);
+        (report["events"].clone(), report["first_sequence"].clone())
+    };
+    // 3: 13, AAPL. 4: 14, MSFT. 7: 13, MSFT. 8: 14, AAPL.
+    assert_eq!(first("AAPL", "3"), (json!(2), json!(3)));
+    assert_eq!(first("AAPL", "7"), (json!(1), json!(8)));
+    assert_eq!(first("MSFT", "7"), (json!(1), json!(7)));
+    let from_first_day = format!("{}ns", RECV_NS + 500 * orders::NS_PER_S + 3);
+    assert_eq!(first("AAPL", &from_first_day), (json!(2), json!(3)));
+    assert_eq!(first("MSFT", &from_first_day), (json!(2), json!(4)));
+}
+
+#[test]
 fn journals_that_share_a_feed_at_one_time_are_told_apart_by_nobody_and_so_warned_of() {
     let folder = tempfile::tempdir().unwrap();
-    let tape = |name: &str, feed: u8, begin_ns: u64| {
+    let tape = |name: &str, feed: u8, times_ns: [u64; 2]| {
         let directory = folder.path().join(name);
         let mut writer = Writer::open(Config::new(&directory), 0).unwrap();
         let records = [orders::start(feed), orders::named(feed, 13, "AAPL")];
         let records: Vec<_> = (1..)
             .zip(records)
-            .map(|(number, item)| {
+            .zip(times_ns)
+            .map(|((number, item), recv_ns)| {
                 let record = orders::record(number, item);
                 match record.content() {
-                    Content::Event(event) => {
-                        Record::event(Sequence::new(number), begin_ns + number, event)
-                    }
+                    Content::Event(event) => Record::event(Sequence::new(number), recv_ns, event),
                     Content::Session(session) => {
-                        Record::session(Sequence::new(number), begin_ns + number, session)
+                        Record::session(Sequence::new(number), recv_ns, session)
                     }
                     other => panic!("{other:?}"),
                 }
@@ -514,8 +558,13 @@ fn journals_that_share_a_feed_at_one_time_are_told_apart_by_nobody_and_so_warned
         writer.close().unwrap();
         directory.to_str().unwrap().to_owned()
     };
-    let (one, same) = (tape("one", 4, 1_000), tape("same", 4, 1_001));
-    let (other, later) = (tape("other", 5, 1_000), tape("later", 4, 1_003));
+    let one = tape("one", 4, [1_001, 1_002]);
+    let same = tape("same", 4, [1_002, 1_003]);
+    let other = tape("other", 5, [1_001, 1_002]);
+    let later = tape("later", 4, [1_004, 1_005]);
+    const DAY_NS: u64 = 86_400 * orders::NS_PER_S;
+    let around = tape("around", 4, [1_000, 2 * DAY_NS]);
+    let between = tape("between", 4, [DAY_NS, DAY_NS + 1]);
     let warnings = |journals: &[&str]| {
         let run = ringtape([&["replay", "--json"], journals].concat());
         assert_eq!(run.code, Some(0), "{run:?}");
@@ -533,6 +582,11 @@ fn journals_that_share_a_feed_at_one_time_are_told_apart_by_nobody_and_so_warned
     // Another day of the same.
     assert_eq!(warnings(&[&later, &one]).len(), 0);
     assert_eq!(warnings(&[&one, &later, &other]).len(), 0);
+    assert_eq!(warnings(&[&around, &between]).len(), 0);
+    // Of what the other journal has at that time nothing is replayed.
+    let day = format!("{DAY_NS}ns");
+    assert_eq!(warnings(&[&around, &one]).len(), 1);
+    assert_eq!(warnings(&[&around, &one, "--from", &day]).len(), 0);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::str::FromStr as _;
 The file is told by its content: pcap or pcapng with MoldUDP64, IEX-TP or CME MDP 3.0, or NASDAQ
 BinaryFILE with ITCH 5.0, each plain, gzip or zstd. The journal gets the records that a recorder
 would have written if the file had been played to it without loss: `ringtape inspect` gives both the
-same digest. What the file lacks is a gap in the journal.
+same digest, unless --feed gives the feed another number. What the file lacks is a gap in the journal.
 
 Receive times are the capture's; a BinaryFILE has none, and gets the venue's times. ITCH times are
 since midnight in New York: of a capture the date is that of its first packet there; those of a
@@ -56,9 +56,10 @@ pub struct Args {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = TradingDate::from_str)]
     date: Option<TradingDate>,
 
-    /// The feed's number in the records: journals to be merged need different ones
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
-    feed: u8,
+    /// The feed's number in the records: journals to be merged need different ones [default: that
+    /// of the only feed of a journal that is continued, or else 1]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]
+    feed: Option<u8>,
 
     /// Print the report as one JSON object
     #[arg(long)]
@@ -71,8 +72,13 @@ pub struct Args {
 ///
 /// When the file cannot be read or holds nothing to convert, or the directory cannot be written to.
 pub fn run(args: &Args) -> Result<Outcome> {
-    let mut sessions = Sessions::open(&args.source, args.date, args.json)?.of_feed(args.feed);
+    let mut sessions = Sessions::open(&args.source, args.date, args.json)?;
     recorder::check_target(&args.dir, args.append)?;
+    let feed = match args.feed {
+        Some(feed) => feed,
+        None => recorder::only_feed(&args.dir)?.unwrap_or(1),
+    };
+    sessions = sessions.of_feed(feed);
     let mut recorder: Option<Recorder> = None;
     while !interrupt::requested() {
         let brought = sessions.read(|session| {

@@ -1,11 +1,13 @@
 //! Owns the way from records to a journal of full frames.
 
+use crate::tape;
 use anyhow::{Context as _, Result, bail};
 use ringtape::clock::{Clock as _, SystemClock};
 use ringtape::error::Error;
 use ringtape::journal::{Config, FRAME_RECORDS_MAX, Journal, JournalCounters, Writer};
 use ringtape::market::MarketEvent;
 use ringtape::record::{Content, Digest, Record, Sequence};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +33,30 @@ pub(super) fn check_target(directory: &Path, append: bool) -> Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// Returns the number of the feed of a journal that is there, if it begins with records of one.
+/// Damage is left to who opens it for writing.
+pub(super) fn only_feed(directory: &Path) -> Result<Option<u8>> {
+    /// Some 65,000 records.
+    const READ_BYTES_MAX: u64 = 4 << 20;
+    if !has_files(directory) {
+        return Ok(None);
+    }
+    let Some(journal) = open_existing(directory)? else {
+        return Ok(None);
+    };
+    let mut feeds = BTreeSet::new();
+    let mut reader = journal.reader().without_verification();
+    let mut read_bytes = 0;
+    while read_bytes < READ_BYTES_MAX
+        && let Ok(Some(frame)) = reader.next()
+    {
+        feeds.extend(frame.records.iter().filter_map(tape::feed_of));
+        read_bytes += frame.header.frame_bytes();
+    }
+    let only = feeds.pop_first();
+    Ok(only.filter(|_| feeds.is_empty()))
 }
 
 fn refuse(directory: &Path) -> Result<()> {

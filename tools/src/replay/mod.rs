@@ -101,7 +101,8 @@ pub struct Args {
     #[arg(long, value_name = "K", value_parser = parse_speed)]
     speed: Option<u64>,
 
-    /// Only events of this instrument, by name; may be given several times
+    /// Only events of this instrument, by the name that its number has, or is given first; may be
+    /// given several times
     #[arg(long, value_name = "NAME", value_parser = parse_symbol)]
     symbol: Vec<Symbol>,
 
@@ -200,13 +201,15 @@ struct Wanted {
     /// The ends of the range, as they were understood.
     range: Vec<String>,
     around: Option<Surroundings>,
+    /// What was said before it begins.
+    warnings: Vec<String>,
 }
 
 impl Wanted {
     fn find(args: &Args) -> Result<Self> {
         let mut replay = Replay::<MarketEvent>::merge(&args.dir)?;
         let mut range = Vec::new();
-        let (mut around, mut from) = (None, None);
+        let (mut around, mut from, mut to) = (None, None, None);
         if let Some(found) = around::find(args, replay.journals())? {
             from = Some(found.from);
             replay = replay.from(found.from).to(found.to);
@@ -221,6 +224,7 @@ impl Wanted {
         if let Some(named) = &args.to {
             let place = named.resolve(|| first_recv_ns(replay.journals()))?;
             range.push(format!("--to {}", named.shown(place)));
+            to = Some(place);
             replay = replay.to(place);
         }
         if let Some(e3) = args.speed {
@@ -231,14 +235,20 @@ impl Wanted {
         }
         let journals = replay.journals();
         let (symbols, instruments) = (&args.symbol, &args.instrument);
-        let selection = Selection::find(journals, from, symbols, instruments, &args.kind)?;
+        let verifies = !args.no_verify;
+        let selection =
+            Selection::find(journals, from, verifies, symbols, instruments, &args.kind)?;
         if let Some(mut selection) = selection {
             replay = replay.filter(move |event| selection.has(event));
         }
+        let warnings = shared::warnings(replay.journals(), from, to);
+        // Before the first record, which may be hours before the report.
+        output::warn(&warnings);
         Ok(Self {
             replay,
             range,
             around,
+            warnings,
         })
     }
 }
@@ -268,9 +278,11 @@ fn play<H: Handler<MarketEvent> + Verdict + Watch>(
         replay,
         range,
         around,
+        warnings,
     } = wanted;
     let mut report = Report::new(replay.journals(), args.expect, around.as_ref());
-    report.warnings.extend(shared::warnings(replay.journals()));
+    let said = warnings.len();
+    report.warnings = warnings;
     let segments = replay.journals().iter().map(Journal::segments);
     let bytes = segments.map(tape::file_bytes).sum();
     let progress = Progress::over(bytes, args.speed.is_some(), args.json);
@@ -302,7 +314,7 @@ fn play<H: Handler<MarketEvent> + Verdict + Watch>(
     if let Some(strategy) = &outcome.handler {
         report.watched(feeds, strategy.books());
     }
-    output::warn(&report.warnings);
+    output::warn(&report.warnings[said..]);
     if let Err(error) = &ended {
         // Standard error gets it last, as the error that it is.
         report.stopped(error);

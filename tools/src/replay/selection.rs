@@ -29,6 +29,7 @@ impl Selection {
     pub(super) fn find(
         journals: &[Journal<MarketEvent>],
         from: Option<Place>,
+        verifies: bool,
         symbols: &[Symbol],
         instruments: &[u32],
         kinds: &[EventKind],
@@ -38,7 +39,7 @@ impl Selection {
         }
         Ok(Some(Self {
             symbols: symbols.to_vec(),
-            named: named(journals, from, symbols)?,
+            named: named(journals, from, verifies, symbols)?,
             instruments: instruments.iter().copied().collect(),
             kinds: kinds.iter().copied().collect(),
         }))
@@ -66,8 +67,9 @@ impl Selection {
 /// A number's name, as it was told.
 #[derive(Clone, Copy, Debug)]
 struct Telling {
-    recv_ns: u64,
-    /// Whether that was before the replay begins.
+    /// The time by which it is merged: times may step back in a journal, and its order does not.
+    merged_ns: u64,
+    /// Whether that was before the replay of its journal begins.
     is_before: bool,
     is_wanted: bool,
 }
@@ -77,8 +79,8 @@ impl Telling {
     /// before, or else the first behind.
     fn replaces(&self, other: &Self) -> bool {
         match (self.is_before, other.is_before) {
-            (true, true) => self.recv_ns >= other.recv_ns,
-            (false, false) => self.recv_ns < other.recv_ns,
+            (true, true) => self.merged_ns >= other.merged_ns,
+            (false, false) => self.merged_ns < other.merged_ns,
             (is_before, _) => is_before,
         }
     }
@@ -88,6 +90,7 @@ impl Telling {
 fn named(
     journals: &[Journal<MarketEvent>],
     from: Option<Place>,
+    verifies: bool,
     symbols: &[Symbol],
 ) -> Result<Named> {
     if symbols.is_empty() {
@@ -100,20 +103,26 @@ fn named(
     let mut read_bytes = 0;
     for journal in journals {
         let mut reader = journal.reader();
+        if !verifies {
+            reader = reader.without_verification();
+        }
+        let (mut merged_ns, mut has_begun) = (0, false);
         while let Some(frame) = reader.next()? {
             if interrupt::requested() {
                 interrupt::leave("stopped before the instruments were known");
             }
             for record in frame.records {
+                merged_ns = record.ts_recv_ns().max(merged_ns);
+                has_begun |= from.is_none_or(|from| match from {
+                    Place::Sequence(first) => record.sequence() >= first,
+                    Place::Time(recv_ns) => record.ts_recv_ns() >= recv_ns,
+                });
                 if let Content::Event(event) = record.content()
                     && let View::Instrument(instrument) = event.view()
                 {
                     let telling = Telling {
-                        recv_ns: record.ts_recv_ns(),
-                        is_before: from.is_some_and(|from| match from {
-                            Place::Sequence(first) => record.sequence() < first,
-                            Place::Time(recv_ns) => record.ts_recv_ns() < recv_ns,
-                        }),
+                        merged_ns,
+                        is_before: !has_begun,
                         is_wanted: symbols.contains(&instrument.symbol),
                     };
                     let number = (instrument.head.feed, instrument.head.instrument);

@@ -1,30 +1,56 @@
 //! Owns what to say of journals whose records cannot be told apart once they are merged.
 
-use crate::tape;
+use crate::progress::Progress;
+use crate::{interrupt, tape};
 use ringtape::journal::Journal;
 use ringtape::market::MarketEvent;
-use ringtape::record::Content;
+use ringtape::replay::Place;
 use std::collections::BTreeSet;
 
-/// How much of a journal is read for its feeds' numbers: some 65,000 records from its beginning,
-/// where each of its feeds says that its session starts.
-const READ_BYTES_MAX: u64 = 4 << 20;
+const NS_PER_S: u64 = 1_000_000_000;
 
-/// Returns a warning for each two journals that were received at the same time and have feeds with
-/// one number. Parts or days of one feed, one behind the other, are meant to have the same.
-pub(super) fn warnings(journals: &[Journal<MarketEvent>]) -> Vec<String> {
+/// A feed's number, and a second in which it was received.
+type Seconds = BTreeSet<(u8, u64)>;
+
+/// Returns a warning for each two journals that have feeds with one number received in the same
+/// second of the range. Days of one feed, one behind the other, are meant to have the same, and so
+/// are parts of one journal. Reads the journals where there may be any.
+pub(super) fn warnings(
+    journals: &[Journal<MarketEvent>],
+    from: Option<Place>,
+    to: Option<Place>,
+) -> Vec<String> {
+    let mut pairs = journals.iter().enumerate().flat_map(|(place, journal)| {
+        let others = journals[..place].iter();
+        others.map(move |other| (other, journal))
+    });
+    if !pairs.any(|(one, other)| may_share(one, other)) {
+        return Vec::new();
+    }
+    let bytes = journals.iter().map(Journal::segments).map(tape::file_bytes);
+    let progress = Progress::over(bytes.sum(), false, false);
+    let mut read_bytes = 0;
+    let mut received = Vec::new();
+    for journal in journals {
+        received.push(seconds(journal, from, to, |bytes| {
+            read_bytes += bytes;
+            progress.set(read_bytes);
+        }));
+    }
+    progress.finish();
     let mut warnings = Vec::new();
     for (place, journal) in journals.iter().enumerate() {
-        for other in &journals[..place] {
-            if !overlap(other, journal) {
+        for (other, earlier) in journals[..place].iter().zip(&received) {
+            if !may_share(other, journal) {
                 continue;
             }
-            let shared = &feeds(other) & &feeds(journal);
-            warnings.extend(shared.iter().map(|feed| {
+            let shared = received[place].intersection(earlier);
+            let feeds: BTreeSet<u8> = shared.map(|(feed, _)| *feed).collect();
+            warnings.extend(feeds.iter().map(|feed| {
                 format!(
                     "{} and {} both have a feed {feed} at one time: strategies, books and --symbol \
-                     take their instruments for the same. Record each feed with a number of its own: \
-                     `id` in a configuration, `convert --feed`",
+                     cannot tell one's instruments from the other's. Unless they are one feed, record \
+                     each with a number of its own: `id` in a configuration, `convert --feed`",
                     other.directory().display(),
                     journal.directory().display(),
                 )
@@ -34,8 +60,13 @@ pub(super) fn warnings(journals: &[Journal<MarketEvent>]) -> Vec<String> {
     warnings
 }
 
-/// Returns whether one has records from the time at which the other begins on. What cannot be read
-/// is told when it is replayed.
+/// Returns whether they are different journals, one with records from the time on at which the other
+/// begins.
+fn may_share(one: &Journal<MarketEvent>, other: &Journal<MarketEvent>) -> bool {
+    one.identity().id != other.identity().id && overlap(one, other)
+}
+
+/// What cannot be read is told when it is replayed.
 fn overlap(one: &Journal<MarketEvent>, other: &Journal<MarketEvent>) -> bool {
     let (Some(one_ns), Some(other_ns)) = (first_recv_ns(one), first_recv_ns(other)) else {
         return false;
@@ -53,31 +84,46 @@ fn overlap(one: &Journal<MarketEvent>, other: &Journal<MarketEvent>) -> bool {
 
 fn first_recv_ns(journal: &Journal<MarketEvent>) -> Option<u64> {
     let mut reader = journal.reader().without_verification();
-    let first = reader.next().ok()??.records.first()?.ts_recv_ns();
-    Some(first)
+    // The header says enough.
+    Some(reader.next().ok()??.header.least_recv_ns)
 }
 
-/// Returns the numbers of the feeds that a journal begins with.
-fn feeds(journal: &Journal<MarketEvent>) -> BTreeSet<u8> {
-    let mut feeds = BTreeSet::new();
+/// Returns in which seconds of the range which feeds of a journal were received, as far as it can be
+/// read; `read` is told how many bytes were.
+fn seconds(
+    journal: &Journal<MarketEvent>,
+    from: Option<Place>,
+    to: Option<Place>,
+    mut read: impl FnMut(u64),
+) -> Seconds {
+    let mut seconds = Seconds::new();
+    // Most records are of a second that is known.
+    let mut latest = [u64::MAX; 256];
+    let range_ns = recv_ns(from).unwrap_or(0)..=recv_ns(to).unwrap_or(u64::MAX);
     let mut reader = journal.reader().without_verification();
-    let mut read_bytes = 0;
-    while read_bytes < READ_BYTES_MAX
-        && let Ok(Some(frame)) = reader.next()
-    {
-        feeds.extend(
-            frame
-                .records
-                .iter()
-                .filter_map(|record| match record.content() {
-                    Content::Event(event) => Some(event.head.feed),
-                    Content::Gap(gap) if tape::is_of_feed(gap.cause) => Some(gap.feed),
-                    Content::Session(session) => Some(session.feed),
-                    Content::DeadLetter(letter) => Some(letter.feed),
-                    Content::Gap(_) | Content::Invalid => None,
-                }),
-        );
-        read_bytes += frame.header.frame_bytes();
+    while let Ok(Some(frame)) = reader.next() {
+        if interrupt::requested() {
+            interrupt::leave("stopped before it was known whether feeds share a number");
+        }
+        for record in frame.records {
+            let Some(feed) = tape::feed_of(record) else {
+                continue;
+            };
+            let second = record.ts_recv_ns() / NS_PER_S;
+            if latest[usize::from(feed)] != second && range_ns.contains(&record.ts_recv_ns()) {
+                latest[usize::from(feed)] = second;
+                seconds.insert((feed, second));
+            }
+        }
+        read(frame.header.frame_bytes());
     }
-    feeds
+    seconds
+}
+
+/// Returns the time of a place: a merge has no others.
+fn recv_ns(place: Option<Place>) -> Option<u64> {
+    match place? {
+        Place::Time(recv_ns) => Some(recv_ns),
+        Place::Sequence(_) => None,
+    }
 }
