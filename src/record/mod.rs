@@ -346,6 +346,10 @@ struct Raw {
     body: [u8; BODY_BYTES],
 }
 
+const fn stamp(kind: Kind, sequence: Sequence) -> u64 {
+    (kind as u64) << 56 | sequence.get()
+}
+
 /// One record: a stamp, a receive time and a body.
 ///
 /// # Examples
@@ -440,10 +444,9 @@ impl<E: Event> Record<E> {
     }
 
     fn new(kind: Kind, sequence: Sequence, ts_recv_ns: u64, body: [u8; BODY_BYTES]) -> Self {
-        let stamp = (kind as u64) << 56 | sequence.get();
         Self {
             raw: Raw {
-                stamp,
+                stamp: stamp(kind, sequence),
                 ts_recv_ns,
                 body,
             },
@@ -455,6 +458,11 @@ impl<E: Event> Record<E> {
     #[must_use]
     pub fn stamp(&self) -> u64 {
         self.raw.stamp
+    }
+
+    /// Returns whether this is the event with the number `sequence`: one comparison.
+    pub(crate) fn is_event_with(&self, sequence: Sequence) -> bool {
+        self.raw.stamp == stamp(Kind::Event, sequence)
     }
 
     /// Returns the kind, or `None` where the stamp is not one that this version writes.
