@@ -133,7 +133,9 @@ fn a_feed_is_given_the_number_that_is_asked_for_and_does_not_differ_from_its_cap
     // What continues a journal is of its feed.
     let begun = records(&third).len();
     converted(&capture, &third, &["--append"]);
-    for record in &records(&third)[begun..] {
+    let continued = records(&third);
+    assert_eq!(continued.len(), 2 * begun);
+    for record in &continued[begun..] {
         if let Content::Event(event) = record.content() {
             assert_eq!(event.head.feed, 3);
         }

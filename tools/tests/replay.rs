@@ -457,11 +457,15 @@ fn journals_are_merged_by_receive_time_and_have_no_sequences_in_common() {
     assert_ne!(swapped["digest"], replayed(&two, &[])["digest"]);
 }
 
+/// An order of feed 4.
+fn buy(instrument: u32, order_id: u64) -> orders::Item {
+    orders::add(4, instrument, order_id, Side::BUY, 10_000)
+}
+
 #[test]
 fn a_name_that_is_selected_is_followed_when_the_venue_gives_its_number_to_another() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("two days");
-    let buy = |instrument, order_id| orders::add(4, instrument, order_id, Side::BUY, 10_000);
     let items = [
         orders::start(4),
         // Before any name was told: that which is told first.
@@ -492,7 +496,6 @@ fn a_name_that_is_selected_is_followed_when_the_venue_gives_its_number_to_anothe
 fn the_order_of_a_journal_decides_what_a_number_is_called_and_not_its_times() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("times step back");
-    let buy = |instrument, order_id| orders::add(4, instrument, order_id, Side::BUY, 10_000);
     // The second day begins at an earlier time than the first, as those without a date do.
     let days = [
         (

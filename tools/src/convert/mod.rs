@@ -32,7 +32,7 @@ none. One that holds records is left alone unless --append says to continue behi
 Examples:
   ringtape convert 2023-08-22.open.100packets.pcap tape/
   ringtape convert 01302020.NASDAQ_ITCH50.gz tape/ --date 2020-01-30
-  ringtape convert cboe.pcap cboe/ --feed 2
+  ringtape convert bx.pcap bx/ --feed 2
   ringtape convert monday.pcap week/ && ringtape convert tuesday.pcap week/ --append
 
 Exit codes: 0 all was converted; 1 the file or the journal is damaged; 2 wrong use; 130 stopped by
@@ -72,13 +72,13 @@ pub struct Args {
 ///
 /// When the file cannot be read or holds nothing to convert, or the directory cannot be written to.
 pub fn run(args: &Args) -> Result<Outcome> {
-    let mut sessions = Sessions::open(&args.source, args.date, args.json)?;
+    let sessions = Sessions::open(&args.source, args.date, args.json)?;
     recorder::check_target(&args.dir, args.append)?;
     let feed = match args.feed {
         Some(feed) => feed,
         None => recorder::only_feed(&args.dir)?.unwrap_or(1),
     };
-    sessions = sessions.of_feed(feed);
+    let mut sessions = sessions.of_feed(feed);
     let mut recorder: Option<Recorder> = None;
     while !interrupt::requested() {
         let brought = sessions.read(|session| {

@@ -56,7 +56,7 @@ Examples:
   ringtape replay tape/
   ringtape replay tape/ --expect 2f6c1a0a4b5c6d7e8f90a1b2c3d4e5f6
   ringtape replay tape/ --from 09:30 --to 09:31 --speed 10 --strategy audit
-  ringtape replay nasdaq/ cboe/ --symbol AAPL --kind trade --json
+  ringtape replay nasdaq/ bx/ --symbol AAPL --kind trade --json
   ringtape replay tape/ --around-worst 1 --strategy audit --speed 1
 
 Exit codes: 0 all was replayed; 1 the digest is not the expected one, or a journal is damaged; 2 wrong
